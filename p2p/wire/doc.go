@@ -1,0 +1,5 @@
+// Package wire holds the protobuf messages that peers exchange. It has no logic:
+// sealing is p2p/seal, limits and framing are p2p/rpc and p2p/gossip.
+package wire
+
+//go:generate protoc --go_out=. --go_opt=paths=source_relative sealed.proto rpc.proto play.proto
