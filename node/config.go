@@ -1,0 +1,223 @@
+package node
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// ErrConfig is wrapped by everything that is wrong with a configuration.
+var ErrConfig = errors.New("node: configuration")
+
+// Role names a set of modules that a node runs.
+type Role string
+
+// The roles of a node. A player needs none: a browser plays through any gateway.
+const (
+	RoleContainer Role = "container"
+	RoleIndexer   Role = "indexer"
+	RoleChecker   Role = "checker"
+	RoleGateway   Role = "gateway"
+)
+
+// Config is one node's configuration, as framemesh.toml holds it. The reference
+// file with every key explained is ReferenceConfig.
+type Config struct {
+	Network   string          `toml:"network"`
+	Region    string          `toml:"region"`
+	DataDir   string          `toml:"data_dir"`
+	Roles     []Role          `toml:"roles"`
+	P2P       P2PConfig       `toml:"p2p"`
+	Gateway   GatewayConfig   `toml:"gateway"`
+	Container ContainerConfig `toml:"container"`
+	Media     MediaConfig     `toml:"media"`
+	Log       LogConfig       `toml:"log"`
+}
+
+// P2PConfig is how the node meets others.
+type P2PConfig struct {
+	Profile   string   `toml:"profile"`   // home, server or loopback
+	Listen    []string `toml:"listen"`    // IP addresses; empty = loopback only
+	Port      int      `toml:"port"`      // TCP and UDP; 0 = any free port
+	Bootstrap []string `toml:"bootstrap"` // multiaddrs ending in /p2p/<peer id>
+}
+
+// GatewayConfig is the HTTP side.
+type GatewayConfig struct {
+	Listen  string   `toml:"listen"`  // host:port; port 0 = any free port
+	Hosts   []string `toml:"hosts"`   // names browsers may use besides localhost
+	Origins []string `toml:"origins"` // web origins that may embed the WHEP endpoint
+}
+
+// ContainerConfig is what this machine offers.
+type ContainerConfig struct {
+	Slots     int    `toml:"slots"`                    // sessions at once; 0 = as many as the start benchmark measures
+	Price     uint64 `toml:"price_micro_usd_per_hour"` // µUSD
+	FetchApps bool   `toml:"fetch_apps"`               // fetch an app from other peers when a player asks for it
+	Builtin   bool   `toml:"builtin_apps"`             // offer the games inside the binary
+	MemoryMiB int    `toml:"memory_mib"`               // limit of one app's memory
+	Encoder   string `toml:"encoder"`                  // "" = the best that works
+}
+
+// MediaConfig is how video leaves.
+type MediaConfig struct {
+	UDPPort    int      `toml:"udp_port"` // one port for all sessions; 0 = any
+	STUN       []string `toml:"stun"`     // stun: URLs
+	MinKbps    int      `toml:"min_kbps"`
+	StartKbps  int      `toml:"start_kbps"`
+	MaxKbps    int      `toml:"max_kbps"`
+	GraceSecs  int      `toml:"grace_s"`      // how long a session outlives its page
+	IdleEndMin int      `toml:"idle_end_min"` // minutes without input until a session ends
+	MaxViewers int      `toml:"max_viewers"`  // peer connections per session
+}
+
+// LogConfig is what the node says of itself.
+type LogConfig struct {
+	Level  string `toml:"level"`  // debug, info, warn, error
+	Format string `toml:"format"` // text or json
+}
+
+// ReferenceConfig is the commented configuration that `framemesh init` writes.
+//
+//go:embed framemesh.toml
+var ReferenceConfig []byte
+
+// DefaultConfig is the reference file's content.
+func DefaultConfig() Config {
+	c, err := ParseConfig(ReferenceConfig, "framemesh.toml")
+	if err != nil {
+		panic(err) // the embedded file is tested
+	}
+	return c
+}
+
+// maxConfig bounds the size of a configuration file in bytes.
+const maxConfig = 1 << 20
+
+// LoadConfig reads and validates the file at path.
+func LoadConfig(path string) (Config, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("%w: %s does not exist; write one with `framemesh init --config %s`", ErrConfig, path, path)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || st.Size() > maxConfig {
+		return Config{}, fmt.Errorf("%w: %s is not a configuration file (over %d bytes); point --config at framemesh.toml", ErrConfig, path, maxConfig)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	base, err := ParseConfig(ReferenceConfig, "framemesh.toml")
+	if err != nil {
+		return Config{}, err
+	}
+	return parseOver(base, b, path)
+}
+
+// ParseConfig reads a complete configuration; unknown keys are refused with their line.
+func ParseConfig(b []byte, name string) (Config, error) { return parseOver(Config{}, b, name) }
+
+func parseOver(c Config, b []byte, name string) (Config, error) {
+	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("%w: %s", ErrConfig, explain(err, name))
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("%w (in %s)", err, name)
+	}
+	return c, nil
+}
+
+// explain turns a TOML error into one sentence with the line.
+func explain(err error, name string) string {
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) && len(strict.Errors) > 0 {
+		e := strict.Errors[0]
+		row, _ := e.Position()
+		return fmt.Sprintf("%s:%d: unknown key %q; remove it or see `framemesh init --print` for every key there is", name, row, strings.Join(e.Key(), "."))
+	}
+	var dec *toml.DecodeError
+	if errors.As(err, &dec) {
+		row, col := dec.Position()
+		return fmt.Sprintf("%s:%d:%d: %s; compare with `framemesh init --print`", name, row, col, strings.TrimPrefix(dec.Error(), "toml: "))
+	}
+	return fmt.Sprintf("%s: %v; compare with `framemesh init --print`", name, err)
+}
+
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// Validate reports the first thing that is wrong and what to write instead.
+func (c *Config) Validate() error {
+	bad := func(key, why string) error { return fmt.Errorf("%w: %s: %s", ErrConfig, key, why) }
+	switch {
+	case !nameRule.MatchString(c.Network):
+		return bad("network", "use 1 to 32 of a-z, 0-9 and -, for example \"main\"")
+	case !nameRule.MatchString(c.Region):
+		return bad("region", "use 1 to 32 of a-z, 0-9 and -, for example \"eu-west\"")
+	case len(c.Roles) == 0:
+		return bad("roles", `name at least one of "container", "indexer", "checker", "gateway"`)
+	case !slices.Contains([]string{"home", "server", "loopback"}, c.P2P.Profile):
+		return bad("p2p.profile", `use "home", "server" or "loopback"`)
+	case c.P2P.Port < 0 || c.P2P.Port > 65535:
+		return bad("p2p.port", "use 0 to 65535")
+	case c.Container.Slots < 0 || c.Container.Slots > 256:
+		return bad("container.slots", "use 0 (measured) to 256")
+	case c.Container.MemoryMiB < 16 || c.Container.MemoryMiB > 512:
+		return bad("container.memory_mib", "use 16 to 512")
+	case c.Media.UDPPort < 0 || c.Media.UDPPort > 65535:
+		return bad("media.udp_port", "use 0 to 65535")
+	case c.Media.MinKbps < 100 || c.Media.MinKbps > c.Media.StartKbps || c.Media.StartKbps > c.Media.MaxKbps || c.Media.MaxKbps > 100_000:
+		return bad("media.min_kbps, start_kbps, max_kbps", "use 100 ≤ min ≤ start ≤ max ≤ 100000")
+	case c.Media.GraceSecs < 1 || c.Media.GraceSecs > 600:
+		return bad("media.grace_s", "use 1 to 600")
+	case c.Media.IdleEndMin < 1 || c.Media.IdleEndMin > 24*60:
+		return bad("media.idle_end_min", "use 1 to 1440")
+	case c.Media.MaxViewers < 1 || c.Media.MaxViewers > 64:
+		return bad("media.max_viewers", "use 1 to 64")
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
+		return bad("log.level", `use "debug", "info", "warn" or "error"`)
+	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
+		return bad("log.format", `use "text" or "json"`)
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains([]Role{RoleContainer, RoleIndexer, RoleChecker, RoleGateway}, r) {
+			return bad("roles", fmt.Sprintf(`%q is none of "container", "indexer", "checker", "gateway"`, r))
+		}
+	}
+	return nil
+}
+
+// Has says whether the node runs the role.
+func (c *Config) Has(r Role) bool { return slices.Contains(c.Roles, r) }
+
+// Dir returns the data directory with ~ and "" resolved.
+func (c *Config) Dir() (string, error) {
+	d := c.DataDir
+	home, err := os.UserHomeDir()
+	if d == "" {
+		if err != nil {
+			return "", fmt.Errorf("%w: data_dir: no home directory here; name one in the file or by --data-dir", ErrConfig)
+		}
+		return filepath.Join(home, ".framemesh"), nil
+	}
+	if rest, ok := strings.CutPrefix(d, "~/"); ok {
+		if err != nil {
+			return "", fmt.Errorf("%w: data_dir: no home directory here; write it out", ErrConfig)
+		}
+		return filepath.Join(home, rest), nil
+	}
+	return filepath.Abs(d)
+}

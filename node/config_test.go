@@ -1,0 +1,99 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestReferenceConfigIsValidAndComplete(t *testing.T) {
+	if _, err := ParseConfig(ReferenceConfig, "framemesh.toml"); err != nil {
+		t.Fatal(err)
+	}
+	// every key of Config stands in the reference file, with a comment above it
+	lines := strings.Split(string(ReferenceConfig), "\n")
+	var walk func(section string, ty reflect.Type)
+	walk = func(section string, ty reflect.Type) {
+		for i := range ty.NumField() {
+			f := ty.Field(i)
+			key := f.Tag.Get("toml")
+			if f.Type.Kind() == reflect.Struct {
+				walk(key, f.Type)
+				continue
+			}
+			if !documented(lines, section, key) {
+				t.Errorf("key %s.%s is missing from framemesh.toml or has no comment", section, key)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[Config]())
+}
+
+// documented says whether the key stands in its section below a comment; a run of
+// keys may share one.
+func documented(lines []string, section, key string) bool {
+	in := ""
+	for i, l := range lines {
+		if strings.HasPrefix(l, "[") {
+			in = strings.Trim(l, "[]")
+		}
+		if in == section && strings.HasPrefix(l, key+" = ") {
+			for j := i - 1; j >= 0; j-- {
+				if strings.HasPrefix(lines[j], "#") {
+					return true
+				}
+				if !strings.Contains(lines[j], " = ") {
+					return false
+				}
+			}
+		}
+	}
+	return false
+}
+
+func TestBadConfigsNameTheLineAndAreNotTouched(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"unknown key":     {"network = \"main\"\nprize = 3\n", ":2: unknown key \"prize\""},
+		"unknown nested":  {"[p2p]\nprot = 1\n", ":2: unknown key \"p2p.prot\""},
+		"not toml":        {"network = \"main\"\nregion == 3\n", ":2:"},
+		"wrong type":      {"[p2p]\nport = \"many\"\n", ":2:"},
+		"out of range":    {"[p2p]\nport = 70000\n", "p2p.port: use 0 to 65535"},
+		"unknown role":    {"roles = [\"miner\"]\n", "\"miner\" is none of"},
+		"no role":         {"roles = []\n", "name at least one"},
+		"bitrates":        {"[media]\nmin_kbps = 9000\n", "min ≤ start ≤ max"},
+		"network's name":  {"network = \"Main Net\"\n", "network: use 1 to 32"},
+		"profile":         {"[p2p]\nprofile = \"laptop\"\n", "p2p.profile"},
+		"negative memory": {"[container]\nmemory_mib = -1\n", "container.memory_mib"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "framemesh.toml")
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := LoadConfig(path)
+			if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want %q", err, tc.want)
+			}
+			if b, err := os.ReadFile(path); err != nil || string(b) != tc.text {
+				t.Fatal("the file was changed")
+			}
+		})
+	}
+	if _, err := LoadConfig(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "framemesh init") {
+		t.Fatalf("a missing file should say how to make one: %v", err)
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add(ReferenceConfig)
+	f.Add([]byte("roles = [\"miner\"]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseConfig(b, "fuzz.toml")
+		if err == nil && c.Validate() != nil {
+			t.Fatal("an invalid configuration was accepted")
+		}
+	})
+}
