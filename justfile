@@ -1,0 +1,43 @@
+# framemesh: `just` lists what there is.
+
+# this list
+default:
+    @just --list
+
+# play: a mesh of peers in one process and a page in the browser
+demo *args:
+    go run ./cmd/framemesh demo {{args}}
+
+# build the binary into ./framemesh
+build:
+    go build -trimpath -o framemesh ./cmd/framemesh
+
+# all tests (what needs Chromium or protoc skips without them)
+test *args:
+    go test ./... {{args}}
+
+# what must hold before a change lands; installs its tools with apt
+ci:
+    bash .ci/run
+
+# formatting, vet and lint
+lint:
+    gofmt -l $(git ls-files '*.go')
+    go vet ./...
+    go tool staticcheck ./...
+
+# regenerate generated code: protobuf messages, game modules
+generate:
+    go generate ./...
+
+# Go benchmarks of every part (no browser)
+bench pattern='.':
+    go test -run '^$' -bench '{{pattern}}' -benchmem ./actors/... ./gpu/... ./p2p/... ./stream/...
+
+# latency in real Chromium through the whole mesh; writes docs/benchmarks/latency.json
+bench-latency *args:
+    go run ./cmd/framemesh bench latency {{args}}
+
+# fuzz one target for a while, e.g. `just fuzz ./p2p/rpc FuzzFrame 60s`
+fuzz package target time='30s':
+    go test -run '^$' -fuzz '^{{target}}$' -fuzztime {{time}} {{package}}
