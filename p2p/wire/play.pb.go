@@ -34,6 +34,7 @@ type MatchRequest struct {
 	CoordinateUs            []int32                `protobuf:"zigzag32,8,rep,packed,name=coordinate_us,json=coordinateUs,proto3" json:"coordinate_us,omitempty"`                                 // of the player's gateway
 	Exclude                 [][]byte               `protobuf:"bytes,9,rep,name=exclude,proto3" json:"exclude,omitempty"`                                                                         // peer ids that just failed this player, at most 16
 	MadeMs                  uint64                 `protobuf:"varint,10,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"`                                                           // unix ms
+	Wait                    bool                   `protobuf:"varint,11,opt,name=wait,proto3" json:"wait,omitempty"`                                                                             // the player will wait: a container without a free slot may match
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -136,6 +137,13 @@ func (x *MatchRequest) GetMadeMs() uint64 {
 		return x.MadeMs
 	}
 	return 0
+}
+
+func (x *MatchRequest) GetWait() bool {
+	if x != nil {
+		return x.Wait
+	}
+	return false
 }
 
 // Certificate is an indexer's signed match (sealed type "match"). It can be
@@ -1635,7 +1643,7 @@ var File_play_proto protoreflect.FileDescriptor
 const file_play_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"play.proto\x12\x11framemesh.wire.v1\"\xe6\x02\n" +
+	"play.proto\x12\x11framemesh.wire.v1\"\xfa\x02\n" +
 	"\fMatchRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x16\n" +
@@ -1649,7 +1657,8 @@ const file_play_proto_rawDesc = "" +
 	"\rcoordinate_us\x18\b \x03(\x11R\fcoordinateUs\x12\x18\n" +
 	"\aexclude\x18\t \x03(\fR\aexclude\x12\x17\n" +
 	"\amade_ms\x18\n" +
-	" \x01(\x04R\x06madeMs\"\xfc\x01\n" +
+	" \x01(\x04R\x06madeMs\x12\x12\n" +
+	"\x04wait\x18\v \x01(\bR\x04wait\"\xfc\x01\n" +
 	"\vCertificate\x12\x18\n" +
 	"\aindexer\x18\x01 \x01(\fR\aindexer\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\fR\arequest\x12%\n" +
