@@ -36,7 +36,7 @@ bench pattern='.':
 
 # latency in real Chromium through the whole mesh; writes docs/benchmarks/latency.json
 bench-latency *args:
-    go run ./cmd/framemesh bench latency {{args}}
+    go run ./cmd/latencybench --out docs/benchmarks/latency.json {{args}}
 
 # fuzz one target for a while, e.g. `just fuzz ./p2p/rpc FuzzFrame 60s`
 fuzz package target time='30s':
