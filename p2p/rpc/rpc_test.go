@@ -76,6 +76,26 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// Each request is a message of its own: a handler may keep it.
+func TestRequestsAreNotShared(t *testing.T) {
+	s, c, to := pair(t, rpc.Options{})
+	var kept []*wire.AppRequest
+	rpc.Handle(s, "app", rpc.Limits{}, func(_ context.Context, _ peer.ID, req *wire.AppRequest) (*wire.AppResponse, error) {
+		kept = append(kept, req)
+		return &wire.AppResponse{}, nil
+	})
+	for i := range 3 {
+		if err := c.Call(testContext(t), to, "app", &wire.AppRequest{Offset: uint64(i)}, &wire.AppResponse{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, req := range kept {
+		if req.GetOffset() != uint64(i) {
+			t.Errorf("request %d became %d", i, req.GetOffset())
+		}
+	}
+}
+
 func TestErrorsOfHandlers(t *testing.T) {
 	for _, tc := range []struct {
 		name    string

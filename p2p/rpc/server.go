@@ -98,7 +98,8 @@ func NewServer(h host.Host, networkName string, opts Options) *Server {
 func Handle[Req, Resp proto.Message](s *Server, name string, lim Limits, fn func(ctx context.Context, from peer.ID, req Req) (Resp, error)) {
 	var zero Req
 	kind := zero.ProtoReflect().Type()
-	s.handle(name, lim.withDefaults(), kind.New().Interface, func(ctx context.Context, from peer.ID, req proto.Message) (proto.Message, error) {
+	newReq := func() proto.Message { return kind.New().Interface() }
+	s.handle(name, lim.withDefaults(), newReq, func(ctx context.Context, from peer.ID, req proto.Message) (proto.Message, error) {
 		resp, err := fn(ctx, from, req.(Req))
 		if err != nil {
 			return nil, err
