@@ -35,7 +35,7 @@ func breaches(path string, src any, inside bool) ([]string, error) {
 		uses = true
 		if !inside {
 			out = append(out, fset.Position(imp.Pos()).String()+" imports "+p+": only actors/supervise may")
-		} else if p != protoModule+"/actor" && p != protoModule+"/eventstream" {
+		} else if p != protoModule+"/actor" {
 			out = append(out, fset.Position(imp.Pos()).String()+" imports "+p)
 		}
 	}

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/asynkron/protoactor-go/eventstream"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -113,7 +112,7 @@ var protoSystem = sync.OnceValue(func() *actor.ActorSystem {
 	// A message to an actor that just ended is ordinary here. The stock event stream
 	// would start a goroutine for the throttle of its log; ours only answers those
 	// who watch.
-	sys.EventStream = eventstream.NewEventStream()
+	sys.EventStream = fresh(sys.EventStream)
 	sys.EventStream.Subscribe(func(ev any) {
 		dead, ok := ev.(*actor.DeadLetterEvent)
 		if !ok {
@@ -127,6 +126,10 @@ var protoSystem = sync.OnceValue(func() *actor.ActorSystem {
 	})
 	return sys
 })
+
+// fresh returns a new zero value of a type that is named in a package that this one
+// does not import; for an event stream, one without subscribers.
+func fresh[T any](*T) *T { return new(T) }
 
 var systemCount atomic.Uint64
 
