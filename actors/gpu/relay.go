@@ -1,0 +1,109 @@
+package gpu
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/framemesh/framemesh/gpu/worker"
+)
+
+// relay is the sink of a worker that may be started before the session that it will
+// belong to. It keeps what happens before that (ready, exited) and hands it on when
+// the session attaches.
+type relay struct {
+	up   chan struct{} // closed when the worker is ready or has exited
+	once sync.Once
+
+	target atomic.Pointer[worker.Sink] // nil until attached; the frame path reads only this
+
+	mu     sync.Mutex
+	info   *worker.Info
+	exited error // nil while it lives
+	onUp   func()
+}
+
+var (
+	_ worker.Sink     = (*relay)(nil)
+	_ worker.SaveSink = (*relay)(nil)
+)
+
+func newRelay(onUp func()) *relay { return &relay{up: make(chan struct{}), onUp: onUp} }
+
+// attach sets the target and tells it what it missed. It returns false, and attaches
+// nothing, when the worker is gone already.
+func (r *relay) attach(to worker.Sink) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.exited != nil {
+		return false
+	}
+	if r.info != nil {
+		to.Ready(*r.info)
+	}
+	r.target.Store(&to)
+	return true
+}
+
+func (r *relay) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.exited
+}
+
+// Ready implements worker.Sink.
+func (r *relay) Ready(i worker.Info) {
+	r.mu.Lock()
+	r.info = &i
+	if t := r.target.Load(); t != nil {
+		(*t).Ready(i)
+	}
+	r.mu.Unlock()
+	if r.onUp != nil {
+		r.onUp()
+	}
+	r.once.Do(func() { close(r.up) })
+}
+
+// Video implements worker.Sink.
+func (r *relay) Video(u worker.AccessUnit) {
+	if t := r.target.Load(); t != nil {
+		(*t).Video(u)
+	}
+}
+
+// Audio implements worker.Sink.
+func (r *relay) Audio(p worker.AudioPacket) {
+	if t := r.target.Load(); t != nil {
+		(*t).Audio(p)
+	}
+}
+
+// Stats implements worker.Sink.
+func (r *relay) Stats(s worker.Stats) {
+	if t := r.target.Load(); t != nil {
+		(*t).Stats(s)
+	}
+}
+
+// Saved implements worker.SaveSink.
+func (r *relay) Saved(data []byte) {
+	if t := r.target.Load(); t != nil {
+		if s, ok := (*t).(worker.SaveSink); ok {
+			s.Saved(data)
+		}
+	}
+}
+
+// Exited implements worker.Sink.
+func (r *relay) Exited(err error) {
+	r.mu.Lock()
+	r.exited = err
+	if err == nil {
+		r.exited = worker.ErrStopped
+	}
+	if t := r.target.Load(); t != nil {
+		(*t).Exited(err)
+	}
+	r.mu.Unlock()
+	r.once.Do(func() { close(r.up) })
+}

@@ -1,0 +1,82 @@
+package gpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/framemesh/framemesh/gpu/worker"
+)
+
+// Slot is the right to run one session. One goroutine at a time may use it.
+type Slot struct {
+	dev  *Device
+	app  App
+	warm *standby // a worker that waited for this, until Open takes it
+	snap *worker.SnapshotFile
+	once sync.Once
+}
+
+// standby is a worker that waits.
+type standby struct {
+	app   App
+	proc  Process
+	relay *relay
+	snap  *worker.SnapshotFile
+}
+
+// drop ends a standby that nobody wants.
+func (s *standby) drop() {
+	s.proc.Kill()
+	_ = s.snap.Close()
+}
+
+// Open gives the session a worker that loads the app, or has loaded it, and waits for
+// Run. The first call takes the worker that waited, if there is one, and says so with
+// warm; later calls start a successor that goes on from the last snapshot. The
+// predecessor must be gone or killed.
+func (s *Slot) Open(sink worker.Sink) (p Process, warm bool, err error) {
+	if w := s.warm; w != nil {
+		s.warm = nil
+		if w.relay.attach(sink) {
+			s.snap = w.snap
+			return w.proc, true, nil
+		}
+		w.drop()
+	}
+	if s.snap == nil {
+		if s.snap, err = worker.NewSnapshotFile(); err != nil {
+			return nil, false, fmt.Errorf("gpu: snapshot file: %w", err)
+		}
+	}
+	r := newRelay(func() { _ = s.dev.ref.Tell(compiled{s.app.SHA256}) })
+	r.attach(sink)
+	p, err = s.dev.o.Start(s.dev.spec(s.app, s.snap), r)
+	return p, false, err
+}
+
+// Warm says whether a loaded worker waits for Open.
+func (s *Slot) Warm() bool { return s.warm != nil }
+
+// Release gives the slot back. The session's worker must be gone or killed.
+func (s *Slot) Release() {
+	s.once.Do(func() {
+		if s.warm != nil {
+			s.warm.drop()
+		}
+		if s.snap != nil {
+			_ = s.snap.Close()
+		}
+		s.dev.lent.Add(-1)
+		_ = s.dev.ref.Tell(released{}) // only a hint that there is room again
+	})
+}
+
+// spec is what every worker of this device runs with.
+func (d *Device) spec(app App, snap *worker.SnapshotFile) worker.Spec {
+	return worker.Spec{
+		Module: app.Module, SHA256: app.SHA256, CacheDir: d.o.CacheDir, Seed: rand.Uint64(),
+		Bitrate: d.o.Bitrate, MemoryLimit: d.o.MemoryLimit, Encoder: d.o.Encoder, Snapshot: snap,
+		Command: d.o.Command, Log: d.o.Log,
+	}
+}
