@@ -224,6 +224,15 @@ func (c *Ctx) After(d time.Duration, msg any) (cancel func()) {
 	}
 }
 
+// Inlet returns a function by which callbacks that belong to this actor (of a
+// connection, of a process) give it messages, from any goroutine. They are never
+// refused, so whoever calls must be bounded by other means; they are dropped when
+// the incarnation has ended.
+func (c *Ctx) Inlet() func(msg any) {
+	in := c.in
+	return func(msg any) { _ = in.cell.post(&delivery{msg: msg, life: in}, true) }
+}
+
 // Go runs f on a goroutine of this actor's own. Its result comes back as a message,
 // unless it is nil or the incarnation ended. f's context ends with the
 // incarnation; a stop or restart waits for f. A panic in f fails the actor.

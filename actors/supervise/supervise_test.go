@@ -454,6 +454,39 @@ func TestGoroutinePanicIsAFailure(t *testing.T) {
 	})
 }
 
+func TestInlet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := system(t, Options{})
+		defer stop(t, s)
+		var inlets []func(any)
+		var got []int
+		ref := spawn(t, s, "fed", func(c *Ctx, msg any) {
+			switch m := msg.(type) {
+			case Started:
+				inlets = append(inlets, c.Inlet())
+			case int:
+				got = append(got, m)
+			case string:
+				panic("boom")
+			}
+		}, Mailbox(1))
+		synctest.Wait()
+		for i := range 5 {
+			inlets[0](i) // more than the mailbox holds
+		}
+		synctest.Wait()
+		_ = ref.Tell("fail")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		inlets[0](98) // of a life that is over
+		inlets[1](5)
+		synctest.Wait()
+		if fmt.Sprint(got) != "[0 1 2 3 4 5]" {
+			t.Fatalf("got %v", got)
+		}
+	})
+}
+
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := system(t, Options{})
