@@ -1,6 +1,10 @@
 package worker
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/framemesh/framemesh/gpu/app"
+)
 
 const (
 	stateLen  = 72 // bytes of a seat state on the input data channel
@@ -9,7 +13,7 @@ const (
 
 // seatState is one message of the input data channel: all that a player holds.
 type seatState struct {
-	flags          uint16 // bit 0 connected, 1 gamepad, 2 pointer
+	flags          uint16 // bit 0 connected, 1 gamepad, 2 pointer: those of app.Seat
 	seq            uint32
 	buttons        uint32 // W3C standard gamepad
 	axes           [4]int16
@@ -36,13 +40,6 @@ func parseState(b []byte) (seatState, bool) {
 	}
 	copy(s.keys[:], b[20:52])
 	return s, true
-}
-
-// held is what one tick sees of one seat. Relative motion is that since the tick
-// before.
-type held struct {
-	connected, gamepad, pointer bool
-	seatState
 }
 
 // seatInput gathers a seat's messages between two ticks. Its rules: the newest
@@ -93,20 +90,23 @@ func (s *seatInput) put(m seatState) {
 }
 
 // tick returns what the next tick sees and starts gathering for the one after.
-func (s *seatInput) tick() held {
+func (s *seatInput) tick() app.Seat {
 	if !s.present {
-		return held{}
+		return app.Seat{}
 	}
-	h := held{connected: true, gamepad: s.now.flags&2 != 0, pointer: s.now.flags&4 != 0, seatState: s.now}
-	h.buttons |= s.tapButtons
+	in := app.Seat{
+		Flags:   app.SeatConnected | uint32(s.now.flags)&(app.SeatGamepad|app.SeatPointer),
+		Buttons: s.now.buttons | s.tapButtons, Axes: s.now.axes, Keys: s.now.keys,
+		X: s.now.px, Y: s.now.py,
+		DX: s.now.dx - s.dx, DY: s.now.dy - s.dy, Wheel: s.now.wheel - s.wheel,
+		PointerButtons: s.now.pointerButtons | s.tapPointer,
+	}
 	for i, k := range s.tapKeys {
-		h.keys[i] |= k
+		in.Keys[i] |= k
 	}
-	h.pointerButtons |= s.tapPointer
-	h.dx, h.dy, h.wheel = s.now.dx-s.dx, s.now.dy-s.dy, s.now.wheel-s.wheel
 	s.tapButtons, s.tapKeys, s.tapPointer = 0, [32]byte{}, 0
 	s.dx, s.dy, s.wheel = s.now.dx, s.now.dy, s.now.wheel
-	return h
+	return in
 }
 
 // acked is the newest sequence number, which the tick has seen.

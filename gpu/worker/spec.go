@@ -4,10 +4,12 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/framemesh/framemesh/gpu/app"
 )
 
-// Seats is the number of players a session can hold; app ABI v1 has four.
-const Seats = 4
+// Seats is the number of players a session can hold.
+const Seats = app.MaxSeats
 
 // Why a worker ended, as given to [Sink.Exited]. The message that wraps one of
 // these says the rest in words a player can read.
@@ -38,7 +40,7 @@ type Spec struct {
 	// Snapshot keeps the app's state outside the process. A worker that finds a
 	// valid state of the same module in it goes on from there. Nil: no snapshots.
 	Snapshot *SnapshotFile
-	Save     []byte   // what the app saved in earlier sessions, at most 64 KiB
+	Save     []byte   // what the app saved in earlier sessions, at most app.MaxSave
 	Command  []string // argv of the child; nil means this binary with "worker"
 	Log      *slog.Logger
 }

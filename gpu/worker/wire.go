@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/framemesh/framemesh/gpu/app"
 )
 
 // The pipes between parent and child carry frames: a type byte, a 32-bit
@@ -44,7 +46,7 @@ const (
 	maxJSON   = 16 << 10
 	maxVideo  = 8 << 20
 	maxAudio  = 4 << 10
-	maxSave   = 64 << 10
+	maxSave   = app.MaxSave
 
 	videoHeaderLen = 8 + 8 + 4*Seats + 1
 	audioHeaderLen = 8 + 4

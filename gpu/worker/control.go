@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/framemesh/framemesh/gpu/app"
+)
+
+// control is what the parent told the child and the tick loop has not acted on yet.
+// The goroutine that reads the pipe writes it, the tick loop takes it once a tick;
+// what comes twice in between counts once.
+type control struct {
+	wake chan struct{} // has an element after anything changed
+
+	mu      sync.Mutex
+	seats   [Seats]seatInput
+	orders  orders
+	running bool
+	paused  bool
+	stopped bool
+}
+
+// orders are the commands for one tick.
+type orders struct {
+	bitrate int // bit/s, 0 for no change
+	key     bool
+	shift   time.Duration
+}
+
+func newControl() *control { return &control{wake: make(chan struct{}, 1)} }
+
+// readAll applies messages until the pipe ends. A parent that is gone ends it with
+// nil, as does a broken message with an error: in both cases there is nothing left
+// to work for.
+func (c *control) readAll(r *reader) error {
+	for {
+		typ, body, err := r.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.apply(typ, body); err != nil {
+			return err
+		}
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// apply takes one message.
+func (c *control) apply(typ byte, body []byte) error {
+	if want, ok := toChild[typ]; !ok || typ == msgConfig || len(body) != want {
+		return fmt.Errorf("%w: %d bytes of type %q", ErrWire, len(body), typ)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch typ {
+	case msgRun:
+		c.running = true
+	case msgStop:
+		c.stopped = true
+	case msgPause:
+		c.paused = body[0] != 0
+		for i := range c.seats {
+			c.seats[i].release()
+		}
+	case msgKey:
+		c.orders.key = true
+	case msgBitrate:
+		c.orders.bitrate = int(binary.LittleEndian.Uint32(body))
+	case msgShift:
+		// Bounded before adding up: only the phase counts, and sums must not overflow.
+		c.orders.shift += time.Duration(int64(binary.LittleEndian.Uint64(body))) % time.Minute
+		c.orders.shift %= time.Minute
+	case msgSeat:
+		if body[0] >= Seats {
+			return fmt.Errorf("%w: seat %d", ErrWire, body[0])
+		}
+		c.seats[body[0]].seat(body[1] != 0)
+	case msgInput:
+		m, ok := parseState(body[1:])
+		if !ok || body[0] >= Seats {
+			return fmt.Errorf("%w: input", ErrWire)
+		}
+		c.seats[body[0]].put(m)
+	}
+	return nil
+}
+
+// mode is what the tick loop shall do now.
+type mode int
+
+const (
+	waiting mode = iota // for Run, or paused
+	playing
+	stopping
+)
+
+func (c *control) mode() mode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.stopped:
+		return stopping
+	case c.running && !c.paused:
+		return playing
+	default:
+		return waiting
+	}
+}
+
+// take returns what the next tick sees and does.
+func (c *control) take() (in [Seats]app.Seat, acked [Seats]uint32, o orders) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.seats {
+		in[i], acked[i] = c.seats[i].tick(), c.seats[i].acked()
+	}
+	o, c.orders = c.orders, orders{}
+	return in, acked, o
+}
+
+// stop is a stop from within: the parent is gone.
+func (c *control) stop() {
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
