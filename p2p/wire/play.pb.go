@@ -254,6 +254,8 @@ type Choice struct {
 	Score         int64                  `protobuf:"varint,2,opt,name=score,proto3" json:"score,omitempty"`
 	Ad            []byte                 `protobuf:"bytes,3,opt,name=ad,proto3" json:"ad,omitempty"` // the sealed ad the score was computed from
 	Parts         *ScoreParts            `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
+	Leaf          uint32                 `protobuf:"varint,5,opt,name=leaf,proto3" json:"leaf,omitempty"` // index of the ad among the candidates, sorted by peer id
+	Path          [][]byte               `protobuf:"bytes,6,rep,name=path,proto3" json:"path,omitempty"`  // SHA-256 hashes from the leaf to candidate_root, at most 32
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +314,20 @@ func (x *Choice) GetAd() []byte {
 func (x *Choice) GetParts() *ScoreParts {
 	if x != nil {
 		return x.Parts
+	}
+	return nil
+}
+
+func (x *Choice) GetLeaf() uint32 {
+	if x != nil {
+		return x.Leaf
+	}
+	return 0
+}
+
+func (x *Choice) GetPath() [][]byte {
+	if x != nil {
+		return x.Path
 	}
 	return nil
 }
@@ -1669,12 +1685,14 @@ const file_play_proto_rawDesc = "" +
 	"\x03top\x18\x05 \x03(\v2\x19.framemesh.wire.v1.ChoiceR\x03top\x12\x17\n" +
 	"\amade_ms\x18\x06 \x01(\x04R\x06madeMs\x12\x16\n" +
 	"\x06beacon\x18\a \x01(\fR\x06beacon\x12\x14\n" +
-	"\x05drawn\x18\b \x03(\fR\x05drawn\"\x81\x01\n" +
+	"\x05drawn\x18\b \x03(\fR\x05drawn\"\xa9\x01\n" +
 	"\x06Choice\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x03R\x05score\x12\x0e\n" +
 	"\x02ad\x18\x03 \x01(\fR\x02ad\x123\n" +
-	"\x05parts\x18\x04 \x01(\v2\x1d.framemesh.wire.v1.ScorePartsR\x05parts\"\x80\x01\n" +
+	"\x05parts\x18\x04 \x01(\v2\x1d.framemesh.wire.v1.ScorePartsR\x05parts\x12\x12\n" +
+	"\x04leaf\x18\x05 \x01(\rR\x04leaf\x12\x12\n" +
+	"\x04path\x18\x06 \x03(\fR\x04path\"\x80\x01\n" +
 	"\n" +
 	"ScoreParts\x12\x14\n" +
 	"\x05price\x18\x01 \x01(\x03R\x05price\x12\x18\n" +
