@@ -1,0 +1,96 @@
+// app.js: the page's entry. It fetches what can be played, reads the address, and puts
+// the catalogue and the stage together.
+
+import { Catalogue } from './catalogue.js';
+import { Stage, playing } from './stage.js';
+import { browserProblem } from './session.js';
+import { get, getJSON, Refused } from './whep.js';
+import { Period } from './slack.js';
+import { playerKey } from './identity.js';
+import { parseHash, iceServers } from './links.js';
+import { problemWords, words } from './words.js';
+import { toast } from './dom.js';
+
+const state = { apps: [], ice: [], key: '', node: null };
+const period = new Period();
+
+const stage = new Stage({
+  root: document.getElementById('stage'), period,
+  network: () => state.node?.network ?? '', ice: () => state.ice, key: () => state.key, apps: () => state.apps,
+  home: () => { catalogue.root.inert = false; refresh(); },
+});
+const catalogue = new Catalogue(document.getElementById('catalogue'), {
+  play: app => { catalogue.root.inert = true; stage.launch(app); },
+  prepare: () => stage.prepare(),
+  retry: () => refresh(),
+});
+
+async function loadApps() {
+  const r = await get('/api/apps');
+  state.ice = iceServers(r.headers.get('Link'));
+  state.apps = (await r.json()).apps;
+}
+
+async function loadNode() {
+  state.node = await getJSON('/api/node');
+  const n = state.node, line = document.getElementById('node');
+  line.textContent = `network ${n.network} · ${n.region} · ${n.containers} ${n.containers === 1 ? 'machine' : 'machines'} · ${n.peers} peers`;
+  line.title = `This gateway: ${n.peer_id}, version ${n.version}`;
+}
+
+async function refresh() {
+  try {
+    await Promise.all([loadApps(), loadNode()]);
+    catalogue.show(state.apps);
+  } catch (e) {
+    const w = e instanceof Refused ? problemWords(e.status, e.problem) : words.unreachable;
+    catalogue.say(w.title, w.text, w.tip);
+  }
+}
+
+/** opened says whether a person opened this address, and not a link on some other site. */
+function openedByPerson() {
+  const t = performance.getEntriesByType('navigation')[0]?.serverTiming?.find(x => x.name === 'opened')?.description;
+  return t === 'direct';
+}
+
+async function route() {
+  const to = parseHash(location.hash), saved = playing.get(null);
+  if (to.kind === 'home') return;
+  catalogue.root.inert = true;
+  if (to.kind === 'watch' || to.kind === 'join') return stage.join(to.kind, to.session, to.token);
+  if (saved?.app && saved.app.name === to.app) return stage.resume(saved);
+  const app = state.apps.find(a => a.name === to.app || a.id === to.app);
+  catalogue.root.inert = false;
+  if (!app) return toast('That game is not in the mesh right now.', { kind: 'warn' });
+  if (openedByPerson()) {
+    catalogue.root.inert = true;
+    return stage.launch(app);
+  }
+  const tile = document.querySelector(`[data-app="${CSS.escape(app.name)}"]`);
+  tile?.scrollIntoView({ block: 'center' });
+  tile?.focus();
+}
+
+const lacking = browserProblem();
+if (lacking) {
+  const note = document.getElementById('lacking');
+  note.textContent = `${words[lacking].title}. ${words[lacking].text ?? ''} ${words[lacking].tip}`;
+  note.hidden = false;
+}
+
+// Probes of the latency bench need a key that they press from outside; nothing else
+// gets hold of the game from the page's globals.
+if (new URLSearchParams(location.search).get('probe') === '1') {
+  window.__press = down => stage.input?.press('KeyZ', Boolean(down));
+  Object.defineProperties(window, { __pc: { get: () => stage.session?.pc }, __slack: { get: () => stage.session?.slack.mean } });
+}
+
+catalogue.loading();
+const key = playerKey().then(k => { state.key = k; });
+await refresh();
+await Promise.race([key, new Promise(r => setTimeout(r, 300))]);
+await route();
+setInterval(() => { if (stage.root.hidden && !document.hidden) refresh(); }, 5000);
+window.addEventListener('hashchange', () => { if (parseHash(location.hash).kind !== 'home') location.reload(); });
+window.addEventListener('pageshow', e => { if (e.persisted) location.reload(); });

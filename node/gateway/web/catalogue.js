@@ -1,0 +1,60 @@
+// catalogue.js: what can be played, as pictures. One click starts a game.
+
+import { el, icon } from './dom.js';
+
+const hue = id => parseInt((id || '0').slice(0, 6), 16) % 360 || 210;
+
+/** price is an hour's price for people. */
+export const price = micro => (micro > 0 ? `$${(micro / 1e6).toFixed(micro < 1e4 ? 4 : 2)} / h` : 'free');
+
+/** places says how many could start now. */
+export const places = a => (a.slots_free > 0 ? `${a.slots_free} ${a.slots_free === 1 ? 'place' : 'places'} free` : 'busy: you would wait in line');
+
+function tile(app, first, { play, prepare }) {
+  const img = el('img', { src: `/api/apps/${encodeURIComponent(app.id)}/picture`, alt: '', loading: first ? 'eager' : 'lazy', decoding: 'async', draggable: 'false' });
+  const shot = el('div.shot', {}, img, el('span.go', {}, icon('play'), el('span', {}, 'Play')));
+  img.addEventListener('error', () => {
+    img.remove();
+    shot.classList.add('plain');
+    shot.style.setProperty('--hue', hue(app.id));
+    shot.prepend(el('span.initial', { 'aria-hidden': 'true' }, (app.title || app.name || '?').slice(0, 1).toUpperCase()));
+  });
+  const seats = app.seats > 1 ? el('li', {}, icon('people'), `1–${app.seats} players`) : el('li', {}, icon('person'), '1 player');
+  const start = () => prepare(app);
+  return el('li.tile' + (first ? '.first' : ''), {},
+    el('button.cover', { 'data-app': app.name, 'aria-label': `Play ${app.title || app.name}. ${app.description || ''} ${places(app)}.`, onclick: () => play(app), onpointerenter: start, onfocus: start, onpointerdown: start },
+      shot,
+      el('span.about', {}, el('span.title', {}, app.title || app.name), el('span.description', {}, app.description || ''),
+        el('ul.facts', {}, seats, el('li', {}, icon('screen'), `${app.width}×${app.height} · ${app.fps} fps`),
+          el('li.places' + (app.slots_free > 0 ? '' : '.busy'), {}, places(app)), el('li', {}, price(app.min_price_micro_usd_per_hour))))));
+}
+
+/** Catalogue shows the list of apps in root. */
+export class Catalogue {
+  constructor(root, { play, prepare, retry }) {
+    Object.assign(this, { root, play, prepare, retry });
+    this.shape = '';
+  }
+
+  loading() {
+    this.root.replaceChildren(el('ul.tiles', { 'aria-hidden': 'true' }, [1, 2, 3].map(i => el('li.tile.ghost' + (i === 1 ? '.first' : ''), {}, el('div.cover', {}, el('div.shot', {}))))));
+  }
+
+  show(apps) {
+    const shape = JSON.stringify(apps);
+    if (shape === this.shape) return; // nothing changed: keep focus and hover
+    this.shape = shape;
+    if (!apps.length) {
+      return this.say('No games yet', 'No machine in this mesh offers a game right now.', 'Start one on this machine with “framemesh demo”, or wait for others to join. This page looks again by itself.');
+    }
+    const focused = document.activeElement?.dataset?.app;
+    this.root.replaceChildren(el('ul.tiles', {}, apps.map((a, i) => tile(a, i === 0, this))));
+    if (focused) this.root.querySelector(`[data-app="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** say fills the room with words instead of games. */
+  say(title, text, tip) {
+    this.shape = '';
+    this.root.replaceChildren(el('div.empty', { role: 'status' }, el('h2', {}, title), el('p', {}, text), el('p.tip', {}, tip), el('button.primary', { onclick: this.retry }, 'Look again')));
+  }
+}

@@ -1,0 +1,322 @@
+// stage.js: a game on screen, from the click to the stop. It joins a connection with
+// the picture, the sound, the inputs and the words for everything that goes wrong.
+
+import { toast, remembered } from './dom.js';
+import { Session, Peer, browserProblem } from './session.js';
+import { VerifyError } from './verify.js';
+import { Refused, Unreachable, getJSON } from './whep.js';
+import { Sender } from './packet.js';
+import { Input } from './input.js';
+import { Pads } from './gamepad.js';
+import { TouchControls } from './touch.js';
+import { StatsOverlay } from './stats.js';
+import { Chat } from './chat.js';
+import { Veil } from './veil.js';
+import { Hud } from './hud.js';
+import { words, problemWords, byeWords } from './words.js';
+
+/** playing is what a reload needs to go on with the same session. */
+export const playing = remembered(() => sessionStorage, 'framemesh.playing');
+
+const NEXT_S = 5; // seconds before the next machine is taken by itself
+
+export class Stage {
+  /** env: {root, network(), ice(), key(), period, apps(), home()} */
+  constructor(env) {
+    Object.assign(this, { env, run: 0, session: null, input: null, excluded: [], spare: null });
+    const root = this.root = env.root;
+    this.video = root.querySelector('video');
+    this.audio = root.querySelector('audio');
+    this.veil = new Veil(root.querySelector('.veil'));
+    this.hud = new Hud(this);
+    this.stats = new StatsOverlay(root);
+    this.chat = new Chat(root, m => this.session?.say(m));
+    this.chat.onclose = () => root.focus({ preventScroll: true });
+    window.addEventListener('keydown', e => {
+      if (e.code !== 'F9' || root.hidden) return;
+      e.preventDefault();
+      this.stats.toggle();
+    });
+    // A page that goes takes its connection with it, so that the machine knows at once;
+    // the session waits there for a reload.
+    window.addEventListener('pagehide', () => this.session?.close());
+    const frame = now => {
+      requestAnimationFrame(frame);
+      env.period.frame(now);
+      this.pads?.poll();
+    };
+    requestAnimationFrame(frame);
+  }
+
+  /** prepare makes the next connection's offer before it is asked for. */
+  prepare() {
+    if (this.spare || browserProblem()) return;
+    this.spare = new Peer(this.env.ice());
+    this.spareTimer = setTimeout(() => {
+      this.spare?.close();
+      this.spare = null;
+    }, 20000);
+  }
+
+  #peer() {
+    clearTimeout(this.spareTimer);
+    const p = this.spare ?? new Peer(this.env.ice());
+    this.spare = null;
+    return p;
+  }
+
+  /** launch starts a new session of an app. */
+  launch(app, { ticket = '', fresh = true } = {}) {
+    if (fresh) this.excluded = [];
+    history.replaceState(null, '', location.pathname + location.search + '#play=' + app.name);
+    return this.#begin({ app, query: { ticket, exclude: this.excluded.slice(-16) } });
+  }
+
+  /** resume goes on with the session that this tab played. */
+  resume(saved) {
+    return this.#begin({ app: saved.app, query: { session: saved.session, token: saved.token }, expect: saved.container, saved, verb: 'Going back to' });
+  }
+
+  /** join enters somebody else's session by a link. */
+  join(kind, session, token) {
+    return this.#begin({ app: { name: kind, title: 'the game' }, query: { session, token }, verb: kind === 'watch' ? 'Watching' : 'Joining' });
+  }
+
+  async #begin(how) {
+    const run = ++this.run, { app } = how;
+    this.#drop();
+    this.how = how;
+    this.root.hidden = false;
+    document.body.classList.add('playing');
+    document.title = (app.title || app.name) + ' · framemesh';
+    const lacking = browserProblem();
+    if (lacking) return this.veil.failed(words[lacking], [this.#home(true)]);
+    this.veil.launching(app.title || app.name, () => this.stop(), how.verb);
+    const s = this.session = new Session({ app, query: how.query, player: this.env.key(), network: this.env.network(), peer: this.#peer(), expect: how.expect, period: this.env.period });
+    const on = (type, f) => s.addEventListener(type, e => { if (run === this.run) f(e.detail); });
+    on('stage', d => this.veil.stage(d.name, d.timing));
+    on('video', d => this.#picture(s, d.track));
+    on('audio', d => this.#sound(d.track));
+    on('first', () => this.#first());
+    on('input', d => d.open && this.input?.open());
+    on('control', d => this.#heard(s, d.message));
+    on('silent', d => this.#silent(s, d.kind));
+    try {
+      await s.connect();
+      if (run === this.run) this.#connected(s, how);
+    } catch (e) {
+      if (run === this.run && !(s.closed && e.name === 'AbortError')) this.#refused(e, how);
+    }
+  }
+
+  #connected(s, { app, saved }) {
+    const links = { play: s.tokens.play || saved?.links?.play || '', watch: s.tokens.watch || saved?.links?.watch || '' };
+    if (s.role === 'owner') playing.set({ app, session: s.session, token: s.tokens.owner || saved?.token, container: s.container, links });
+    this.links = { session: s.session, ...links };
+    this.stats.follow(s);
+    this.hud.show(app, s.role, this.links);
+    if (s.role === 'watch') return;
+    const sender = new Sender({ send: (bytes, seq) => s.sendInput(bytes, seq) });
+    this.input = new Input({ stage: this.root, video: this.video, sender, app });
+    this.touch = new TouchControls(this.input, this.root);
+    this.input.onrelease = () => this.touch?.reset();
+    this.input.ontouched = () => this.#wake();
+    this.input.start();
+    if (s.peer.input.readyState === 'open') this.input.open();
+    this.pads = new Pads(this.input, {
+      seats: s.role === 'owner' ? app.seats : 1,
+      onchange: p => toast(p.connected ? `Controller ready for player ${p.seat + 1}: ${name(p.id)}` : `Controller gone: ${name(p.id)}`),
+    });
+    this.touch.show(matchMedia('(pointer: coarse)').matches && !app.pointer_lock);
+  }
+
+  #picture(s, track) {
+    this.video.srcObject = new MediaStream([track]);
+    s.follow(this.video);
+    this.video.play().catch(() => {}); // muted, so only a page in the background says no, and that plays later
+  }
+
+  #sound(track) {
+    this.audio.srcObject = new MediaStream([track]); // on its own: sound must never hold the picture back
+    this.#wake();
+  }
+
+  // Browsers keep sound back until the person has touched the page.
+  async #wake() {
+    if (!this.audio.srcObject || (!this.audio.paused && !this.hud.silenced)) return;
+    try {
+      await this.audio.play();
+      this.hud.silence(false);
+    } catch (e) {
+      if (e.name === 'NotAllowedError') this.hud.silence(true);
+    }
+  }
+
+  #first() {
+    this.veil.hide();
+    this.root.focus({ preventScroll: true });
+    this.hud.wake();
+    navigator.wakeLock?.request('screen').then(l => { this.lock = l; }, () => {});
+    const app = this.how.app;
+    if (app.pointer_lock && this.input) toast('Click the picture to use the mouse. Esc gives it back.');
+  }
+
+  #heard(s, m) {
+    switch (m.t) {
+      case 'welcome':
+        s.welcome = m;
+        if (!this.how.app.id) { // came by a link: now the game has a name
+          const known = this.env.apps().find(a => a.title === m.app || a.name === m.app);
+          Object.assign(this.how.app, known ?? { title: m.app, width: m.width, height: m.height });
+          document.title = this.how.app.title + ' · framemesh';
+          this.hud.show(this.how.app, s.role, this.links ?? {});
+        }
+        break;
+      case 'stats':
+        this.stats.heard(m);
+        break;
+      case 'notice':
+        if (m.code === 'paused' || m.code === 'resumed') this.hud.paused(m.code === 'paused');
+        toast(m.text, { kind: m.code === 'slow-network' || m.code === 'worker-restarted' ? 'warn' : 'info' });
+        break;
+      case 'chat':
+        this.chat.heard(m);
+        break;
+      case 'bye':
+        this.#bye(s, m);
+        break;
+    }
+  }
+
+  #bye(s, m) {
+    const w = byeWords(m), { app, saved } = this.how, back = playing.get(null);
+    this.#drop();
+    this.run++;
+    if (m.code !== 'evicted') playing.clear();
+    const own = s.role === 'owner' && app.id, buttons = [];
+    if (m.code === 'evicted' && back) buttons.push({ text: 'Play here instead', primary: true, run: () => this.resume({ ...saved, ...back }) });
+    else if (own && w.next) buttons.push(this.#next(s.container));
+    else if (own) buttons.push({ text: 'Play again', primary: true, run: () => this.launch(app) });
+    this.veil.failed(w, [...buttons, this.#home(!buttons.length)]);
+  }
+
+  // No media and no sign of life. The gateway asks the container: a session that still
+  // lives is gone back to, anything else means the next machine.
+  async #silent(s, kind) {
+    const run = ++this.run, { app } = this.how, w = kind === 'picture' ? words.silentPicture : kind === 'connect' ? words.noConnection : words.gone;
+    const token = s.tokens?.owner || this.how.query.token, had = this.lastBack ?? -Infinity;
+    this.#drop();
+    this.veil.wait(w.title, 'Asking the mesh whether it is still there…');
+    let alive = false;
+    try {
+      const st = await getJSON(`/api/sessions/${s.session}?token=${token}`, { signal: AbortSignal.timeout(1500) });
+      alive = st.phase !== 'ending';
+    } catch { /* no answer is an answer */ }
+    if (run !== this.run) return;
+    if (alive && kind === 'gone' && performance.now() - had > 10000) {
+      this.lastBack = performance.now();
+      toast('The connection was lost. Going back to your game…', { kind: 'warn' });
+      const saved = playing.get(null);
+      return saved?.session === s.session ? this.resume(saved) : this.#begin({ ...this.how, query: { session: s.session, token } });
+    }
+    const own = s.role === 'owner' && app.id;
+    this.veil.failed(own ? w : { ...w, tip: '' }, own ? [this.#next(s.container), this.#home()] : [this.#home(true)]);
+  }
+
+  #next(container) {
+    const { app } = this.how;
+    if (container && !this.excluded.includes(container)) this.excluded.push(container);
+    playing.clear();
+    return { text: 'Play on the next machine', primary: true, seconds: NEXT_S, run: () => this.launch(app, { fresh: false }) };
+  }
+
+  #home(primary = false) {
+    return { text: 'Back to the games', primary, run: () => this.stop() };
+  }
+
+  #refused(e, how) {
+    const { app, saved } = how, again = { text: 'Try again', primary: true, run: () => this.#begin(how) };
+    this.#drop();
+    if (e instanceof VerifyError) return this.veil.failed({ ...words.tampered, text: e.message }, [this.#home(true)]);
+    if (e instanceof Unreachable) return this.veil.failed(words.unreachable, [again, this.#home()]);
+    if (!(e instanceof Refused)) return this.veil.failed({ title: 'That did not work', text: e.message || String(e), tip: 'Try again; reload the page if it happens twice.' }, [again, this.#home()]);
+    if (e.problem.queue?.ticket && !how.query.session) return this.#queue(e.problem, app);
+    const w = problemWords(e.status, e.problem);
+    if (saved) { // a reload after the session's end
+      playing.clear();
+      return this.veil.failed(w, [{ text: 'Play again', primary: true, run: () => this.launch(app) }, this.#home()]);
+    }
+    this.veil.failed(w, w.again ? [{ ...again, run: () => this.launch(app) }, this.#home()] : [this.#home(true)]);
+  }
+
+  #queue(problem, app) {
+    const run = this.run, q = problem.queue, es = this.waiting = new EventSource('/api/queue/' + q.ticket);
+    const leave = () => this.stop();
+    this.veil.queue(app.title, q.position, problem.detail, leave);
+    const hear = f => e => {
+      if (run !== this.run) return es.close();
+      let d = {};
+      try {
+        d = JSON.parse(e.data);
+      } catch { /* the place stays as it was */ }
+      f(d);
+    };
+    es.addEventListener('position', hear(d => this.veil.queue(app.title, d.position, d.text, leave)));
+    es.addEventListener('ready', hear(() => {
+      es.close();
+      this.launch(app, { ticket: q.ticket, fresh: false });
+    }));
+    const gone = () => {
+      es.close();
+      if (run === this.run) this.veil.failed(words.queueGone, [{ text: 'Start again', primary: true, run: () => this.launch(app) }, this.#home()]);
+    };
+    es.addEventListener('gone', hear(gone));
+    es.onerror = () => { if (es.readyState === EventSource.CLOSED) gone(); };
+  }
+
+  /** setPaused asks the machine to hold the game. */
+  setPaused(on) {
+    this.session?.say({ t: on ? 'pause' : 'resume' });
+  }
+
+  /** unmute is the click that browsers want before sound. */
+  unmute() {
+    this.audio.muted = false;
+    this.#wake();
+  }
+
+  /** stop ends the game for good and goes back to the catalogue. */
+  stop() {
+    this.run++;
+    this.session?.end();
+    playing.clear();
+    this.#drop();
+    this.veil.hide();
+    this.chat.clear();
+    this.stats.toggle(false);
+    this.root.hidden = true;
+    document.body.classList.remove('playing');
+    document.title = 'framemesh';
+    history.replaceState(null, '', location.pathname + location.search);
+    if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+    this.env.home();
+  }
+
+  // drop lets the connection and everything on it go; the words stay.
+  #drop() {
+    this.waiting?.close();
+    this.waiting = null;
+    this.input?.end();
+    this.touch?.show(false);
+    this.touch?.pad.remove();
+    this.input = this.touch = this.pads = null;
+    this.stats.stop();
+    this.hud.hide();
+    this.session?.close();
+    this.video.srcObject = this.audio.srcObject = null;
+    this.lock?.release().catch(() => {});
+    this.lock = null;
+  }
+}
+
+const name = id => (id || 'controller').replace(/\s*\(.*$/, '').slice(0, 40) || 'controller';
