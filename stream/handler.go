@@ -16,26 +16,25 @@ const (
 	controlRate   = 20       // control messages per second and peer
 	maxAccessUnit = 4 << 20  // bytes of a coded picture
 	maxTextRunes  = 500      // of chat
-	maxAnswerWait = time.Second
 )
 
 // Errors of a session. Those that a player meets end in what to try.
 var (
-	ErrToken     = errors.New("stream: the token opens no role of this session")
-	ErrOffer     = errors.New("stream: the offer cannot be answered")
-	ErrFull      = errors.New("stream: the session has no room for another viewer; try again when somebody left")
-	ErrNoPeer    = errors.New("stream: no such peer connection in this session; join again")
-	ErrClosed    = errors.New("stream: the session has ended; start a new one")
-	ErrTooLarge  = errors.New("stream: message over its size limit")
-	ErrFragment  = errors.New("stream: the ICE fragment cannot be used")
-	ErrConfig    = errors.New("stream: configuration refused")
-	ErrFrame     = errors.New("stream: access unit refused")
-	errNotInUse  = errors.New("stream: message not expected from this peer")
-	errTooOften  = errors.New("stream: message over its rate limit")
-	errStale     = errors.New("stream: message older than one seen")
-	errChannel   = errors.New("stream: data channel refused")
-	errKind      = errors.New("stream: message of an unknown kind")
-	errSeatTaken = errors.New("stream: seat held by another peer")
+	ErrToken    = errors.New("stream: the token opens no role of this session")
+	ErrOffer    = errors.New("stream: the offer cannot be answered")
+	ErrFull     = errors.New("stream: the session has no room for another viewer; try again when somebody left")
+	ErrSeat     = errors.New("stream: somebody else holds this seat; join as a viewer, or take another seat")
+	ErrNoPeer   = errors.New("stream: no such peer connection in this session; join again")
+	ErrClosed   = errors.New("stream: the session has ended; start a new one")
+	ErrTooLarge = errors.New("stream: message over its size limit")
+	ErrFragment = errors.New("stream: the ICE fragment cannot be used")
+	ErrConfig   = errors.New("stream: configuration refused")
+	ErrFrame    = errors.New("stream: access unit refused")
+	errNotInUse = errors.New("stream: message not expected from this peer")
+	errTooOften = errors.New("stream: message over its rate limit")
+	errStale    = errors.New("stream: message older than one seen")
+	errChannel  = errors.New("stream: data channel refused")
+	errKind     = errors.New("stream: message of an unknown kind")
 )
 
 // Handler is told what the peers of a session want. Its methods are called from the
@@ -57,8 +56,9 @@ type Handler interface {
 	ShiftTick(d time.Duration)
 	// Joined says that a peer's media flows.
 	Joined(peer string, role Role)
-	// Left says that a peer which had joined is gone, and why, in one word: "left",
-	// "replaced", "lost", "removed" or "closed".
+	// Left says that a peer which had been answered is gone, joined or not, and why, in
+	// one word: "left", "replaced", "lost", "removed" or "closed". It comes exactly once
+	// per answered peer.
 	Left(peer string, role Role, why string)
 	// Pause is the owner's wish to pause or resume the app.
 	Pause(paused bool, peer string)

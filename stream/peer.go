@@ -1,0 +1,348 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/interceptor/pkg/cc"
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+	xrate "golang.org/x/time/rate"
+
+	"github.com/framemesh/framemesh/stream/sdpfrag"
+)
+
+// What is sent to a peer.
+const (
+	flowNone    = iota // not connected
+	flowWaiting        // connected, waits for a key frame
+	flowOn
+)
+
+// peer is one peer connection.
+type peer struct {
+	s    *Session
+	id   string
+	role Role
+	seat int // -1 for those who watch
+
+	pc    *webrtc.PeerConnection
+	est   cc.BandwidthEstimator
+	video *outgoing
+	audio *outgoing
+	flow  atomic.Int32
+
+	control atomic.Pointer[webrtc.DataChannel]
+	hasIn   atomic.Bool
+	welcome atomic.Bool
+
+	inputs, refusals atomic.Uint64
+	loss             atomic.Uint32 // of the last receiver report, 1/256
+	lossAt           atomic.Int64  // unix ns
+	made             time.Time
+
+	inputLimit, controlLimit *xrate.Limiter
+
+	// Of the session's beat alone.
+	ackSent  bool
+	ackedSeq uint32
+
+	mu         sync.Mutex // guards what follows; never held while pion is called
+	retired    bool
+	joined     bool
+	candidates int
+
+	seats seatInput
+
+	signal sync.Mutex // one signalling step at a time
+	offer  string     // the newest, with the newest ICE credentials
+}
+
+func newPeer(s *Session, id string, j Join, pc *webrtc.PeerConnection, est cc.BandwidthEstimator) *peer {
+	return &peer{
+		s: s, id: id, role: j.Role, seat: j.Seat, pc: pc, est: est, video: newVideo(), audio: newAudio(), made: s.now(),
+		inputLimit: xrate.NewLimiter(inputRate, inputRate/4), controlLimit: xrate.NewLimiter(controlRate, controlRate),
+		candidates: strings.Count(j.Offer, "a=candidate:"),
+	}
+}
+
+// answer does the offer-answer exchange. Candidates of this machine are gathered within
+// a few milliseconds; only STUN and TURN servers are waited for, and not for long.
+func (p *peer) answer(ctx context.Context, offer string) (answer string, err error) {
+	// Offers come from strangers' browsers through a parser that is not ours.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrOffer, r)
+		}
+	}()
+	p.signal.Lock()
+	defer p.signal.Unlock()
+	for _, t := range []*outgoing{p.video, p.audio} {
+		if t.kind == webrtc.RTPCodecTypeAudio && !strings.Contains(offer, "m=audio") {
+			continue
+		}
+		sender, err := p.pc.AddTrack(t)
+		if err != nil {
+			return "", fmt.Errorf("stream: add track: %w", err)
+		}
+		p.s.wg.Go(func() { p.readRTCP(sender) })
+	}
+	p.pc.OnDataChannel(p.channel)
+	p.pc.OnConnectionStateChange(p.state)
+	if answer, err = p.exchange(ctx, offer); err != nil {
+		return "", err
+	}
+	if !acceptsVideo(answer) {
+		return "", fmt.Errorf("%w: it takes no H.264 video (constrained baseline, packetization-mode 1); use a browser that plays H.264", ErrOffer)
+	}
+	p.offer = offer
+	return answer, nil
+}
+
+func (p *peer) exchange(ctx context.Context, offer string) (string, error) {
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+		return "", fmt.Errorf("%w: %v", ErrOffer, err)
+	}
+	a, err := p.pc.CreateAnswer(nil)
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", ErrOffer, err)
+	}
+	gathered := webrtc.GatheringCompletePromise(p.pc)
+	if err := p.pc.SetLocalDescription(a); err != nil {
+		return "", fmt.Errorf("%w: %v", ErrOffer, err)
+	}
+	timer := time.NewTimer(gatherWait)
+	defer timer.Stop()
+	select {
+	case <-gathered:
+	case <-timer.C: // what is there must do
+	case <-ctx.Done():
+		return "", fmt.Errorf("stream: answer: %w", ctx.Err())
+	}
+	return p.pc.LocalDescription().SDP, nil
+}
+
+// acceptsVideo reports whether the answer has a video section that sends.
+func acceptsVideo(answer string) bool {
+	in := false
+	for line := range strings.Lines(answer) {
+		line = strings.TrimRight(line, "\r\n")
+		if rest, ok := strings.CutPrefix(line, "m="); ok {
+			in = strings.HasPrefix(rest, "video ") && !strings.HasPrefix(rest, "video 0 ")
+		}
+		if in && (line == "a=sendonly" || line == "a=sendrecv") {
+			return true
+		}
+	}
+	return false
+}
+
+// parseFragment checks a fragment and counts its candidates against the peer's budget.
+func (p *peer) parseFragment(fragment string) (*sdpfrag.Fragment, error) {
+	if len(fragment) > MaxFragment {
+		return nil, fmt.Errorf("%w: a fragment of %d bytes, at most %d", ErrTooLarge, len(fragment), MaxFragment)
+	}
+	f, err := sdpfrag.Parse(fragment)
+	if err != nil {
+		p.refusals.Add(1)
+		return nil, fmt.Errorf("%w: %v", ErrFragment, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.candidates+len(f.Candidates()) > MaxCandidates {
+		p.refusals.Add(1)
+		return nil, fmt.Errorf("%w: more than %d candidates", ErrTooLarge, MaxCandidates)
+	}
+	p.candidates += len(f.Candidates())
+	return f, nil
+}
+
+func (p *peer) addCandidates(fragment string) error {
+	f, err := p.parseFragment(fragment)
+	if err != nil {
+		return err
+	}
+	p.signal.Lock()
+	defer p.signal.Unlock()
+	for _, m := range f.Media {
+		for _, c := range m.Candidates {
+			if err := p.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: c}); err != nil {
+				p.refusals.Add(1)
+				return fmt.Errorf("%w: candidate: %v", ErrFragment, err)
+			}
+		}
+	}
+	return nil
+}
+
+// restart answers new ICE credentials by replaying the offer with them.
+func (p *peer) restart(fragment string) (answer string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrFragment, r)
+		}
+	}()
+	f, err := p.parseFragment(fragment)
+	if err != nil {
+		return "", err
+	}
+	p.signal.Lock()
+	defer p.signal.Unlock()
+	offer, err := f.Apply(p.offer)
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", ErrFragment, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 4*gatherWait)
+	defer cancel()
+	sdp, err := p.exchange(ctx, offer)
+	if err != nil {
+		return "", err
+	}
+	back, err := sdpfrag.FromSDP(sdp)
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", ErrFragment, err)
+	}
+	p.offer = offer
+	return back.String(), nil
+}
+
+// state follows the connection. Pion calls it in order, from its own goroutine.
+func (p *peer) state(st webrtc.PeerConnectionState) {
+	switch st {
+	case webrtc.PeerConnectionStateConnected:
+		p.flow.CompareAndSwap(flowNone, flowWaiting)
+		p.tryJoin()
+	case webrtc.PeerConnectionStateFailed:
+		p.s.drop(p, "lost", nil)
+	case webrtc.PeerConnectionStateClosed:
+		p.s.drop(p, "left", nil)
+	}
+}
+
+// admitted is told when the peer is on the session's list; it may be connected by then.
+func (p *peer) admitted() { p.tryJoin() }
+
+// tryJoin reports the peer as joined once it is both admitted and connected.
+func (p *peer) tryJoin() {
+	if p.flow.Load() == flowNone {
+		return
+	}
+	if q, err := p.s.find(p.id); err != nil || q != p {
+		return
+	}
+	p.mu.Lock()
+	first := !p.joined && !p.retired
+	p.joined = p.joined || first
+	p.mu.Unlock()
+	if !first {
+		return
+	}
+	p.s.engine.metrics.joins.WithLabelValues(string(p.role)).Inc()
+	p.s.handler.Joined(p.id, p.role)
+	p.s.wantKey(true)
+	if p.role != RoleOwner {
+		p.s.noticeExcept(p, noticeJoined(p.role))
+	}
+}
+
+// retire stops what the peer may still do and reports whether it had joined. What it
+// held is let go.
+func (p *peer) retire() (joined bool) {
+	p.flow.Store(flowNone)
+	p.mu.Lock()
+	p.retired, joined = true, p.joined
+	p.mu.Unlock()
+	p.releaseSeats()
+	return joined
+}
+
+// readRTCP serves one track until its connection closes.
+func (p *peer) readRTCP(sender *webrtc.RTPSender) {
+	buf := make([]byte, 1500)
+	for {
+		n, attr, err := sender.Read(buf)
+		if err != nil {
+			return
+		}
+		packets, err := attr.GetRTCPPackets(buf[:n])
+		if err != nil {
+			p.refuse("rtcp", errKind)
+			continue
+		}
+		for _, pkt := range packets {
+			switch r := pkt.(type) {
+			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
+				p.s.engine.metrics.plis.Inc()
+				if p.flow.Load() == flowOn {
+					p.s.wantKey(false)
+				}
+			case *rtcp.ReceiverReport:
+				p.reports(r.Reports)
+			}
+		}
+	}
+}
+
+func (p *peer) reports(rs []rtcp.ReceptionReport) {
+	b := p.video.bound.Load()
+	for _, r := range rs {
+		if b != nil && r.SSRC == b.header.SSRC {
+			p.loss.Store(uint32(r.FractionLost))
+			p.lossAt.Store(p.s.now().UnixNano())
+		}
+	}
+}
+
+// lossNow is the loss of the last receiver report, 0..1, and 0 when none came lately.
+func (p *peer) lossNow(now time.Time) float64 {
+	if now.UnixNano()-p.lossAt.Load() > int64(3*time.Second) {
+		return 0
+	}
+	return float64(p.loss.Load()) / 256
+}
+
+// rtt is the round trip of the last connectivity check.
+func (p *peer) rtt() time.Duration {
+	t := p.pc.SCTP()
+	if t == nil {
+		return 0
+	}
+	st, ok := t.Transport().ICETransport().GetSelectedCandidatePairStats()
+	if !ok {
+		return 0
+	}
+	return time.Duration(st.CurrentRoundTripTime * float64(time.Second))
+}
+
+// refuse counts a message that was not followed.
+func (p *peer) refuse(channel string, err error) {
+	p.refusals.Add(1)
+	p.s.refused(channel, err)
+}
+
+// farewell sends a last message, if any, and waits until what was said is delivered.
+func (p *peer) farewell(bye []byte) {
+	dc := p.control.Load()
+	if dc == nil || dc.ReadyState() != webrtc.DataChannelStateOpen {
+		return
+	}
+	if bye != nil {
+		_ = dc.SendText(string(bye)) // a peer that is gone cannot be told
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(farewell); dc.BufferedAmount() > 0 && time.Now().Before(until); {
+		<-tick.C
+	}
+}
+
+func (p *peer) close() {
+	if err := p.pc.GracefulClose(); err != nil && !errors.Is(err, webrtc.ErrConnectionClosed) {
+		p.s.engine.config.Log.Debug("peer connection closed", "session", p.s.id, "peer", p.id, "error", err)
+	}
+}
