@@ -31,7 +31,13 @@ type openH264 struct {
 
 var _ Video = (*openH264)(nil)
 
+// maxRate is the most bit/s that openh264 gets for a size: 4 bits per pixel. Told to
+// spend 10, it quantises so finely that a noisy picture outgrows its buffers, and
+// fails; more than 4 nobody sees.
+func maxRate(width, height, fps int) int { return max(4*width*height*fps, minBitrate) }
+
 func openOpenH264(o Options) (Video, error) {
+	o.Bitrate = min(o.Bitrate, maxRate(o.Width, o.Height, o.FPS))
 	picture, err := NewPicture(o.Width, o.Height)
 	if err != nil {
 		return nil, err
@@ -112,7 +118,7 @@ func (e *openH264) SetBitrate(bps int) error {
 	if e.closed {
 		return ErrClosed
 	}
-	bps = max(bps, minBitrate)
+	bps = min(max(bps, minBitrate), maxRate(e.picture.Width, e.picture.Height, e.budget.fps))
 	if bps == e.budget.rate {
 		return nil
 	}

@@ -165,6 +165,23 @@ func TestForcedKeyFrameIsNeverLeftOut(t *testing.T) {
 	}
 }
 
+func TestAnyBitrateCodesNoise(t *testing.T) {
+	const w, h = 160, 120
+	r := rand.New(rand.NewPCG(9, 10))
+	pix := make([]byte, 4*w*h)
+	for _, rate := range []int{0, 1, 12_000_000, 1 << 30} {
+		v := open(t, w, h, 4_000_000)
+		if err := v.SetBitrate(rate); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 60 {
+			if _, err := v.Encode(noise(pix, w, h, r)); err != nil {
+				t.Fatalf("picture %d at %d bit/s: %v", n, rate, err)
+			}
+		}
+	}
+}
+
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	for name, o := range map[string]Options{
 		"odd":     {Width: 321, Height: 180, FPS: 60},
