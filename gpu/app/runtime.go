@@ -100,9 +100,12 @@ func Open(ctx context.Context, code []byte, o Options) (Runtime, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	m, _, err := inspect(code)
+	m, abi, err := inspect(code)
 	if err != nil {
 		return nil, err
+	}
+	if abi == WASM4 {
+		return openWASM4(ctx, m, o)
 	}
 	return openABI1(ctx, m, o)
 }
@@ -131,7 +134,11 @@ func inspect(code []byte) (*module.Module, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if err := checkABI1(m); err != nil {
+	check := checkABI1
+	if abi == WASM4 {
+		check = checkWASM4
+	}
+	if err := check(m); err != nil {
 		return nil, "", err
 	}
 	return m, abi, m.Scan()
@@ -139,6 +146,11 @@ func inspect(code []byte) (*module.Module, string, error) {
 
 // detect tells the interfaces apart by what only one of them has.
 func detect(m *module.Module) (string, error) {
+	for _, im := range m.Imports {
+		if im.Kind == module.Memory && im.Module == "env" && im.Name == "memory" {
+			return WASM4, nil
+		}
+	}
 	if _, ok := m.Export("fm_abi"); ok {
 		return ABI1, nil
 	}
