@@ -73,6 +73,7 @@ func serve(in io.Reader, w *writer, open openFunc, log *slog.Logger, hardening [
 		return err
 	}
 	defer s.close()
+	s.meter.rss = openRSS()
 	info.Hardening = append(hardening, restrictLate()...)
 	if err := w.send(msgReady, info); err != nil {
 		return err

@@ -37,6 +37,7 @@ type Process struct {
 	spawned time.Duration // until the child's first message; the reader goroutine's
 
 	beats atomic.Uint64 // messages that prove the tick loop alive
+	busy  atomic.Bool   // the sink is at work: no messages are read meanwhile
 	ready atomic.Bool
 	done  chan struct{} // closed after Exited returned
 
@@ -231,6 +232,7 @@ func (p *Process) dispatch(r *reader) (*ending, error) {
 			return nil, err
 		}
 		p.beats.Add(1)
+		p.busy.Store(true)
 		switch typ {
 		case msgHello:
 			p.spawned = time.Since(p.started)
@@ -271,6 +273,7 @@ func (p *Process) dispatch(r *reader) (*ending, error) {
 			}
 			return &e, nil
 		}
+		p.busy.Store(false)
 	}
 }
 
@@ -285,7 +288,7 @@ func (p *Process) watch() {
 			return
 		case <-t.C:
 		}
-		if now := p.beats.Load(); now != last {
+		if now := p.beats.Load(); now != last || p.busy.Load() {
 			last, still = now, 0
 			continue
 		}

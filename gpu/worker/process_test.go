@@ -267,8 +267,9 @@ func TestSlowParentGetsFewerPicturesNotOldOnes(t *testing.T) {
 	a.block = make(chan struct{})
 	p := startPuppet(t, "", a)
 	p.Run()
-	a.block <- struct{}{} // the first picture is here; now nobody reads
-	time.Sleep(700 * time.Millisecond)
+	a.block <- struct{}{} // the first picture is here; now nobody reads for longer
+	// than a worker may be silent. This is the stimulus, not a wait for something.
+	time.Sleep(hungSteps*watchStep + 2*watchStep)
 	close(a.block)
 	a.await(t, "drops in the statistics", func() bool {
 		for _, s := range a.stats {
@@ -278,6 +279,8 @@ func TestSlowParentGetsFewerPicturesNotOldOnes(t *testing.T) {
 		}
 		return false
 	})
+	n := len(a.units)
+	a.await(t, "pictures after the gap", func() bool { return len(a.units) > n+20 })
 	// What waited in the pipe is at most two pictures and what the reader's buffer had.
 	gap := 0
 	for i, u := range a.units[1:] {

@@ -48,7 +48,6 @@ func (s *session) play() error {
 	finestTimer()
 
 	s.clock.period = time.Second / time.Duration(s.info.FPS)
-	s.meter.rss = openRSS()
 	_, s.saves = s.app.Saved()
 	heartbeat := time.NewTicker(beatEvery)
 	defer heartbeat.Stop()
