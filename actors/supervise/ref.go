@@ -74,14 +74,13 @@ func Ask[T any](ctx context.Context, to Ref, msg any) (T, error) {
 			return zero, fmt.Errorf("%w: %s", ErrStopped, to.Path())
 		}
 	}
-	switch v := v.(type) {
-	case T:
-		return v, nil
-	case error:
-		return zero, v
-	default:
-		return zero, fmt.Errorf("%w: %s answered %T with %T", ErrReply, to.Path(), msg, v)
+	if err, ok := v.(error); ok { // before T, which may be any
+		return zero, err
 	}
+	if t, ok := v.(T); ok {
+		return t, nil
+	}
+	return zero, fmt.Errorf("%w: %s answered %T with %T", ErrReply, to.Path(), msg, v)
 }
 
 // delivery is a message on its way.

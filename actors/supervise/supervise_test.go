@@ -92,6 +92,9 @@ func TestAskAndTell(t *testing.T) {
 		if _, err := Ask[int](ctx, ref, errBoom); !errors.Is(err, errBoom) {
 			t.Fatalf("an error reply gave %v", err)
 		}
+		if v, err := Ask[any](ctx, ref, errBoom); !errors.Is(err, errBoom) {
+			t.Fatalf("an error reply to somebody who takes anything gave %v, %v", v, err)
+		}
 		if _, err := Ask[int](ctx, Ref{}, "sum"); !errors.Is(err, ErrStopped) {
 			t.Fatalf("the zero Ref gave %v", err)
 		}

@@ -1,0 +1,443 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/framemesh/framemesh/actors/gpu"
+	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/gpu/worker"
+	"github.com/framemesh/framemesh/stream"
+	"github.com/framemesh/framemesh/stream/control"
+)
+
+// NoticeIdle warns a page that its session will end for want of input.
+const NoticeIdle = "idle"
+
+// closeWithin bounds what the last words to the pages may take.
+const closeWithin = 2 * time.Second
+
+// Messages to the session's own actor.
+type (
+	peerJoined struct {
+		peer string
+		role stream.Role
+	}
+	peerLeft struct {
+		peer string
+		role stream.Role
+		why  string
+	}
+	pauseWish struct {
+		paused bool
+		peer   string
+	}
+	workerReady struct {
+		life int
+		info worker.Info
+	}
+	workerStats struct {
+		life  int
+		stats worker.Stats
+	}
+	workerGone struct {
+		life int
+		err  error
+	}
+	opened struct { // a slot was acquired and a worker started, or not
+		life int
+		slot Slot // only of the first
+		proc gpu.Process
+		keep func() bool
+		err  error
+	}
+	answered struct {
+		reply func(any)
+		seat  int
+		peer  string
+		out   Joined
+		err   error
+	}
+	leaseOver struct{}
+	graceOver struct{}
+	abandoned struct{}
+	idleCheck struct{}
+)
+
+// page is a peer connection as the session sees it.
+type page struct {
+	role      stream.Role
+	seat      int // -1 for those who watch
+	connected bool
+}
+
+// state is the session's actor.
+type state struct {
+	o        Options
+	b        *bridge
+	slot     Slot
+	life     int // of the worker, from 1
+	openLife int // the newest life whose start is known
+	early    *workerGone
+	info     worker.Info
+	ready    bool      // the worker of this life is
+	everUp   bool      // a worker was ready once
+	run      bool      // the first offer came
+	downAt   time.Time // when the worker crashed, while there is none
+	crashes  crashes
+	pages    map[string]*page
+	joining  int                // answers on their way
+	gone     map[string]bool    // peers that left while answers were on their way
+	seats    [worker.Seats]bool // taken, also by answers on their way
+	wish     bool               // the owner paused
+	left     bool               // nobody is there
+	paused   bool
+	mixed    bool // the running second has a pause or a start in it
+	warned   bool // of idleness
+	ending   bool
+	sum      Summary
+	meter    meter
+
+	lease, grace, leaving func() // cancel the timers; nil when not running
+}
+
+func newState(o Options) *state {
+	return &state{o: o, pages: map[string]*page{}, gone: map[string]bool{}}
+}
+
+// Receive implements supervise.Behavior.
+func (s *state) Receive(c *supervise.Ctx, msg any) {
+	if s.ending && s.refuseWhileEnding(c, msg) {
+		return
+	}
+	switch m := msg.(type) {
+	case supervise.Started:
+		s.start(c)
+	case supervise.Stopping:
+		s.close(m.Err)
+	case Join:
+		s.join(c, m)
+	case answered:
+		s.answered(c, m)
+	case Candidates:
+		s.onPeer(c, m.Token, m.Peer, func() (any, error) { return Done{}, s.b.out.AddCandidates(m.Peer, m.Fragment) })
+	case RestartICE:
+		s.restartICE(c, m)
+	case Leave:
+		s.leave(c, m)
+	case GetStatus:
+		if _, err := s.role(m.Token); err != nil {
+			c.Reply(err)
+			return
+		}
+		c.Reply(s.summary())
+	case End:
+		s.end(c, m.Code, m.Text)
+		c.Reply(Done{})
+	case peerJoined:
+		s.peerJoined(c, m)
+	case peerLeft:
+		s.peerLeft(c, m)
+	case pauseWish:
+		s.pauseWish(c, m)
+	case opened:
+		s.opened(c, m)
+	case workerReady:
+		s.workerReady(c, m)
+	case workerStats:
+		s.workerStats(m)
+	case workerGone:
+		s.workerGone(c, m)
+	case leaseOver:
+		s.lease = nil
+		s.end(c, control.ByeEnded, "No page came for this session in time. Start the game again.")
+	case graceOver:
+		s.grace = nil
+		s.end(c, control.ByeEnded, "The player who started this session left.")
+	case abandoned:
+		s.leaving, s.left = nil, true
+		s.applyPause(c, "")
+	case idleCheck:
+		s.idle(c)
+	}
+}
+
+// refuseWhileEnding answers those who come too late.
+func (s *state) refuseWhileEnding(c *supervise.Ctx, msg any) bool {
+	switch m := msg.(type) {
+	case supervise.Stopping:
+		return false
+	case opened:
+		s.discard(m)
+	case answered:
+		m.reply(ErrEnding)
+	default:
+		c.Reply(ErrEnding)
+	}
+	return true
+}
+
+func (s *state) start(c *supervise.Ctx) {
+	s.b = &bridge{tell: c.Inlet(), epoch: time.Now()}
+	s.b.lastInput.Store(time.Now().UnixNano())
+	s.sum = Summary{ID: s.o.ID, App: s.o.Info.App, Started: time.Now()}
+	out, err := s.o.Stream(fmt.Sprintf("%x", s.o.ID), s.b, s.o.Info)
+	if err != nil {
+		panic(fmt.Errorf("session: open stream: %w", err))
+	}
+	s.b.out = out
+	s.lease = c.After(s.o.Lease, leaseOver{})
+	c.After(s.o.IdleNotice, idleCheck{})
+	s.open(c, 0)
+	s.report()
+}
+
+// open starts the next worker on a goroutine of its own: the first one may have to
+// fetch the app.
+func (s *state) open(c *supervise.Ctx, after time.Duration) {
+	s.life++
+	life, slot, b := s.life, s.slot, s.b
+	acquire := s.o.Acquire
+	c.Go(func(ctx context.Context) any {
+		if !wait(ctx, after) {
+			return nil
+		}
+		m := opened{life: life}
+		if slot == nil {
+			if m.slot, m.err = acquire(ctx); m.err != nil {
+				return m
+			}
+			slot = m.slot
+		}
+		m.proc, _, m.err = slot.Open(&feed{b: b, life: life})
+		// Until the actor has taken them over they end with it.
+		m.keep = context.AfterFunc(ctx, opened{slot: m.slot, proc: m.proc}.free)
+		return m
+	})
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// free ends what an opened that nobody took holds.
+func (m opened) free() {
+	if m.proc != nil {
+		m.proc.Kill()
+	}
+	if m.slot != nil {
+		m.slot.Release()
+	}
+}
+
+func (s *state) discard(m opened) {
+	if m.keep != nil && m.keep() {
+		m.free()
+	}
+}
+
+func (s *state) opened(c *supervise.Ctx, m opened) {
+	if m.keep != nil && !m.keep() {
+		return // ended, and freed
+	}
+	if m.slot != nil {
+		s.slot = m.slot
+	}
+	s.openLife = m.life
+	switch {
+	case m.err != nil && s.slot == nil:
+		s.fail(c, m.err)
+	case m.err != nil:
+		s.crashed(c, m.err)
+	default:
+		s.b.proc.Store(&m.proc)
+		s.sum.PID = m.proc.PID()
+		if bps := s.b.bitrate.Load(); bps > 0 {
+			m.proc.SetBitrate(int(bps))
+		}
+		if s.run {
+			s.startTicks(m.proc)
+		}
+		s.report()
+		if early := s.early; early != nil {
+			s.early = nil
+			s.workerGone(c, *early)
+		}
+	}
+}
+
+// startTicks lets a worker run and tells it who is there.
+func (s *state) startTicks(p gpu.Process) {
+	s.mixed = true
+	for _, pg := range s.pages {
+		if pg.connected && pg.seat >= 0 {
+			p.Seat(pg.seat, true)
+		}
+	}
+	if s.paused {
+		p.Pause(true)
+	}
+	p.Run()
+}
+
+func (s *state) workerReady(c *supervise.Ctx, m workerReady) {
+	if m.life != s.life {
+		return
+	}
+	s.info, s.ready, s.everUp = m.info, true, true
+	s.sum.Encoder = m.info.Encoder
+	info := s.o.Info
+	info.Width, info.Height, info.FPS, info.Encoder = m.info.Width, m.info.Height, m.info.FPS, m.info.Encoder
+	if out, ok := s.b.out.(interface{ SetInfo(stream.SessionInfo) }); ok {
+		out.SetInfo(info)
+	}
+	s.b.out.SetWorkerStats(stream.WorkerStats{Encoder: m.info.Encoder})
+	if s.run {
+		s.b.with(gpu.Process.ForceKeyframe) // pages may have come while it loaded
+	}
+	if !s.downAt.IsZero() {
+		s.meter.gap(time.Since(s.downAt))
+		s.downAt = time.Time{}
+		text := "The game crashed and goes on from a moment ago."
+		if !m.info.Restored {
+			text = "The game crashed and starts anew."
+		}
+		s.b.out.Notice(control.NoticeRestarted, text)
+	}
+	c.Log().Debug("worker ready", "pid", m.info.PID, "restored", m.info.Restored, "tick", m.info.Tick)
+	s.report()
+}
+
+func (s *state) workerStats(m workerStats) {
+	if m.life != s.life {
+		return
+	}
+	if s.mixed || s.paused {
+		s.mixed = s.paused
+		return
+	}
+	s.meter.add(m.stats, s.info.FPS)
+	s.report()
+}
+
+func (s *state) workerGone(c *supervise.Ctx, m workerGone) {
+	if m.life != s.life {
+		return
+	}
+	if s.openLife != m.life { // it died before the news of its start came by
+		s.early = &m
+		return
+	}
+	s.b.proc.Store(nil)
+	s.sum.PID = 0
+	s.crashed(c, m.err)
+}
+
+// crashed restarts the worker from its last snapshot, unless that is in vain.
+func (s *state) crashed(c *supervise.Ctx, err error) {
+	if err == nil {
+		err = worker.ErrStopped
+	}
+	s.ready = false
+	if !s.everUp || errors.Is(err, worker.ErrRefused) {
+		s.fail(c, err) // it never ran: a second try would end the same way
+		return
+	}
+	if s.crashes.add(time.Now()) {
+		s.fail(c, err)
+		return
+	}
+	c.Log().Warn("worker restarts", "err", err)
+	s.sum.Restarts++
+	if s.downAt.IsZero() {
+		s.downAt = time.Now()
+	}
+	var after time.Duration
+	if errors.Is(err, worker.ErrSpawn) {
+		after = 200 * time.Millisecond // the machine is short of something
+	}
+	s.open(c, after)
+	s.report()
+}
+
+// fail ends the session for want of a worker.
+func (s *state) fail(c *supervise.Ctx, err error) {
+	s.end(c, control.ByeCrashed, fmt.Sprintf("The game cannot go on: %v.", err))
+}
+
+// end says farewell; what the session holds is freed when the actor stops.
+func (s *state) end(c *supervise.Ctx, code, text string) {
+	if s.ending {
+		return
+	}
+	s.ending = true
+	s.sum.Why = text
+	c.Log().Info("session ends", "code", code, "why", text)
+	s.b.out.Bye(code, text)
+	s.report()
+	c.Self().Stop()
+}
+
+// close frees everything. It runs once, as the actor's last act, and may wait for the
+// pages to have heard the last words.
+func (s *state) close(err error) {
+	if p := s.b.takeProc(); p != nil {
+		p.Kill()
+	}
+	if s.slot != nil {
+		defer s.slot.Release()
+	}
+	if s.b == nil || s.b.out == nil || s.o.Abrupt() {
+		return
+	}
+	if !s.ending {
+		s.ending = true
+		code, text := control.ByeShutdown, "The machine that ran your game is going down. Play on the next one."
+		if err != nil {
+			code, text = control.ByeCrashed, "The machine that ran your game made a mistake. Start the game again."
+		}
+		s.sum.Why = text
+		s.b.out.Bye(code, text)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	if err := s.b.out.Close(ctx); err != nil {
+		s.o.Log.Warn("session closes late", "session", Name(s.o.ID), "err", err)
+	}
+	s.report()
+}
+
+func (s *state) summary() Summary {
+	out := s.sum
+	out.Good, out.Seconds = s.meter.good, s.meter.seconds
+	for _, p := range s.pages {
+		if p.connected {
+			out.Viewers++
+		}
+	}
+	switch {
+	case s.ending:
+		out.Phase = Ending
+	case s.paused:
+		out.Phase = Paused
+	case s.run && s.ready:
+		out.Phase = Playing
+	default:
+		out.Phase = Starting
+	}
+	return out
+}
+
+func (s *state) report() { s.o.Report(s.summary()) }
