@@ -21,6 +21,10 @@ const maxModule = 64 << 20
 
 // load does all that takes time before the first tick: module, state, encoders.
 func load(conf config, sum [32]byte, open openFunc, log *slog.Logger) (*session, Info, error) {
+	// Loading makes much garbage once: collecting it while it grows only makes the
+	// player wait. Afterwards memory matters more, since there is a worker per session.
+	debug.SetGCPercent(400)
+	defer debug.SetGCPercent(50)
 	start := time.Now()
 	code, err := readModule(conf.Module, sum)
 	if err != nil {
