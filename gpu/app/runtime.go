@@ -11,7 +11,7 @@ import (
 
 // Names of the interfaces, as Info.ABI says them.
 const (
-	ABI1  = "framemesh-1"
+	ABI1  = "abi1"
 	WASM4 = "wasm4"
 )
 

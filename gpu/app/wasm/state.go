@@ -193,7 +193,7 @@ func (m *Machine) Restore(ctx context.Context, b []byte, accept func(extra []byt
 	case s.pages < m.minPages || s.pages > m.maxPages:
 		return nil, fmt.Errorf("%w: %d pages of memory; the module has %d to %d", ErrState, s.pages, m.minPages, m.maxPages)
 	case uint64(s.pages)*PageSize > m.cfg.MemoryLimit:
-		return nil, fmt.Errorf("%w: the state takes %d MiB and the limit is %d MiB", ErrMemory, uint64(s.pages)*PageSize>>20, m.cfg.MemoryLimit>>20)
+		return nil, fmt.Errorf("%w: %w: it takes %d MiB and the limit is %d MiB", ErrState, ErrMemory, uint64(s.pages)*PageSize>>20, m.cfg.MemoryLimit>>20)
 	}
 	if err := accept(s.host.extra); err != nil {
 		return nil, err

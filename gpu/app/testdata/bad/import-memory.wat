@@ -1,0 +1,1 @@
+(module (import "host" "memory" (memory 1)) (func (export "fm_abi") (result i32) (i32.const 1)))
