@@ -16,5 +16,5 @@ var FS embed.FS
 
 // Names lists the apps in the order of the catalogue; each is a folder of FS.
 func Names() []string {
-	return []string{"latency", "latency-30", "latency-720"}
+	return []string{"novareef", "cometcup", "latency", "latency-30", "latency-720"}
 }

@@ -21,8 +21,8 @@ const maxPicture = 150 << 10
 
 // shots says at which tick of the app's own attract mode its picture is taken.
 var shots = map[string]int{
-	"novareef":    0,
-	"cometcup":    0,
+	"novareef":    4320,
+	"cometcup":    300,
 	"latency":     30,
 	"latency-30":  30,
 	"latency-720": 30,
