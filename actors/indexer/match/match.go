@@ -115,28 +115,28 @@ func (t *Table) choice(nowMS uint64, q *query, c found) *wire.Choice {
 	}
 }
 
-// noMatch goes over all ads and says why each failed.
+// noMatch goes over all ads and says why each failed. Those that failed the last
+// filters were nearest to a match and say most, so their reasons go out first.
 func (t *Table) noMatch(nowMS uint64, q *query) *NoMatch {
-	type failure struct {
-		e   *entry
-		why filter
-	}
 	out := &NoMatch{Candidates: len(t.order)}
-	failures := make([]failure, 0, len(t.order))
+	var failed [filters][]*entry // by filter, the first MaxRejections by id
 	for _, e := range t.order {
 		why := q.judge(nowMS, e.id, &e.facts, slices.Contains(e.apps, q.app), q.distance2(&e.facts))
 		out.Counts[why]++
-		failures = append(failures, failure{e, why})
+		if len(failed[why]) < MaxRejections {
+			failed[why] = append(failed[why], e)
+		}
 	}
-	// Who failed last was nearest to a match and says most.
-	slices.SortFunc(failures, func(a, b failure) int {
-		return cmp.Or(cmp.Compare(b.why, a.why), cmp.Compare(a.e.id, b.e.id))
-	})
-	for _, f := range failures[:min(len(failures), MaxRejections)] {
-		out.Rejections = append(out.Rejections, &wire.Rejection{
-			Container: []byte(f.e.id), Filter: f.why.String(),
-			Reason: q.reason(f.why, nowMS, &f.e.facts, len(f.e.apps), q.distance2(&f.e.facts)),
-		})
+	for why := filters - 1; why > passes; why-- {
+		for _, e := range failed[why] {
+			if len(out.Rejections) == MaxRejections {
+				return out
+			}
+			out.Rejections = append(out.Rejections, &wire.Rejection{
+				Container: []byte(e.id), Filter: why.String(),
+				Reason: q.reason(why, nowMS, &e.facts, len(e.apps), q.distance2(&e.facts)),
+			})
+		}
 	}
 	return out
 }
