@@ -1,0 +1,203 @@
+package stream
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/framemesh/framemesh/stream/control"
+	"github.com/framemesh/framemesh/stream/input"
+	"github.com/framemesh/framemesh/stream/player"
+)
+
+func TestPlays(t *testing.T) {
+	k := newKit(t, nil)
+	p := k.play("", nil)
+	until(t, "frames, sound, welcome, figures", func() bool {
+		r := p.Report()
+		return r.Frames >= 120 && r.AudioPackets >= 60 && r.Welcome.App == "Test" && r.ContainerSays.Tick > 0
+	})
+	r := p.Report()
+	if r.Decodable != r.Frames || r.KeyFrames == 0 || r.PacketsLost != 0 {
+		t.Errorf("%d frames, %d decodable, %d key frames, %d packets lost", r.Frames, r.Decodable, r.KeyFrames, r.PacketsLost)
+	}
+	w := control.Welcome{V: 1, Session: "5e55", Role: "owner", Seat: 0, App: "Test", Width: 640, Height: 360, FPS: 60, Encoder: "fake", Container: "12D3"}
+	if r.Welcome != w {
+		t.Errorf("welcome %+v", r.Welcome)
+	}
+	if s := r.Stages; s.Connect <= 0 || s.FirstFrame <= 0 || s.Total < s.Connect+s.FirstFrame || s.Match == 0 {
+		t.Errorf("stages %+v", s)
+	}
+	if len(r.Errors) > 0 {
+		t.Error(r.Errors)
+	}
+	t.Logf("stages %+v, %.1f fps, %.0f kbit/s", r.Stages, r.FPS, r.BitrateKbps)
+}
+
+func TestInputReachesTheAppAndIsAcknowledged(t *testing.T) {
+	k := newKit(t, nil)
+	p := k.play("", nil)
+	p.Press(0x1D)
+	until(t, "Z held", func() bool {
+		return k.app.count(func() int {
+			return slices.IndexFunc(k.app.inputs, func(s input.State) bool { return s.Held(0x1D) })
+		}) >= 0
+	})
+	p.Release(0x1D)
+	until(t, "acknowledged", func() bool { r := p.Report(); return r.InputsAcked == r.InputsSent && r.InputsSent >= 3 })
+	k.app.note(func() {
+		for i := 1; i < len(k.app.inputs); i++ {
+			if !input.Newer(k.app.inputs[i].Seq, k.app.inputs[i-1].Seq) {
+				t.Errorf("state %d came after %d", k.app.inputs[i].Seq, k.app.inputs[i-1].Seq)
+			}
+		}
+	})
+}
+
+func TestTickIsLockedToTheDisplay(t *testing.T) {
+	k := newKit(t, nil)
+	k.play("", nil)
+	until(t, "shifts of the tick", func() bool { return k.app.count(func() int { return len(k.app.shifts) }) > 0 })
+	if st := k.session.Stats(); st.Shift == 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A viewer who comes late is given a key frame at once and nothing before it.
+func TestSecondViewer(t *testing.T) {
+	k := newKit(t, nil)
+	owner := k.play("", nil)
+	keys := k.app.count(func() int { return k.app.keys })
+	viewer := k.play("?role=watch", nil)
+	until(t, "30 frames", func() bool { return viewer.Report().Frames >= 30 })
+	if r := viewer.Report(); r.Decodable != r.Frames || r.Welcome.Role != "watch" || r.Welcome.Seat != -1 {
+		t.Errorf("%d of %d frames can be decoded, welcome %+v", r.Decodable, r.Frames, r.Welcome)
+	}
+	if n := k.app.count(func() int { return k.app.keys }); n <= keys {
+		t.Error("no key frame was asked for")
+	}
+	until(t, "the owner is told", func() bool { return len(owner.Report().Notices) == 1 })
+	viewer.Press(0x1D)
+	until(t, "a viewer's input refused", func() bool {
+		return slices.ContainsFunc(k.session.Stats().Peers, func(p PeerStats) bool { return p.Role == RoleWatch && p.Refused > 0 })
+	})
+	k.app.note(func() {
+		if slices.ContainsFunc(k.app.inputs, func(s input.State) bool { return s.Held(0x1D) }) {
+			t.Error("a viewer pressed a key")
+		}
+	})
+	viewer.Say(control.Chat{Text: "hello"})
+	until(t, "chat", func() bool {
+		c := owner.Report().Chat
+		return len(c) == 1 && c[0] == control.Chat{From: "Viewer", Text: "hello"}
+	})
+	viewer.Say(control.Pause{})
+	owner.Say(control.Pause{})
+	until(t, "pause", func() bool { return k.app.count(func() int { return len(k.app.pauses) }) == 1 })
+	k.end(viewer)
+	until(t, "left", func() bool { return k.app.count(func() int { return len(k.app.left) }) == 1 })
+	until(t, "the owner is told again", func() bool { return len(owner.Report().Notices) == 2 })
+}
+
+// A plain WHEP player has no data channels.
+func TestPlainWHEPPlayer(t *testing.T) {
+	k := newKit(t, nil)
+	p := k.play("?role=watch", func(o *player.Options) { o.NoChannels = true })
+	until(t, "30 frames", func() bool { return p.Report().Frames >= 30 })
+}
+
+func TestResumeReplacesTheOwner(t *testing.T) {
+	k := newKit(t, nil)
+	first := k.play("", nil)
+	first.Press(0x1D)
+	until(t, "held", func() bool { return k.app.count(func() int { return len(k.app.inputs) }) >= 3 })
+	second := k.play("", nil)
+	k.app.note(func() {
+		if !slices.Equal(k.app.left, []string{"owner replaced"}) {
+			t.Errorf("left: %v", k.app.left)
+		}
+	})
+	until(t, "the old connection to end", func() bool { return !first.Report().Connected })
+	second.Press(0x2C)
+	until(t, "space held", func() bool {
+		return k.app.count(func() int {
+			return slices.IndexFunc(k.app.inputs, func(s input.State) bool { return s.Held(0x2C) })
+		}) >= 0
+	})
+	k.app.note(func() {
+		for i := 1; i < len(k.app.inputs); i++ {
+			if !input.Newer(k.app.inputs[i].Seq, k.app.inputs[i-1].Seq) {
+				t.Errorf("after the reload state %d came after %d", k.app.inputs[i].Seq, k.app.inputs[i-1].Seq)
+			}
+		}
+		if i := slices.IndexFunc(k.app.inputs, func(s input.State) bool { return s.Flags == 0 && s.Idle() }); i < 0 {
+			t.Error("what the old page held was not let go")
+		}
+	})
+	until(t, "acknowledged in the new page's numbers", func() bool { r := second.Report(); return r.InputsAcked > 0 && r.InputsAcked <= r.InputsSent })
+}
+
+func TestSeatsAndRoom(t *testing.T) {
+	k := newKit(t, nil)
+	k.play("", nil)
+	p := k.play("?role=play&seat=1", nil)
+	p.Press(0x04)
+	until(t, "input at seat 2", func() bool { return k.app.count(func() int { return slices.Index(k.app.seats, 1) }) >= 0 })
+	offer := offerOf(t)
+	if _, _, _, err := k.session.Answer(t.Context(), Join{Role: RolePlay, Seat: 1, Offer: offer}); !errors.Is(err, ErrSeat) {
+		t.Errorf("a taken seat: %v", err)
+	}
+	for range MaxPeers - 2 {
+		if _, _, _, err := k.session.Answer(t.Context(), Join{Role: RoleWatch, Offer: offerOf(t)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, _, err := k.session.Answer(t.Context(), Join{Role: RoleWatch, Offer: offer}); !errors.Is(err, ErrFull) {
+		t.Errorf("one viewer too many: %v", err)
+	}
+}
+
+func TestICERestart(t *testing.T) {
+	k := newKit(t, nil)
+	p := k.play("", nil)
+	ctx := t.Context()
+	if err := p.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	n := p.Report().Frames
+	until(t, "frames after the restart", func() bool { return p.Report().Frames > n+60 })
+	if r := p.Report(); len(r.Errors) > 0 || r.Decodable != r.Frames {
+		t.Errorf("%v; %d of %d frames can be decoded", r.Errors, r.Decodable, r.Frames)
+	}
+	if st := k.session.Stats(); len(st.Peers) != 1 || !st.Peers[0].Connected {
+		t.Errorf("%+v", st.Peers)
+	}
+}
+
+func TestByeAndRemove(t *testing.T) {
+	k := newKit(t, nil)
+	owner, viewer := k.play("", nil), k.play("?role=watch", nil)
+	until(t, "welcomes", func() bool { return owner.Report().Welcome.V == 1 && viewer.Report().Welcome.V == 1 })
+	for _, p := range k.session.Stats().Peers {
+		if p.Role == RoleWatch {
+			if err := k.session.Remove(p.Peer, control.ByeEvicted, "The player wants to be alone."); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	until(t, "the viewer's bye", func() bool { b := viewer.Report().Bye; return b != nil && b.Code == control.ByeEvicted })
+	k.session.Bye(control.ByeShutdown, "The machine is being switched off.")
+	if err := k.session.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the owner's bye", func() bool { b := owner.Report().Bye; return b != nil && b.Code == control.ByeShutdown })
+	if err := k.session.WriteVideo(picture(true, 10), true, 0); !errors.Is(err, ErrClosed) {
+		t.Errorf("a picture after the end: %v", err)
+	}
+	if _, _, _, err := k.session.Answer(t.Context(), Join{Role: RoleWatch, Offer: offerOf(t)}); !errors.Is(err, ErrClosed) {
+		t.Errorf("an offer after the end: %v", err)
+	}
+	if err := k.session.Remove("none", "", ""); !errors.Is(err, ErrClosed) {
+		t.Errorf("remove after the end: %v", err)
+	}
+}
