@@ -121,7 +121,11 @@ func New(o Options) (*Device, error) {
 func (d *Device) Slots() int { return d.o.Slots }
 
 // Ready says whether the app is compiled, so that a session of it starts fast.
-func (d *Device) Ready(app [32]byte) bool { return d.set.has(app) }
+func (d *Device) Ready(app [32]byte) bool { _, ok := d.set.get(app); return ok }
+
+// Info is what a worker said of the app when it was loaded last; ok is false when it
+// has not been loaded yet.
+func (d *Device) Info(app [32]byte) (info worker.Info, ok bool) { return d.set.get(app) }
 
 // Acquire lends a slot for one session of the app. It returns ErrBusy when all are
 // in use; errors.Is(err, ErrBusy) also holds when the device is asked more than it

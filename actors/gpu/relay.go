@@ -19,7 +19,7 @@ type relay struct {
 	mu     sync.Mutex
 	info   *worker.Info
 	exited error // nil while it lives
-	onUp   func()
+	onUp   func(worker.Info)
 }
 
 var (
@@ -27,7 +27,7 @@ var (
 	_ worker.SaveSink = (*relay)(nil)
 )
 
-func newRelay(onUp func()) *relay { return &relay{up: make(chan struct{}), onUp: onUp} }
+func newRelay(onUp func(worker.Info)) *relay { return &relay{up: make(chan struct{}), onUp: onUp} }
 
 // attach sets the target and tells it what it missed. It returns false, and attaches
 // nothing, when the worker is gone already.
@@ -44,11 +44,17 @@ func (r *relay) attach(to worker.Sink) bool {
 	return true
 }
 
-func (r *relay) failed() error {
+// state is what the worker said when it was ready, or why it is gone.
+func (r *relay) state() (worker.Info, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.exited
+	if r.info == nil || r.exited != nil {
+		return worker.Info{}, r.exited
+	}
+	return *r.info, nil
 }
+
+func (r *relay) alive() bool { _, err := r.state(); return err == nil }
 
 // Ready implements worker.Sink.
 func (r *relay) Ready(i worker.Info) {
@@ -59,7 +65,7 @@ func (r *relay) Ready(i worker.Info) {
 	}
 	r.mu.Unlock()
 	if r.onUp != nil {
-		r.onUp()
+		r.onUp(i)
 	}
 	r.once.Do(func() { close(r.up) })
 }

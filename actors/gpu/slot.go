@@ -49,7 +49,7 @@ func (s *Slot) Open(sink worker.Sink) (p Process, warm bool, err error) {
 			return nil, false, fmt.Errorf("gpu: snapshot file: %w", err)
 		}
 	}
-	r := newRelay(func() { _ = s.dev.ref.Tell(compiled{s.app.SHA256}) })
+	r := newRelay(func(i worker.Info) { _ = s.dev.ref.Tell(compiled{s.app.SHA256, i}) })
 	r.attach(sink)
 	p, err = s.dev.o.Start(s.dev.spec(s.app, s.snap), r)
 	return p, false, err

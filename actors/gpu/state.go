@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,9 +24,12 @@ const (
 type (
 	acquire  struct{ app App }
 	released struct{}
-	compiled struct{ app [32]byte }
-	refill   struct{}
-	cameUp   struct { // the end of starting a standby
+	compiled struct {
+		app  [32]byte
+		info worker.Info
+	}
+	refill struct{}
+	cameUp struct { // the end of starting a standby
 		app  App
 		by   *standby // nil when it failed
 		keep func() bool
@@ -61,14 +65,18 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	case released:
 		s.refillSoon(c)
 	case compiled:
-		if s.dev.set.add(m.app) && s.dev.o.Changed != nil {
-			s.dev.o.Changed()
-		}
+		s.compiled(m)
 	case refill:
 		s.pending = nil
 		s.refill(c)
 	case cameUp:
 		s.cameUp(c, m)
+	}
+}
+
+func (s *state) compiled(m compiled) {
+	if s.dev.set.add(m.app, m.info) && s.dev.o.Changed != nil {
+		s.dev.o.Changed()
 	}
 }
 
@@ -88,34 +96,33 @@ func (s *state) start(c *supervise.Ctx) {
 	dev, self := s.dev, c.Self()
 	c.Go(func(ctx context.Context) any {
 		for _, a := range apps {
-			if ctx.Err() != nil || dev.set.has(a.SHA256) {
+			if ctx.Err() != nil {
 				continue
 			}
-			if err := dev.compile(ctx, a); err != nil {
-				if ctx.Err() == nil {
-					dev.o.Log.Warn("app does not load", "app", a.Name, "err", err)
-				}
-				continue
+			info, err := dev.compile(ctx, a)
+			if err == nil {
+				_ = self.Tell(compiled{a.SHA256, info})
+			} else if ctx.Err() == nil {
+				dev.o.Log.Warn("app does not load", "app", a.Name, "err", err)
 			}
-			_ = self.Tell(compiled{a.SHA256})
 		}
 		return refill{}
 	})
 }
 
 // compile loads the app in a worker, which fills the cache, and ends it.
-func (d *Device) compile(ctx context.Context, a App) error {
+func (d *Device) compile(ctx context.Context, a App) (worker.Info, error) {
 	r := newRelay(nil)
 	p, err := d.o.Start(d.spec(a, nil), r)
 	if err != nil {
-		return err
+		return worker.Info{}, err
 	}
 	defer p.Kill()
 	select {
 	case <-r.up:
-		return r.failed()
+		return r.state()
 	case <-ctx.Done():
-		return ctx.Err()
+		return worker.Info{}, ctx.Err()
 	}
 }
 
@@ -151,7 +158,7 @@ func (s *state) refillSoon(c *supervise.Ctx) {
 func (s *state) refill(c *supervise.Ctx) {
 	want := s.wanted(time.Now())
 	for app, w := range s.waiting {
-		if w.relay.failed() != nil || !slices.ContainsFunc(want, func(a App) bool { return a.SHA256 == app }) {
+		if !w.relay.alive() || !slices.ContainsFunc(want, func(a App) bool { return a.SHA256 == app }) {
 			w.drop()
 			delete(s.waiting, app)
 		}
@@ -207,7 +214,7 @@ func (d *Device) standby(ctx context.Context, app App) cameUp {
 	case <-ctx.Done():
 		return cameUp{app: app, err: ctx.Err()}
 	}
-	if err := r.failed(); err != nil {
+	if _, err := r.state(); err != nil {
 		if keep() {
 			w.drop()
 		}
@@ -228,31 +235,36 @@ func (s *state) cameUp(c *supervise.Ctx, m cameUp) {
 	if m.keep() { // else the actor is stopping, and it was dropped
 		delete(s.failed, m.app.SHA256)
 		s.waiting[m.app.SHA256] = m.by
-		_ = c.Self().Tell(compiled{m.app.SHA256})
+		if info, err := m.by.relay.state(); err == nil {
+			s.compiled(compiled{m.app.SHA256, info})
+		}
 		s.refill(c)
 	}
 }
 
-// warmSet is which apps are compiled; anybody may read it at any time.
+// warmSet is which apps are compiled and what they are; anybody may read it at any
+// time.
 type warmSet struct {
-	apps atomic.Pointer[map[[32]byte]bool] // replaced, never changed
+	apps atomic.Pointer[map[[32]byte]worker.Info] // replaced, never changed
 }
 
-func (w *warmSet) has(app [32]byte) bool {
+func (w *warmSet) get(app [32]byte) (worker.Info, bool) {
 	m := w.apps.Load()
-	return m != nil && (*m)[app]
+	if m == nil {
+		return worker.Info{}, false
+	}
+	info, ok := (*m)[app]
+	return info, ok
 }
 
 // add is called by the actor alone. It says whether the app is new.
-func (w *warmSet) add(app [32]byte) bool {
-	if w.has(app) {
+func (w *warmSet) add(app [32]byte, info worker.Info) bool {
+	if _, known := w.get(app); known {
 		return false
 	}
-	next := map[[32]byte]bool{app: true}
+	next := map[[32]byte]worker.Info{app: info}
 	if m := w.apps.Load(); m != nil {
-		for k := range *m {
-			next[k] = true
-		}
+		maps.Copy(next, *m)
 	}
 	w.apps.Store(&next)
 	return true
