@@ -76,7 +76,7 @@ func (c *Client) call(ctx context.Context, to peer.ID, name string, req, resp pr
 		writeErr = st.CloseWrite()
 	}
 	var answer wire.Response
-	if err := readMessage(st, MaxResponse, &answer); err != nil {
+	if _, err := readMessage(st, MaxResponse, &answer); err != nil {
 		_ = st.Reset()
 		return c.failure(ctx, errors.Join(err, writeErr))
 	}

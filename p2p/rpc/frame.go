@@ -41,16 +41,16 @@ func readFrame(r io.Reader, limit int) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// readMessage reads one frame of at most limit bytes into msg.
-func readMessage(r io.Reader, limit int, msg proto.Message) error {
+// readMessage reads one frame of at most limit bytes into msg and returns its bytes.
+func readMessage(r io.Reader, limit int, msg proto.Message) ([]byte, error) {
 	frame, err := readFrame(r, limit)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := proto.Unmarshal(frame, msg); err != nil {
-		return fmt.Errorf("%w: %v", errFrame, err)
+		return nil, fmt.Errorf("%w: %v", errFrame, err)
 	}
-	return nil
+	return frame, nil
 }
 
 // appendFrame marshals msg behind its length.

@@ -22,7 +22,7 @@ func TestFrameRoundTrip(t *testing.T) {
 		}
 		r := bytes.NewReader(append(b, "next"...))
 		var got wire.AppResponse
-		if err := readMessage(iotest.OneByteReader(r), len(b), &got); err != nil || !proto.Equal(&got, msg) {
+		if _, err := readMessage(iotest.OneByteReader(r), len(b), &got); err != nil || !proto.Equal(&got, msg) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 		if r.Len() != len("next") {
@@ -65,7 +65,7 @@ func FuzzReadFrame(f *testing.F) {
 			t.Fatal("the frame is not what came")
 		}
 		var req wire.MatchRequest
-		if err := readMessage(bytes.NewReader(data), limit, &req); err != nil {
+		if _, err := readMessage(bytes.NewReader(data), limit, &req); err != nil {
 			return
 		}
 		again, err := appendFrame(nil, &req)
@@ -73,7 +73,7 @@ func FuzzReadFrame(f *testing.F) {
 			t.Fatal(err)
 		}
 		var back wire.MatchRequest
-		if err := readMessage(bytes.NewReader(again), len(again), &back); err != nil || !proto.Equal(&req, &back) {
+		if _, err := readMessage(bytes.NewReader(again), len(again), &back); err != nil || !proto.Equal(&req, &back) {
 			t.Fatalf("does not survive a round trip: %v", err)
 		}
 	})

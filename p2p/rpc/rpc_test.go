@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -73,6 +74,25 @@ func TestCall(t *testing.T) {
 	}
 	if asked == "" || asked == to {
 		t.Errorf("the handler saw %q as the peer that asks", asked)
+	}
+}
+
+func TestRawRequest(t *testing.T) {
+	s, c, to := pair(t, rpc.Options{})
+	req := &wire.AppRequest{Sha256: []byte("hash"), Offset: 7}
+	want, err := proto.Marshal(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rpc.Handle(s, "app", rpc.Limits{}, func(ctx context.Context, _ peer.ID, _ *wire.AppRequest) (*wire.AppResponse, error) {
+		return &wire.AppResponse{Data: rpc.RawRequest(ctx)}, nil
+	})
+	var resp wire.AppResponse
+	if err := c.Call(testContext(t), to, "app", req, &resp); err != nil || !bytes.Equal(resp.GetData(), want) {
+		t.Errorf("got %x, %v, want %x", resp.GetData(), err, want)
+	}
+	if rpc.RawRequest(context.Background()) != nil {
+		t.Error("a raw request outside of a handler")
 	}
 }
 

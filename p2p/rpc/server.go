@@ -219,12 +219,13 @@ func (m *method) answer(st network.Stream, from peer.ID) *wire.Response {
 	}
 	defer m.admit.leave(bucket)
 
-	req := m.newReq()
 	if err := st.SetReadDeadline(time.Now().Add(m.lim.ReadTimeout)); err != nil {
 		m.reject(rejectReset)
 		return nil
 	}
-	if err := readMessage(st, m.lim.MaxRequest, req); err != nil {
+	req := m.newReq()
+	raw, err := readMessage(st, m.lim.MaxRequest, req)
+	if err != nil {
 		return m.refuse(from, err)
 	}
 	m.arrived(st)
@@ -236,7 +237,17 @@ func (m *method) answer(st network.Stream, from peer.ID) *wire.Response {
 	defer m.admit.endHandler()
 	ctx, cancel := context.WithTimeout(m.ctx, m.lim.Timeout)
 	defer cancel()
-	return m.run(ctx, from, req)
+	return m.run(context.WithValue(ctx, rawKey{}, raw), from, req)
+}
+
+type rawKey struct{}
+
+// RawRequest returns the marshalled request exactly as it came, inside a handler;
+// elsewhere nil. It is for handlers that sign what they were asked: protobuf has more
+// than one encoding of a message.
+func RawRequest(ctx context.Context) []byte {
+	raw, _ := ctx.Value(rawKey{}).([]byte)
+	return raw
 }
 
 func busy(retryAfter time.Duration) *wire.Response {
