@@ -40,6 +40,7 @@ type peer struct {
 	control atomic.Pointer[webrtc.DataChannel]
 	hasIn   atomic.Bool
 	welcome atomic.Bool
+	saidBye atomic.Bool
 
 	inputs, refusals atomic.Uint64
 	loss             atomic.Uint32 // of the last receiver report, 1/256
@@ -325,14 +326,16 @@ func (p *peer) refuse(channel string, err error) {
 	p.s.refused(channel, err)
 }
 
-// farewell sends a last message, if any, and waits until what was said is delivered.
+// farewell sends a bye, if any, and waits until it is delivered, or one that was sent
+// before. Acknowledgements are delayed by 200 ms, so there is no waiting without cause.
 func (p *peer) farewell(bye []byte) {
-	dc := p.control.Load()
-	if dc == nil || dc.ReadyState() != webrtc.DataChannelStateOpen {
-		return
-	}
 	if bye != nil {
-		_ = dc.SendText(string(bye)) // a peer that is gone cannot be told
+		p.sendRaw(bye)
+		p.saidBye.Store(true)
+	}
+	dc := p.control.Load()
+	if dc == nil || !p.saidBye.Load() || dc.ReadyState() != webrtc.DataChannelStateOpen {
+		return
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

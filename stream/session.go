@@ -299,7 +299,15 @@ func (s *Session) Remove(peer, code, text string) error {
 
 // Bye tells all pages why the session ends. The peers go one by one as their pages
 // close, or with Close.
-func (s *Session) Bye(code, text string) { s.broadcast(nil, byeMessage(code, text)) }
+func (s *Session) Bye(code, text string) {
+	b := byeMessage(code, text)
+	for _, p := range *s.peers.Load() {
+		if b != nil {
+			p.sendRaw(b)
+			p.saidBye.Store(true)
+		}
+	}
+}
 
 // Close ends all peer connections and returns when every goroutine of the session has
 // ended, or with the context's error when that takes too long. What Bye said is sent
