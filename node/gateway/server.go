@@ -132,18 +132,20 @@ func (s *Server) routes() http.Handler {
 	write := func(method, pattern, route string, h http.HandlerFunc) {
 		mux.Handle(method+" "+pattern, s.met.wrap(route, s.rated(true, h)))
 	}
-	other := func(pattern, allow string) {
-		mux.Handle(pattern, s.met.wrap("other", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	not := func(allow string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", allow)
-			writeProblem(w, problem{Status: http.StatusMethodNotAllowed, Code: "method",
-				Detail: "This address does not answer " + clip(r.Method, 16) + ".", Try: "Use " + allow + "."})
-		})))
+			invalid(w, http.StatusMethodNotAllowed, "method", "This address does not answer "+clip(r.Method, 16)+".", "Use "+allow+".")
+		}
 	}
+	other := func(pattern, allow string) { mux.Handle(pattern, s.met.wrap("other", not(allow))) }
 
 	write("POST", "/whep/{app}", "whep-offer", s.postOffer)
 	write("PATCH", "/whep/{app}/{session}/{peer}", "whep-trickle", s.patchResource)
 	write("DELETE", "/whep/{app}/{session}/{peer}", "whep-leave", s.deleteResource)
-	mux.Handle("OPTIONS /whep/", s.met.wrap("whep-options", s.rated(false, s.options)))
+	for _, p := range []string{"/whep/{app}", "/whep/{app}/{session}/{peer}"} {
+		mux.Handle("OPTIONS "+p, s.met.wrap("whep-options", s.rated(false, s.options)))
+	}
 	other("/whep/{app}", "POST, OPTIONS")
 	other("/whep/{app}/{session}/{peer}", "PATCH, DELETE, OPTIONS")
 
@@ -153,13 +155,24 @@ func (s *Server) routes() http.Handler {
 	read("/api/sessions/{session}", "session", s.getSession)
 	read("/api/queue/{ticket}", "queue", s.getQueue)
 	read("/healthz", "healthz", s.getHealth)
-	other("/api/", "GET, HEAD")
+	mux.Handle("/api/", s.met.wrap("other", s.rated(false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			not("GET, HEAD")(w, r)
+			return
+		}
+		invalid(w, http.StatusNotFound, "no-page", "There is nothing at this address.", "See /api/apps.")
+	})))
 	if s.opt.Gatherer != nil {
 		h := promhttp.HandlerFor(s.opt.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 		read("/metrics", "metrics", h.ServeHTTP)
 	}
-	read("/", "page", s.pages.serve)
-	other("/", "GET, HEAD")
+	mux.Handle("/", s.met.wrap("page", s.rated(false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			not("GET, HEAD")(w, r)
+			return
+		}
+		s.pages.serve(w, r)
+	})))
 	return s.guard.wrap(mux, s.met)
 }
 

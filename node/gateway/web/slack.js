@@ -37,7 +37,7 @@ export class Period {
   frame(now) {
     const d = now - this.last;
     this.last = now;
-    if (!(d > 2 && d < 100)) return;
+    if (!(d >= 2 && d <= 50)) return; // 20 to 500 Hz
     this.steps.push(d);
     if (this.steps.length > 120) this.steps.shift();
     if (this.steps.length < 20) return;
@@ -53,6 +53,12 @@ export class Slack {
     this.samples = [];
     this.since = NaN;
     this.mean = NaN;
+  }
+
+  /** wait is the mean as a time from 0 to one period, for people. */
+  get wait() {
+    const p = this.period.value;
+    return ((this.mean % p) + p) % p;
   }
 
   /** frame takes requestVideoFrameCallback's now and metadata.presentationTime; returns a report or null. */

@@ -1,0 +1,450 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	mesh "github.com/framemesh/framemesh/actors/gateway"
+	"github.com/framemesh/framemesh/node/gateway/browsertest"
+)
+
+// stageIsUp is true once pictures are shown.
+const stageIsUp = `document.querySelector('.veil').hidden && !document.getElementById('stage').hidden && document.querySelector('video').videoWidth > 0`
+
+// pictureMoves resolves to how often the picture changed over ten frames.
+const pictureMoves = `new Promise(done => { const v = document.querySelector('video'), c = document.createElement('canvas'); c.width = 32; c.height = 18;
+  const g = c.getContext('2d', {willReadFrequently: true}); let last = '', n = 0, k = 0;
+  const f = () => { g.drawImage(v, 0, 0, 32, 18); const d = g.getImageData(0, 0, 32, 18).data.join(); if (d !== last) n++; last = d; ++k < 10 ? v.requestVideoFrameCallback(f) : done(n) };
+  v.requestVideoFrameCallback(f) })`
+
+// patch is the brightness of the card's patch in the picture shown now.
+const patch = `(() => { const v = document.querySelector('video'), c = document.createElement('canvas'); c.width = c.height = 1;
+  const g = c.getContext('2d'); g.drawImage(v, 30, 50, 20, 20, 0, 0, 1, 1); return g.getImageData(0, 0, 1, 1).data[1] })()`
+
+type room struct {
+	*fakeMesh
+	c   *fakeContainer
+	srv *Server
+	tab *browsertest.Tab
+	b   *browsertest.Browser
+}
+
+// newRoom is a gateway with one container behind it and a fresh browser in front.
+func newRoom(t *testing.T, opts ...browsertest.Option) *room {
+	t.Helper()
+	b := browsertest.Start(t, opts...)
+	c := newContainer(t, 1)
+	r := &room{c: c, b: b, fakeMesh: &fakeMesh{apps: testApps(), picture: testPictures}}
+	r.launch = func(_ context.Context, q mesh.LaunchRequest) (*mesh.Launched, error) {
+		return c.answer(mesh.RoleOwner, q.Offer, q.Player, q.App)
+	}
+	r.join = func(_ context.Context, q mesh.JoinRequest) (*mesh.Launched, error) {
+		if q.Session != c.session {
+			return nil, &mesh.Refused{Code: "no-session", Text: "That session has ended.", Try: "Start a new one."}
+		}
+		switch q.Token {
+		case c.token():
+			return c.answer(mesh.RoleOwner, q.Offer, nil, "")
+		case "dd01":
+			return c.answer(mesh.RolePlay, q.Offer, nil, "")
+		case "ee01":
+			return c.answer(mesh.RoleWatch, q.Offer, nil, "")
+		}
+		return nil, &mesh.Refused{Code: "unauthorised", Text: "The link is not valid.", Try: "Ask for a new one."}
+	}
+	r.srv = startServer(t, r)
+	r.tab = b.Tab()
+	return r
+}
+
+func (r *room) open() {
+	r.tab.Goto(r.srv.URL())
+	r.tab.Wait(`document.querySelector('[data-app=novareef]')`, 10*time.Second)
+}
+
+func (r *room) play() {
+	r.open()
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(stageIsUp, 15*time.Second)
+}
+
+func TestPageShowsTheCatalogueAndPlays(t *testing.T) {
+	r := newRoom(t)
+	r.open()
+	r.tab.Wait(`[...document.images].every(i => i.complete)`, 5*time.Second)
+	r.tab.Screenshot("catalogue")
+	var titles []string
+	r.tab.Eval(`[...document.querySelectorAll('.tile .title')].map(e => e.textContent)`, &titles)
+	if fmt.Sprint(titles) != "[Nova Reef Light Duel Latency card]" {
+		t.Fatalf("tiles: %v", titles)
+	}
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	var moves int
+	r.tab.Eval(pictureMoves, &moves)
+	if moves < 5 {
+		t.Errorf("the picture changed %d times in ten frames", moves)
+	}
+	r.tab.Wait(`document.querySelector('.stats') && document.querySelector('video').srcObject.getTracks().length === 1`, time.Second)
+
+	// Sound plays on its own element and is not silent.
+	var rms float64
+	r.tab.Eval(`(async () => { const a = document.querySelector('audio'), x = new AudioContext(); await x.resume();
+	  const n = x.createAnalyser(); x.createMediaStreamSource(a.srcObject).connect(n); const d = new Float32Array(n.fftSize);
+	  for (let i = 0; i < 100; i++) { await new Promise(r => setTimeout(r, 30)); n.getFloatTimeDomainData(d); const v = Math.sqrt(d.reduce((s, y) => s + y * y, 0) / d.length); if (v > 0.01) return v }
+	  return 0 })()`, &rms)
+	if rms < 0.01 {
+		t.Errorf("the sound's RMS is %g", rms)
+	}
+
+	// The overlay, by key; every figure that this connection can have is there.
+	r.tab.Key("F9", true)
+	r.tab.Wait(`!document.querySelector('.stats').hidden && document.querySelector('[data-stat=fps]').textContent.includes('(30)') && document.querySelector('[data-stat=size]').textContent.includes('180')`, 5*time.Second)
+	r.tab.Screenshot("stats")
+	for stat, want := range map[string]string{"match": "✓ verified", "answer": "✓ verified", "container": "…" + r.c.id.String()[44:], "size": "320×180 openh264", "launch": "2 + 3 + 9 ms"} {
+		if got := r.tab.Text(`[data-stat=` + stat + `]`); got != want {
+			t.Errorf("%s is %q, want %q", stat, got, want)
+		}
+	}
+	r.tab.Key("F9", true)
+	r.tab.Wait(`document.querySelector('.stats').hidden`, time.Second)
+
+	// Slack reports arrive as 12 bytes with a display period that can be one.
+	waitFor(t, "slack reports", func() bool { return len(r.c.slacks()) >= 2 })
+	s := r.c.slacks()[1]
+	period := math.Float32frombits(binary.LittleEndian.Uint32(s[8:]))
+	if len(s) != 12 || s[1] != 0 || binary.LittleEndian.Uint16(s[2:]) < 4 || period < 4 || period > 40 {
+		t.Errorf("slack report % x, period %g", s, period)
+	}
+	if hello := r.c.messages("hello"); len(hello) != 1 || hello[0]["v"] != 1.0 || len(hello[0]["key"].(string)) != 64 {
+		t.Errorf("hello: %v", hello)
+	}
+	if p := r.lastLaunch().Player; len(p) != 32 {
+		t.Errorf("the launch carried a player key of %d bytes", len(p))
+	}
+
+	// Stop ends the session, and the catalogue is back.
+	r.tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
+	r.tab.Wait(`document.getElementById('stage').hidden && document.querySelector('[data-app=novareef]')`, 3*time.Second)
+	waitFor(t, "the session's end", func() bool { return len(r.lefts()) == 1 })
+	if l := r.lefts()[0]; !l.end || l.session != r.c.session || l.token != r.c.token() {
+		t.Errorf("left: %+v", l)
+	}
+	r.tab.NoExceptions()
+}
+
+func TestPageSendsExactlyTheBytesOfTheSpec(t *testing.T) {
+	r := newRoom(t)
+	r.play()
+	waitFor(t, "the first state", func() bool { return len(r.c.states()) > 0 })
+	first := r.c.states()[0]
+	if len(first) != 72 || first[0] != 1 || first[1] != 0 || binary.LittleEndian.Uint16(first[2:])&1 == 0 || binary.LittleEndian.Uint32(first[4:]) == 0 {
+		t.Fatalf("first state % x", first)
+	}
+	r.tab.Key("KeyZ", true)
+	waitFor(t, "KeyZ", r.c.held)
+	b := r.c.last()
+	want := make([]byte, 32)
+	want[0x1D/8] = 1 << (0x1D % 8)
+	if !bytes.Equal(b[20:52], want) {
+		t.Errorf("keys % x, want % x", b[20:52], want)
+	}
+	r.tab.Wait(patch+` > 200`, 3*time.Second)
+	r.tab.Key("ArrowRight", true)
+	want[0x4F/8] |= 1 << (0x4F % 8)
+	waitFor(t, "two keys", func() bool { return bytes.Equal(r.c.last()[20:52], want) })
+
+	// While something is held the state is repeated, with growing numbers.
+	n := len(r.c.states())
+	waitFor(t, "repeats while held", func() bool { return len(r.c.states()) >= n+4 })
+	states := r.c.states()
+	for i := 1; i < len(states); i++ {
+		if a, b := binary.LittleEndian.Uint32(states[i-1][4:]), binary.LittleEndian.Uint32(states[i][4:]); b <= a {
+			t.Errorf("state %d has number %d after %d", i, b, a)
+		}
+		if !bytes.Equal(states[i][69:72], []byte{0, 0, 0}) {
+			t.Errorf("state %d ends in % x", i, states[i][69:])
+		}
+	}
+
+	// The pointer is a place in the picture, wherever the bars are.
+	r.tab.Eval(`(() => { const v = document.querySelector('video'), b = v.getBoundingClientRect(), s = Math.min(b.width / 320, b.height / 180), w = 320 * s, h = 180 * s;
+	  v.dispatchEvent(new PointerEvent('pointermove', {bubbles: true, pointerType: 'mouse', button: -1, clientX: b.left + (b.width - w) / 2 + w / 4, clientY: b.top + (b.height - h) / 2 + h * 3 / 4})) })()`, nil)
+	waitFor(t, "the pointer", func() bool {
+		x, y := binary.LittleEndian.Uint16(r.c.last()[52:]), binary.LittleEndian.Uint16(r.c.last()[54:])
+		return math.Abs(float64(x)-65535.0/4) < 200 && math.Abs(float64(y)-65535.0*3/4) < 200
+	})
+
+	// Losing the focus lets everything go, though no key came up.
+	r.tab.Eval(`window.dispatchEvent(new Event('blur'))`, nil)
+	waitFor(t, "release on blur", func() bool { return bytes.Equal(r.c.last()[20:52], make([]byte, 32)) })
+	r.tab.Wait(patch+` < 60`, 3*time.Second)
+	r.tab.NoExceptions()
+}
+
+// gamepadStub plugs in a controller whose state the test writes to window.pad.
+const gamepadStub = `window.pad = {id: 'Test pad (STANDARD GAMEPAD)', index: 0, connected: true, mapping: 'standard', axes: [0, 0, 0, 0],
+  buttons: Array.from({length: 17}, () => ({pressed: false, value: 0}))};
+  navigator.getGamepads = () => [window.pad.connected ? window.pad : null, null, null, null]; document.hasFocus = () => true;`
+
+func TestPageReadsControllers(t *testing.T) {
+	r := newRoom(t)
+	r.tab.Before(gamepadStub)
+	r.play()
+	r.tab.Eval(`pad.buttons[0].pressed = true, pad.axes[0] = -1, 0`, nil)
+	buttons := func() uint32 { return binary.LittleEndian.Uint32(r.c.last()[8:]) }
+	waitFor(t, "button A and the stick", func() bool {
+		return buttons() == 1 && int16(binary.LittleEndian.Uint16(r.c.last()[12:])) == -32767
+	})
+	if flags := binary.LittleEndian.Uint16(r.c.last()[2:]); flags&2 == 0 {
+		t.Errorf("flags %b do not say gamepad", flags)
+	}
+	r.tab.Eval(`pad.buttons[0].pressed = false, pad.axes[0] = 0.05, 0`, nil) // inside the dead zone
+	waitFor(t, "rest", func() bool { return buttons() == 0 && binary.LittleEndian.Uint16(r.c.last()[12:]) == 0 })
+
+	// Bind A to the pad's third button, as a person does.
+	r.tab.Eval(`document.querySelector('[aria-label=Controllers]').click()`, nil)
+	r.tab.Wait(`document.querySelector('dialog [data-button="0"]')`, 3*time.Second)
+	r.tab.Click(`dialog [data-button="0"]`)
+	r.tab.Eval(`pad.buttons[2].pressed = true, 0`, nil)
+	r.tab.Wait(`document.querySelector('dialog [data-button="0"] .bound').textContent === 'button 2'`, 3*time.Second)
+	r.tab.Screenshot("controllers")
+	r.tab.Eval(`document.querySelector('dialog [aria-label=Close]').click()`, nil)
+	waitFor(t, "the bound button", func() bool { return buttons()&1 == 1 })
+
+	// Unplugged: everything is let go, and the person is told.
+	r.tab.Eval(`pad.connected = false, 0`, nil)
+	waitFor(t, "release", func() bool { return buttons() == 0 && binary.LittleEndian.Uint16(r.c.last()[2:])&2 == 0 })
+	r.tab.Wait(`document.getElementById('toasts').textContent.includes('Controller gone')`, 3*time.Second)
+	r.tab.NoExceptions()
+}
+
+func TestPageReloadResumes(t *testing.T) {
+	r := newRoom(t)
+	r.play()
+	r.tab.Reload()
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	if n, l := r.c.connections(), len(r.launches); n != 2 || l != 1 {
+		t.Errorf("after the reload: %d connections, %d launches", n, l)
+	}
+	if len(r.lefts()) != 0 {
+		t.Error("the reload ended the session")
+	}
+	r.tab.Key("KeyZ", true)
+	waitFor(t, "keys after the reload", r.c.held)
+	r.tab.NoExceptions()
+
+	// The session has ended meanwhile: words, not a dead page.
+	r.c.mu.Lock()
+	r.c.session = strings.Repeat("ab", 16)
+	r.c.mu.Unlock()
+	r.tab.Reload()
+	r.tab.Wait(`document.querySelector('.veil h2')?.textContent === 'That game has ended'`, 10*time.Second)
+}
+
+func TestPageWatchAndJoinByLink(t *testing.T) {
+	r := newRoom(t)
+	r.play()
+	r.tab.Eval(`document.querySelector('[aria-label="Invite somebody"]').click()`, nil)
+	var links []string
+	r.tab.Eval(`[...document.querySelectorAll('dialog input')].map(i => i.value)`, &links)
+	r.tab.Screenshot("invite")
+	if len(links) != 2 || !strings.HasSuffix(links[0], "#join="+r.c.session+".dd01") || !strings.HasSuffix(links[1], "#watch="+r.c.session+".ee01") {
+		t.Fatalf("links %v", links)
+	}
+	watcher := r.b.Tab()
+	watcher.Goto(links[1])
+	watcher.Wait(stageIsUp, 15*time.Second)
+	if s := watcher.Text(".hud"); !strings.Contains(s, "watching") || !strings.Contains(s, "Nova Reef") {
+		t.Errorf("the watcher's bar says %q", s)
+	}
+	n := len(r.c.states())
+	watcher.Key("KeyZ", true)
+	watcher.Eval(`new Promise(r => setTimeout(r, 300))`, nil) // a page that would send has done so by then
+	if len(r.c.states()) != n {
+		t.Error("a watcher's key reached the container")
+	}
+	watcher.NoExceptions()
+	second := r.b.Tab()
+	second.Goto(links[0])
+	second.Wait(stageIsUp, 15*time.Second)
+	second.Key("KeyZ", true)
+	waitFor(t, "the second player's key", r.c.held)
+	second.NoExceptions()
+}
+
+func TestPageRefusesAChangedAnswer(t *testing.T) {
+	r := newRoom(t)
+	r.c.tamper = func(a string) string { // another DTLS key, as a gateway in the middle would put in
+		i := strings.Index(a, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
+		other := "0"
+		if a[i] == '0' {
+			other = "1"
+		}
+		return a[:i] + other + a[i+1:]
+	}
+	r.open()
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(`document.querySelector('.veil h2')?.textContent === 'The gateway changed the answer'`, 10*time.Second)
+	r.tab.Screenshot("tampered")
+	var connected bool
+	r.tab.Eval(`Boolean(document.querySelector('video').srcObject)`, &connected)
+	if connected {
+		t.Error("the video is attached")
+	}
+	r.tab.NoExceptions()
+}
+
+func TestPageSaysThatTheMachineIsGone(t *testing.T) {
+	r := newRoom(t)
+	r.status = func(context.Context, string, string) (mesh.SessionStatus, error) {
+		return mesh.SessionStatus{}, &mesh.Refused{Code: "container-gone", Text: "It is gone.", Try: "Start again."}
+	}
+	r.play()
+	next := newContainer(t, 40)
+	r.launch = func(_ context.Context, q mesh.LaunchRequest) (*mesh.Launched, error) {
+		return next.answer(mesh.RoleOwner, q.Offer, q.Player, q.App)
+	}
+	r.c.freeze()
+	took := r.tab.Wait(`document.querySelector('.veil h2')?.textContent === 'The machine that ran your game stopped answering'`, 10*time.Second)
+	if took > 3*time.Second {
+		t.Errorf("the words took %v", took)
+	}
+	r.tab.Wait(`document.querySelector('.veil button.primary')?.textContent.startsWith('Play on the next machine (')`, 5*time.Second)
+	r.tab.Screenshot("gone")
+	r.tab.Click(`.veil button.primary`)
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	if q := r.lastLaunch(); len(q.Exclude) != 1 || q.Exclude[0] != r.c.id.String() {
+		t.Errorf("the next launch excludes %v", q.Exclude)
+	}
+	r.tab.NoExceptions()
+}
+
+func TestPageWaitsInLine(t *testing.T) {
+	r := newRoom(t)
+	good, events := r.launch, make(chan mesh.QueueEvent, 2)
+	r.launch = func(ctx context.Context, q mesh.LaunchRequest) (*mesh.Launched, error) {
+		if q.Ticket == "7a7a" {
+			return good(ctx, q)
+		}
+		return nil, &mesh.Refused{Code: "no-slot", Text: "All machines that have the game are busy.", Try: "Wait for your place.", Ticket: "7a7a", Position: 3}
+	}
+	r.queue = func(context.Context, string) (<-chan mesh.QueueEvent, error) { return events, nil }
+	r.open()
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(`document.querySelector('.place b')?.textContent === '3'`, 10*time.Second)
+	r.tab.Screenshot("queue")
+	events <- mesh.QueueEvent{State: "waiting", Position: 1, Text: "One game is about to end."}
+	r.tab.Wait(`document.querySelector('.place')?.textContent.includes('you are next')`, 5*time.Second)
+	events <- mesh.QueueEvent{State: "ready"}
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	r.tab.NoExceptions()
+}
+
+func TestPageSaysWhyNothingMatches(t *testing.T) {
+	r := newRoom(t)
+	r.launch = func(context.Context, mesh.LaunchRequest) (*mesh.Launched, error) {
+		return nil, &mesh.Refused{Code: "no-match", Text: "None of 2 machines can run it.", Try: "Raise your price limit, or wait.", Reasons: []mesh.Reason{
+			{Container: "12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAa1b2c3d4", Filter: "price", Reason: "it asks 0.40 $ an hour, your limit is 0.25 $"},
+			{Container: "12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAe5f6g7h8", Filter: "slot", Reason: "0 of 2 places are free <img src=x>"}}}
+	}
+	r.open()
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(`document.querySelectorAll('.lines li').length === 2`, 10*time.Second)
+	r.tab.Screenshot("no-match")
+	if s := r.tab.Text(".lines"); !strings.Contains(s, "…a1b2c3d4: it asks 0.40 $") || !strings.Contains(s, "<img src=x>") {
+		t.Errorf("reasons: %q", s)
+	}
+	r.tab.NoExceptions()
+}
+
+func TestPageWithoutWebRTC(t *testing.T) {
+	r := newRoom(t)
+	r.tab.Before(`delete window.RTCPeerConnection`)
+	r.open()
+	if s := r.tab.Text("#lacking"); !strings.Contains(s, "This browser cannot play") {
+		t.Errorf("the notice says %q", s)
+	}
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(`document.querySelector('.veil h2')?.textContent === 'This browser cannot play'`, 5*time.Second)
+	if len(r.launches) != 0 {
+		t.Error("a slot was asked for all the same")
+	}
+	h := r.b.Tab()
+	h.Before(`RTCRtpReceiver.getCapabilities = () => ({codecs: [{mimeType: 'video/VP8'}], headerExtensions: []})`)
+	h.Goto(r.srv.URL())
+	h.Wait(`document.getElementById('lacking').textContent.includes('H.264')`, 5*time.Second)
+}
+
+func TestPageOnAPhone(t *testing.T) {
+	r := newRoom(t)
+	r.tab.Size(390, 844, true)
+	r.open()
+	r.tab.Wait(`[...document.images].every(i => i.complete)`, 5*time.Second)
+	r.tab.Screenshot("phone-catalogue")
+	var wide bool
+	r.tab.Eval(`document.documentElement.scrollWidth > innerWidth`, &wide)
+	if wide {
+		t.Error("the catalogue scrolls sideways")
+	}
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(stageIsUp+` && !document.querySelector('.touch').hidden`, 15*time.Second)
+	r.tab.Screenshot("phone-portrait")
+	buttons := func() uint32 { return binary.LittleEndian.Uint32(r.c.last()[8:]) }
+	stick, key := r.tab.Centre(".stick-zone"), r.tab.Centre(".tkey.bottom")
+	r.tab.Touch("start", key)
+	waitFor(t, "button A", func() bool { return buttons() == 1 })
+	r.tab.Touch("end")
+	waitFor(t, "button A released", func() bool { return buttons() == 0 })
+	r.tab.Touch("start", stick)
+	r.tab.Touch("move", [2]float64{stick[0] + 100, stick[1]})
+	waitFor(t, "the stick to the right", func() bool {
+		return buttons() == 1<<15 && int16(binary.LittleEndian.Uint16(r.c.last()[12:])) == 32767
+	})
+	r.tab.Touch("start", [2]float64{stick[0] + 100, stick[1]}, key)
+	waitFor(t, "stick and button at once", func() bool { return buttons() == 1<<15|1 })
+	r.tab.Touch("end")
+	waitFor(t, "rest", func() bool { return buttons() == 0 })
+	r.tab.Size(844, 390, true)
+	r.tab.Screenshot("phone-landscape")
+	r.tab.NoExceptions()
+}
+
+func TestPageChatNoticesAndGoodbye(t *testing.T) {
+	r := newRoom(t)
+	r.play()
+	r.tab.Eval(`document.querySelector('[data-tool=chat]').click()`, nil)
+	r.tab.Eval(`(() => { const i = document.querySelector('.chat input'); i.value = 'hello <b>there</b>'; i.form.requestSubmit() })()`, nil)
+	r.tab.Wait(`document.querySelector('.chat li')?.textContent === 'you hello <b>there</b>'`, 5*time.Second)
+	r.tab.Screenshot("chat")
+	r.tab.Eval(`document.querySelector('[aria-label=Pause]').click()`, nil)
+	r.tab.Wait(`document.querySelector('[aria-label="Go on"]') && document.getElementById('toasts').textContent.includes('The game is paused.')`, 5*time.Second)
+	r.c.say(map[string]any{"t": "notice", "code": "worker-restarted", "text": "The game was restarted from two seconds ago."})
+	r.tab.Wait(`document.getElementById('toasts').textContent.includes('two seconds ago')`, 5*time.Second)
+	r.c.say(map[string]any{"t": "bye", "code": "idle", "text": "Nobody played for 15 minutes."})
+	r.tab.Wait(`document.querySelector('.veil h2')?.textContent === 'The game ended because nobody played'`, 5*time.Second)
+	r.tab.Screenshot("bye")
+	r.tab.NoExceptions()
+}
+
+// waitFor waits for something at the container's end.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited ten seconds for %s", what)
+		case <-poll.C:
+		}
+	}
+}
