@@ -11,13 +11,21 @@ import (
 	"runtime"
 
 	"github.com/framemesh/framemesh/gpu/app"
+	"github.com/framemesh/framemesh/gpu/device"
 	"github.com/framemesh/framemesh/gpu/encode"
 )
 
 // Main is the child's whole life: it reads what to run on stdin, writes frames to
 // stdout and returns the exit code of the process. cmd/framemesh calls it when the
-// first argument is "worker", before anything else.
+// first argument is "worker", before anything else. With "bench" after it the
+// process runs the device benchmark instead of a session.
 func Main() int {
+	if len(os.Args) > 2 && os.Args[2] == "bench" {
+		if device.Serve(os.Stdout) != nil {
+			return 1
+		}
+		return 0
+	}
 	// The tick loop, the reader of the pipe and a collector now and then: a third
 	// processor would only be another place to be woken up on.
 	runtime.GOMAXPROCS(2)

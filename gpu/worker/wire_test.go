@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -143,7 +144,7 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		if c.Module[0] != '/' || len(c.Save) > maxSave || c.Bitrate <= 0 {
+		if !filepath.IsAbs(c.Module) || len(c.Save) > maxSave || c.Bitrate <= 0 {
 			t.Fatalf("took %+v", c)
 		}
 	})
