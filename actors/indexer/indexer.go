@@ -1,0 +1,234 @@
+// Package indexer is the role of an indexer: it holds the ads of its region's
+// containers and answers match requests with certificates that anyone can check.
+//
+// One actor owns the table and decides in Receive, which takes well under a
+// millisecond; beacon, signature and network stay outside of it. It never talks to
+// containers, and it has no say beyond the rules of package match: a wrong answer is
+// provable.
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/framemesh/framemesh/actors/indexer/match"
+	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/p2p/rpc"
+	"github.com/framemesh/framemesh/p2p/wire"
+)
+
+// Protocol is the name of the RPC that an indexer answers.
+const Protocol = "match"
+
+// limits of the match protocol. A certificate holds at most three sealed ads of
+// 8 KiB.
+var limits = rpc.Limits{
+	MaxRequest: 4 << 10, MaxResponse: match.MaxCertificateBytes,
+	Timeout: 5 * time.Second, PerPeerRate: 20, Burst: 60, MaxConcurrent: 64, MaxPerPeer: 16,
+}
+
+const (
+	mailbox    = 2048             // messages; beyond it an ad is dropped and a request gets BUSY
+	expireTime = time.Second      // between two removals of expired ads
+	findTime   = 30 * time.Second // between two looks for other indexers
+	findYoung  = 2 * time.Second  // the same while none is known
+	maxPeers   = 64               // other indexers remembered
+	busyWait   = 250 * time.Millisecond
+	slotWait   = 2 * time.Second // to try again when only a slot was missing
+)
+
+// AdSource hands each new, verified ad of a region to handle, until ctx ends.
+type AdSource interface {
+	Subscribe(ctx context.Context, region string, handle func(from peer.ID, sealed []byte, ad *wire.Ad)) error
+}
+
+// Finder finds the peers of a role in a region.
+type Finder interface {
+	Find(ctx context.Context, role, region string, limit int) ([]peer.AddrInfo, error)
+}
+
+// Options of an Indexer.
+type Options struct {
+	System        *supervise.System
+	RPC           *rpc.Server // where the match protocol is answered; nil = nowhere, Match alone
+	Ads           AdSource
+	Finder        Finder // of other indexers, to record the draw; nil = this one alone
+	Beacon        match.Beacon
+	Key           crypto.PrivKey // signs the certificates; the node key
+	Network       string
+	Region        string // whose ads to take
+	MaxContainers int    // 0 = match.DefaultMaxContainers
+	Now           func() time.Time
+	Log           *slog.Logger
+	Registerer    prometheus.Registerer // nil = metrics are kept but not registered
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.System == nil:
+		return errors.New("indexer: no actor system given")
+	case o.Ads == nil:
+		return errors.New("indexer: no source of ads given")
+	case o.Beacon == nil:
+		return errors.New("indexer: no beacon given")
+	case o.Key == nil:
+		return errors.New("indexer: no key given")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Indexer is a running indexer. Its methods are safe for concurrent use.
+type Indexer struct {
+	opts    Options
+	id      peer.ID
+	metrics *metrics
+	ref     supervise.Ref
+	unsub   context.CancelFunc
+}
+
+// New returns an indexer that Start brings to life.
+func New(o Options) (*Indexer, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	id, err := peer.IDFromPrivateKey(o.Key)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	return &Indexer{opts: o, id: id, metrics: newMetrics(o.Registerer)}, nil
+}
+
+// Start spawns the actor, takes ads and answers the match protocol. It is called
+// once; ctx bounds the start alone.
+func (ix *Indexer) Start(ctx context.Context) error {
+	ref, err := ix.opts.System.Spawn("indexer", func() supervise.Behavior { return newState(ix) }, supervise.Mailbox(mailbox))
+	if err != nil {
+		return fmt.Errorf("indexer: %w", err)
+	}
+	ix.ref = ref
+	ads, unsub := context.WithCancel(context.WithoutCancel(ctx))
+	ix.unsub = unsub
+	if err := ix.opts.Ads.Subscribe(ads, ix.opts.Region, ix.take); err != nil {
+		unsub()
+		ref.Stop()
+		return fmt.Errorf("indexer: ads of region %q: %w", ix.opts.Region, err)
+	}
+	if ix.opts.RPC != nil {
+		rpc.Handle(ix.opts.RPC, Protocol, limits, ix.Match)
+	}
+	return nil
+}
+
+// Stop ends the subscription and the actor; match requests are then UNAVAILABLE. It
+// returns ctx's error when the actor does not end in time.
+func (ix *Indexer) Stop(ctx context.Context) error {
+	if ix.unsub == nil {
+		return nil
+	}
+	ix.unsub()
+	ix.ref.Stop()
+	select {
+	case <-ix.ref.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("indexer: stop: %w", ctx.Err())
+	}
+}
+
+// take gives an ad to the actor. An ad that finds the mailbox full is dropped: the
+// next one of that container comes within 30 s.
+func (ix *Indexer) take(from peer.ID, sealed []byte, ad *wire.Ad) {
+	if err := ix.ref.Tell(adCame{from, sealed, ad}); err != nil {
+		ix.metrics.ads.WithLabelValues("dropped").Inc()
+	}
+}
+
+// Ads returns how many containers' ads are held; 0 when the actor does not answer.
+func (ix *Indexer) Ads() int {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	n, err := supervise.Ask[int](ctx, ix.ref, countAds{})
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Match answers one match request; it is the handler of the match protocol. Errors
+// are *rpc.Error: INVALID for a request that breaks a rule, NO_MATCH with a
+// wire.MatchRefusal, BUSY when the mailbox is full.
+func (ix *Indexer) Match(ctx context.Context, _ peer.ID, req *wire.MatchRequest) (*wire.MatchResponse, error) {
+	beacon, err := ix.opts.Beacon.Beacon(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: beacon: %w", err)
+	}
+	began := time.Now()
+	out, err := supervise.Ask[outcome](ctx, ix.ref, matchAsked{req})
+	if err != nil {
+		return nil, ix.refusal(err)
+	}
+	raw := rpc.RawRequest(ctx)
+	if raw == nil { // not asked over the network
+		if raw, err = proto.Marshal(req); err != nil {
+			return nil, fmt.Errorf("indexer: %w", err)
+		}
+	}
+	cert := out.result.Certificate(ix.id, raw, req.GetRequestId(), beacon, out.indexers)
+	sealed, err := match.Sign(cert, ix.opts.Network, ix.opts.Key)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	ix.metrics.matches.Inc()
+	ix.metrics.duration.Observe(time.Since(began).Seconds())
+	return &wire.MatchResponse{Certificate: sealed}, nil
+}
+
+// refusal turns the reason why there is no match into what the player is told.
+func (ix *Indexer) refusal(err error) error {
+	var none *match.NoMatch
+	switch {
+	case errors.As(err, &none):
+		for _, name := range match.Filters {
+			if n := none.Failed(name); n > 0 {
+				ix.metrics.refusals.WithLabelValues(name).Add(float64(n))
+			}
+		}
+		if none.Candidates == 0 {
+			ix.metrics.refusals.WithLabelValues("empty").Inc()
+		}
+		return noMatch(none)
+	case errors.Is(err, match.ErrRequest):
+		return rpc.Errorf(wire.Code_INVALID, "%v; update framemesh", err)
+	case errors.Is(err, supervise.ErrBusy):
+		return &rpc.Error{Code: wire.Code_BUSY, RetryAfter: busyWait, Message: "this indexer has too many requests; ask the next one"}
+	case errors.Is(err, supervise.ErrStopped):
+		return rpc.Errorf(wire.Code_UNAVAILABLE, "this indexer is going down; ask the next one")
+	}
+	return err
+}
+
+func noMatch(none *match.NoMatch) error {
+	detail, err := proto.Marshal(none.Refusal())
+	if err != nil {
+		return fmt.Errorf("indexer: %w", err)
+	}
+	out := &rpc.Error{Code: wire.Code_NO_MATCH, Message: none.Error(), Detail: detail}
+	if none.Failed("slot") > 0 {
+		out.RetryAfter = slotWait
+	}
+	return out
+}

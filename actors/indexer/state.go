@@ -1,0 +1,133 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/framemesh/framemesh/actors/indexer/match"
+	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/p2p/wire"
+)
+
+// Messages of the actor.
+type (
+	adCame struct {
+		from   peer.ID
+		sealed []byte
+		ad     *wire.Ad
+	}
+	matchAsked struct{ req *wire.MatchRequest } // answered with outcome or an error of package match
+	countAds   struct{}                         // answered with int
+	expire     struct{}                         // timer
+	find       struct{}                         // timer
+	found      struct {
+		ids []peer.ID
+		err error
+	}
+)
+
+// outcome answers matchAsked. Nothing in it changes later.
+type outcome struct {
+	result   *match.Result
+	indexers []peer.ID
+}
+
+// state is the actor: the table, and the indexers it knows. A restart begins with an
+// empty table; the ads are back within 30 s.
+type state struct {
+	ix       *Indexer
+	table    *match.Table
+	indexers []peer.ID // this one first; replaced, never changed
+}
+
+func newState(ix *Indexer) *state {
+	return &state{ix: ix, table: match.NewTable(ix.opts.MaxContainers), indexers: []peer.ID{ix.id}}
+}
+
+// Receive handles one message; nothing in it waits.
+func (s *state) Receive(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case supervise.Started:
+		c.After(expireTime, expire{})
+		s.find(c)
+	case adCame:
+		s.put(m)
+	case matchAsked:
+		result, err := s.table.Match(s.now(), m.req)
+		if err != nil {
+			c.Reply(err)
+			return
+		}
+		c.Reply(outcome{result, s.indexers})
+	case countAds:
+		c.Reply(s.table.Len())
+	case expire:
+		s.table.Expire(s.now())
+		s.ix.metrics.held.Set(float64(s.table.Len()))
+		c.After(expireTime, expire{})
+	case find:
+		s.find(c)
+	case found:
+		s.remember(c, m)
+	case supervise.Stopping:
+		s.ix.metrics.held.Set(0)
+	}
+}
+
+func (s *state) now() uint64 { return uint64(max(s.ix.opts.Now().UnixMilli(), 0)) }
+
+func (s *state) put(m adCame) {
+	err := s.table.Put(s.now(), m.from, m.ad, m.sealed)
+	result := "accepted"
+	switch {
+	case err == nil:
+	case errors.Is(err, match.ErrStale):
+		result = "stale"
+	case errors.Is(err, match.ErrFull):
+		result = "full"
+	default:
+		result = "invalid"
+		s.ix.opts.Log.Debug("indexer: ad refused", "container", m.from.String(), "err", err)
+	}
+	s.ix.metrics.ads.WithLabelValues(result).Inc()
+	s.ix.metrics.held.Set(float64(s.table.Len()))
+}
+
+// find looks for the other indexers of the region, for the record of the draw.
+func (s *state) find(c *supervise.Ctx) {
+	f, region := s.ix.opts.Finder, s.ix.opts.Region
+	if f == nil {
+		return
+	}
+	c.Go(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, findTime)
+		defer cancel()
+		peers, err := f.Find(ctx, "indexer", region, maxPeers)
+		out := found{err: err}
+		for _, p := range peers {
+			out.ids = append(out.ids, p.ID)
+		}
+		return out
+	})
+}
+
+func (s *state) remember(c *supervise.Ctx, m found) {
+	if m.err != nil {
+		s.ix.opts.Log.Debug("indexer: no other indexers found", "err", m.err)
+	} else {
+		ids := []peer.ID{s.ix.id}
+		for _, id := range m.ids[:min(len(m.ids), maxPeers)] {
+			if id != s.ix.id {
+				ids = append(ids, id)
+			}
+		}
+		s.indexers = ids
+	}
+	again := findTime
+	if len(s.indexers) == 1 {
+		again = findYoung
+	}
+	c.After(again, find{})
+}
