@@ -95,6 +95,10 @@ func (c *catalogue) apps(now time.Time) []App {
 				a = &m
 				byID[s] = a
 			}
+			if o.Width > 0 {
+				a.Width, a.Height, a.FPS, a.Seats = int(o.Width), int(o.Height), int(o.Fps), int(o.Seats)
+				a.Pointer, a.PointerLock = o.Flags&1 != 0, o.Flags&2 != 0
+			}
 			a.Containers++
 			a.SlotsFree += int(min(ad.SlotsFree, 1<<16))
 			a.MinPrice = min(a.MinPrice, ad.PriceMicroUsdPerHour)

@@ -286,9 +286,14 @@ func (x *Ad) GetFetchesApps() bool {
 
 type AppOffer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"` // of the module file
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`     // short, for people
-	Warm          bool                   `protobuf:"varint,3,opt,name=warm,proto3" json:"warm,omitempty"`    // compiled and ready
+	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`  // of the module file
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`      // short, for people
+	Warm          bool                   `protobuf:"varint,3,opt,name=warm,proto3" json:"warm,omitempty"`     // compiled and ready; what follows is known from then on
+	Width         uint32                 `protobuf:"varint,4,opt,name=width,proto3" json:"width,omitempty"`   // px
+	Height        uint32                 `protobuf:"varint,5,opt,name=height,proto3" json:"height,omitempty"` // px
+	Fps           uint32                 `protobuf:"varint,6,opt,name=fps,proto3" json:"fps,omitempty"`
+	Seats         uint32                 `protobuf:"varint,7,opt,name=seats,proto3" json:"seats,omitempty"` // players, 1..4
+	Flags         uint32                 `protobuf:"varint,8,opt,name=flags,proto3" json:"flags,omitempty"` // bit 0: reads the pointer, bit 1: wants relative motion
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +349,41 @@ func (x *AppOffer) GetWarm() bool {
 	return false
 }
 
+func (x *AppOffer) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *AppOffer) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *AppOffer) GetFps() uint32 {
+	if x != nil {
+		return x.Fps
+	}
+	return 0
+}
+
+func (x *AppOffer) GetSeats() uint32 {
+	if x != nil {
+		return x.Seats
+	}
+	return 0
+}
+
+func (x *AppOffer) GetFlags() uint32 {
+	if x != nil {
+		return x.Flags
+	}
+	return 0
+}
+
 var File_sealed_proto protoreflect.FileDescriptor
 
 const file_sealed_proto_rawDesc = "" +
@@ -380,11 +420,16 @@ const file_sealed_proto_rawDesc = "" +
 	"\rcoordinate_us\x18\r \x03(\x11R\fcoordinateUs\x12\"\n" +
 	"\ridle_since_ms\x18\x0e \x01(\x04R\vidleSinceMs\x12\x14\n" +
 	"\x05addrs\x18\x0f \x03(\fR\x05addrs\x12!\n" +
-	"\ffetches_apps\x18\x10 \x01(\bR\vfetchesApps\"J\n" +
+	"\ffetches_apps\x18\x10 \x01(\bR\vfetchesApps\"\xb6\x01\n" +
 	"\bAppOffer\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
-	"\x04warm\x18\x03 \x01(\bR\x04warmB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
+	"\x04warm\x18\x03 \x01(\bR\x04warm\x12\x14\n" +
+	"\x05width\x18\x04 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x05 \x01(\rR\x06height\x12\x10\n" +
+	"\x03fps\x18\x06 \x01(\rR\x03fps\x12\x14\n" +
+	"\x05seats\x18\a \x01(\rR\x05seats\x12\x14\n" +
+	"\x05flags\x18\b \x01(\rR\x05flagsB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
 	file_sealed_proto_rawDescOnce sync.Once

@@ -1,0 +1,252 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/framemesh/framemesh/actors/indexer/match"
+	"github.com/framemesh/framemesh/p2p/rpc"
+	"github.com/framemesh/framemesh/p2p/wire"
+	"github.com/framemesh/framemesh/stream"
+)
+
+// Deadlines of the launch. They are long against what they bound (a match takes
+// about a millisecond), short against a player's patience.
+const (
+	matchTimeout   = 1500 * time.Millisecond
+	reserveTimeout = 1500 * time.Millisecond
+	signalTimeout  = 8 * time.Second // a cold worker may have to compile
+	drawn          = 3               // indexers per request
+)
+
+// Launch matches, reserves and signals. Its errors are *Refused when the mesh said no.
+func (g *Gateway) Launch(ctx context.Context, r LaunchRequest) (*Launched, error) {
+	if r.Ticket != "" {
+		return g.launchTicket(ctx, r)
+	}
+	t, err := ask[target](ctx, g, resolveApp{r.App})
+	if err != nil {
+		return nil, err
+	}
+	if !t.found {
+		return nil, &Refused{Code: "no-app", Text: fmt.Sprintf("No container offers an app named %q.", r.App), Try: "choose one from the catalogue; new containers appear within 30 s"}
+	}
+	began := g.o.Now()
+	cert, sealed, err := g.match(ctx, r, t.app, false)
+	wait := false
+	if refused := (*Refused)(nil); errors.As(err, &refused) && onlySlotsMissing(refused.Reasons) {
+		wait = true
+		cert, sealed, err = g.match(ctx, r, t.app, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	matched := g.o.Now()
+	l, err := g.reserve(ctx, r, t.app, cert, sealed, wait)
+	if err != nil {
+		return nil, err
+	}
+	reserved := g.o.Now()
+	out, err := g.firstOffer(ctx, r.Offer, l, sealed)
+	if err != nil {
+		return nil, err
+	}
+	out.Timing = Timing{Match: matched.Sub(began), Reserve: reserved.Sub(matched), Signal: g.o.Now().Sub(reserved)}
+	return out, nil
+}
+
+// onlySlotsMissing says whether every candidate failed for want of a free slot or
+// for a reason that waiting does not change, and at least one for a slot.
+func onlySlotsMissing(rs []Reason) bool {
+	for _, r := range rs {
+		if r.Filter == "slot" {
+			return true
+		}
+	}
+	return false
+}
+
+// match asks the indexers that the beacon draws for this request, best rank first.
+func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool) (*wire.Certificate, []byte, error) {
+	indexers, err := ask[[]peer.ID](ctx, g, getIndexers{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(indexers) == 0 {
+		return nil, nil, &Refused{Code: "no-indexer", Text: "No indexer of this region can be found.", Try: "again in a few seconds; if it stays so, check p2p.bootstrap"}
+	}
+	beacon, err := g.o.Beacon.Beacon(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway: beacon: %w", err)
+	}
+	req := &wire.MatchRequest{RequestId: randomBytes(16), Player: r.Player, AppSha256: app[:], Region: g.o.Region,
+		MaxPriceMicroUsdPerHour: r.MaxPrice, MadeMs: uint64(g.o.Now().UnixMilli()), Wait: wait}
+	for _, e := range r.Exclude {
+		if id, err := peer.Decode(e); err == nil && len(req.Exclude) < 16 {
+			req.Exclude = append(req.Exclude, []byte(id))
+		}
+	}
+	var last error
+	for _, id := range match.Draw(beacon, req.RequestId, indexers, drawn) {
+		c, cancel := context.WithTimeout(ctx, matchTimeout)
+		var resp wire.MatchResponse
+		err := g.o.Calls.Call(c, id, "match", req, &resp)
+		cancel()
+		if err == nil {
+			cert, err := match.Verify(resp.Certificate, g.o.Network)
+			switch {
+			case err != nil:
+				last = fmt.Errorf("gateway: the certificate of indexer %s does not verify: %w", id, err)
+			case peer.ID(cert.Indexer) != id:
+				last = fmt.Errorf("gateway: indexer %s sent the certificate of another", id)
+			default:
+				return cert, resp.Certificate, nil
+			}
+			g.o.Log.Warn("indexer dropped for this request", "indexer", id, "err", last)
+			continue
+		}
+		if refusal := refusalOf(err); refusal != nil {
+			return nil, nil, refusal
+		}
+		last = err
+	}
+	if last == nil {
+		last = errors.New("no indexer drawn")
+	}
+	return nil, nil, &Refused{Code: "no-indexer", Text: fmt.Sprintf("No indexer answered (%v).", last), Try: "again in a few seconds"}
+}
+
+// reserve takes the first of the certificate's containers that has a slot, or a
+// place in the best one's queue.
+func (g *Gateway) reserve(ctx context.Context, r LaunchRequest, app sha, cert *wire.Certificate, sealed []byte, wait bool) (*lease, error) {
+	nonce := randomBytes(16)
+	var last error
+	if !wait {
+		for _, ch := range cert.Top {
+			id := peer.ID(ch.Container)
+			l, err := g.reserveAt(ctx, id, &wire.ReserveRequest{Certificate: sealed, Nonce: nonce, Player: r.Player})
+			if err == nil && l.session != nil {
+				return l, nil
+			}
+			last = err
+			g.o.Log.Debug("container refused", "container", id, "err", err)
+		}
+	}
+	// every candidate is taken: wait at the best that answers
+	for _, ch := range cert.Top {
+		id := peer.ID(ch.Container)
+		var resp wire.ReserveResponse
+		c, cancel := context.WithTimeout(ctx, reserveTimeout)
+		err := g.o.Calls.Call(c, id, "reserve", &wire.ReserveRequest{Certificate: sealed, Nonce: nonce, Player: r.Player, Queue: true}, &resp)
+		cancel()
+		if err != nil {
+			last = err
+			continue
+		}
+		if len(resp.SessionId) > 0 {
+			return leaseOf(id, &resp), nil
+		}
+		key := hex.EncodeToString(resp.Ticket)
+		if _, err := ask[bool](ctx, g, putTicket{key, ticket{container: id, certificate: sealed, nonce: nonce, app: app, player: r.Player}}); err != nil {
+			return nil, err
+		}
+		return nil, &Refused{Code: "no-slot", Text: "Every machine that could run this is busy.", Try: "wait for your turn; the page starts by itself",
+			Ticket: key, Position: int(resp.QueuePosition), RetryAfter: 2 * time.Second}
+	}
+	return nil, &Refused{Code: "busy", Text: fmt.Sprintf("The matched containers did not answer (%v).", last), Try: "again in a few seconds", RetryAfter: 2 * time.Second}
+}
+
+func (g *Gateway) reserveAt(ctx context.Context, id peer.ID, req *wire.ReserveRequest) (*lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+	defer cancel()
+	var resp wire.ReserveResponse
+	if err := g.o.Calls.Call(ctx, id, "reserve", req, &resp); err != nil {
+		return nil, err
+	}
+	if len(resp.SessionId) == 0 {
+		return &lease{container: id}, nil
+	}
+	return leaseOf(id, &resp), nil
+}
+
+func leaseOf(id peer.ID, r *wire.ReserveResponse) *lease {
+	return &lease{container: id, session: r.SessionId, secret: r.Secret, expires: time.UnixMilli(int64(r.ExpiresMs))}
+}
+
+// firstOffer signals the page's offer to the leased slot and remembers the session.
+func (g *Gateway) firstOffer(ctx context.Context, offer string, l *lease, certificate []byte) (*Launched, error) {
+	owner := token(l.secret, RoleOwner)
+	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	var resp wire.SignalResponse
+	err := g.o.Calls.Call(ctx, l.container, "signal", &wire.SignalRequest{SessionId: l.session, Token: owner,
+		Step: &wire.SignalRequest_Offer{Offer: &wire.Offer{Sdp: offer}}}, &resp)
+	if err != nil {
+		return nil, refusedBy(l.container, err)
+	}
+	id := hex.EncodeToString(l.session)
+	s := session{container: l.container, certificate: certificate, tokens: map[string][]byte{hex.EncodeToString(resp.Peer): owner}}
+	if _, err := ask[bool](ctx, g, putSession{id, s}); err != nil {
+		return nil, err
+	}
+	return &Launched{Session: id, Peer: hex.EncodeToString(resp.Peer), Container: l.container.String(), Role: RoleOwner,
+		Answer: resp.Answer, Proof: resp.Proof, Certificate: certificate,
+		OwnerToken: hex.EncodeToString(owner), PlayToken: hex.EncodeToString(token(l.secret, RolePlay)), WatchToken: hex.EncodeToString(token(l.secret, RoleWatch))}, nil
+}
+
+// token derives the token of a role from a session's secret.
+func token(secret []byte, r Role) []byte {
+	t := stream.Token(secret, stream.Role(r))
+	return t[:]
+}
+
+// refusalOf turns an indexer's NO_MATCH into words; nil for other errors.
+func refusalOf(err error) *Refused {
+	var e *rpc.Error
+	if !errors.As(err, &e) || e.Code != wire.Code_NO_MATCH {
+		return nil
+	}
+	r := &Refused{Code: "no-match", Text: "No machine fits this request.", Try: "the reasons below say what to change"}
+	var m wire.MatchRefusal
+	if unmarshal(e.Detail, &m) == nil {
+		for _, x := range m.Rejections {
+			r.Reasons = append(r.Reasons, Reason{Container: peer.ID(x.Container).String(), Filter: x.Filter, Reason: x.Reason})
+		}
+		if m.Candidates == 0 {
+			r.Text, r.Try = "No machine is online for this app.", "again in half a minute; a container announces itself every 30 s"
+		}
+	}
+	return r
+}
+
+// refusedBy turns a container's answer into words for a person.
+func refusedBy(id peer.ID, err error) error {
+	var e *rpc.Error
+	if !errors.As(err, &e) {
+		return &Refused{Code: "container-gone", Text: "The container stopped answering.", Try: "play again: another machine is matched", Reasons: []Reason{{id.String(), "signal", err.Error()}}}
+	}
+	r := &Refused{Code: "busy", Text: e.Message, Try: "again in a moment", RetryAfter: e.RetryAfter}
+	switch e.Code {
+	case wire.Code_NOT_FOUND, wire.Code_EXPIRED:
+		r.Code, r.Try = "no-session", "start the game again"
+	case wire.Code_UNAUTHORISED:
+		r.Code, r.Try = "unauthorised", "ask the player for a new link"
+	case wire.Code_INVALID, wire.Code_TOO_LARGE:
+		r.Code, r.Try = "invalid", "reload the page; if it stays so, the browser's offer is not understood"
+	case wire.Code_UNAVAILABLE, wire.Code_INTERNAL, wire.Code_DEADLINE:
+		r.Code, r.Try = "container-gone", "play again: another machine is matched"
+	}
+	return r
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails since Go 1.24: the process ends instead
+	return b
+}
