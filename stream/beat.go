@@ -77,10 +77,8 @@ func (s *Session) adapt(now time.Time) (bps int, fps float64) {
 		if p.flow.Load() != flowOn || p.est == nil {
 			continue
 		}
-		usage, _ := p.est.GetStats()["usage"].(string)
-		links = append(links, rate.Peer{
-			Owner: p.role == RoleOwner, Estimate: p.est.GetTargetBitrate(), Loss: p.lossNow(now), Overuse: usage == "overuse",
-		})
+		bps, overuse := p.estimate()
+		links = append(links, rate.Peer{Owner: p.role == RoleOwner, Estimate: bps, Loss: p.loss.now(now), Overuse: overuse})
 	}
 	s.rateMu.Lock()
 	bps, fps = s.meter.beat(s.video.bytes.Load(), s.video.frames.Load())
@@ -123,7 +121,7 @@ func (s *Session) figures(p *peer, now time.Time, kbps int, fps float64) control
 		DrawMS: control.Finite(w.DrawMS), ConvertMS: control.Finite(w.ConvertMS), EncodeMS: control.Finite(w.EncodeMS),
 		SendMS: float64(s.video.sendUS.Load()) / 1000, Acked: seq,
 		SlackMS: float64(slack) / 1e6, ShiftMS: float64(shift) / 1e6,
-		RTTMS: float64(p.rtt()) / 1e6, Loss: p.lossNow(now), Viewers: s.viewers(),
+		RTTMS: float64(p.rtt()) / 1e6, Loss: p.loss.now(now), Viewers: s.viewers(),
 	}
 }
 

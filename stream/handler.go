@@ -117,6 +117,6 @@ type PeerStats struct {
 	Refused   uint64 // messages of any channel that were refused
 	Acked     uint32 // newest input, in the peer's own numbering, that the app has seen
 	RTT       time.Duration
-	Loss      float64 // 0..1, of the last receiver report
+	Loss      float64 // 0..1, over about a second, before repeats
 	TargetBPS int     // what the bandwidth estimate allows
 }

@@ -43,8 +43,7 @@ type peer struct {
 	saidBye atomic.Bool
 
 	inputs, refusals atomic.Uint64
-	loss             atomic.Uint32 // of the last receiver report, 1/256
-	lossAt           atomic.Int64  // unix ns
+	loss             lossMeter
 	made             time.Time
 
 	inputLimit, controlLimit *xrate.Limiter
@@ -282,29 +281,23 @@ func (p *peer) readRTCP(sender *webrtc.RTPSender) {
 				if p.flow.Load() == flowOn {
 					p.s.wantKey(false)
 				}
-			case *rtcp.ReceiverReport:
-				p.reports(r.Reports)
+			case *rtcp.TransportLayerCC:
+				p.loss.feedback(p.s.now(), r)
 			}
 		}
 	}
 }
 
-func (p *peer) reports(rs []rtcp.ReceptionReport) {
-	b := p.video.bound.Load()
-	for _, r := range rs {
-		if b != nil && r.SSRC == b.header.SSRC {
-			p.loss.Store(uint32(r.FractionLost))
-			p.lossAt.Store(p.s.now().UnixNano())
-		}
+// estimate is what the delay gradient allows, bits per second, and whether it sees a
+// queue build up. The estimator's own loss law is left out: it takes packets that it
+// has forgotten, and the filling of a feedback's last chunk, for lost ones.
+func (p *peer) estimate() (bps int, overuse bool) {
+	st := p.est.GetStats()
+	usage, _ := st["usage"].(string)
+	if bps, _ = st["delayTargetBitrate"].(int); bps <= 0 {
+		return p.est.GetTargetBitrate(), false // nothing was heard yet
 	}
-}
-
-// lossNow is the loss of the last receiver report, 0..1, and 0 when none came lately.
-func (p *peer) lossNow(now time.Time) float64 {
-	if now.UnixNano()-p.lossAt.Load() > int64(3*time.Second) {
-		return 0
-	}
-	return float64(p.loss.Load()) / 256
+	return bps, usage == "overuse"
 }
 
 // rtt is the round trip of the last connectivity check.

@@ -111,9 +111,9 @@ func (s *Session) Stats() Stats {
 	for _, p := range *s.peers.Load() {
 		acked, _ := p.acked()
 		ps := PeerStats{Peer: p.id, Role: p.role, Seat: p.seat, Connected: p.flow.Load() != flowNone, Inputs: p.inputs.Load(),
-			Refused: p.refusals.Load(), Acked: acked, RTT: p.rtt(), Loss: p.lossNow(now)}
+			Refused: p.refusals.Load(), Acked: acked, RTT: p.rtt(), Loss: p.loss.now(now)}
 		if p.est != nil {
-			ps.TargetBPS = p.est.GetTargetBitrate()
+			ps.TargetBPS, _ = p.estimate()
 		}
 		st.Peers = append(st.Peers, ps)
 	}

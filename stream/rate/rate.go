@@ -44,7 +44,7 @@ type Limits struct{ Min, Start, Max int }
 type Peer struct {
 	Owner    bool
 	Estimate int     // of its bandwidth estimator, bits per second; 0 = none yet
-	Loss     float64 // 0..1, of the last receiver report
+	Loss     float64 // 0..1, over about a second, before repeats
 	Overuse  bool    // the delay grows: a queue is building up
 }
 

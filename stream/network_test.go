@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/framemesh/framemesh/stream/player"
+)
+
+// badNet is a socket on a bad network: it loses a share of what it sends, and carries
+// no more than so many bits a second. Connectivity checks and handshakes, which are
+// small, get through.
+type badNet struct {
+	net.PacketConn
+	percent atomic.Int64 // lost
+	bps     atomic.Int64 // carried; 0 = all
+	lost    atomic.Int64
+	keep    int // bytes; smaller packets always get through
+
+	mu     sync.Mutex
+	rng    *rand.Rand
+	filled time.Time
+	bucket float64 // bits
+}
+
+func newBadNet(t testing.TB) *badNet {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As an interface, so that pion does not find the faster methods of a UDPConn.
+	return &badNet{PacketConn: c, keep: 300, rng: rand.New(rand.NewPCG(1, 2))}
+}
+
+func (b *badNet) WriteTo(p []byte, a net.Addr) (int, error) {
+	if len(p) > b.keep && b.drop(len(p)) {
+		b.lost.Add(1)
+		return len(p), nil
+	}
+	return b.PacketConn.WriteTo(p, a)
+}
+
+func (b *badNet) drop(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rng.Int64N(100) < b.percent.Load() {
+		return true
+	}
+	bps := float64(b.bps.Load())
+	if bps == 0 {
+		return false
+	}
+	now := time.Now()
+	b.bucket = min(bps/5, b.bucket+bps*now.Sub(b.filled).Seconds()) // a queue of 200 ms
+	b.filled = now
+	if b.bucket < float64(8*n) {
+		return true
+	}
+	b.bucket -= float64(8 * n)
+	return false
+}
+
+// Packets that are lost now and then are repeated, and no frame is missed.
+func TestLossIsRepaired(t *testing.T) {
+	bad := newBadNet(t)
+	k := newKit(t, func(c *Config) { c.conn = bad })
+	p := k.play("", nil)
+	bad.percent.Store(3)
+	until(t, "some loss", func() bool { return bad.lost.Load() >= 10 })
+	bad.percent.Store(0)
+	n := p.Report().Frames
+	until(t, "frames go on", func() bool { return p.Report().Frames >= n+60 })
+	if r := p.Report(); r.PacketsLost != 0 || r.Decodable != r.Frames {
+		t.Errorf("%d packets lost for good, %d of %d frames can be decoded", r.PacketsLost, r.Decodable, r.Frames)
+	}
+}
+
+// A player who lost too much asks for a key frame and is given one.
+func TestPictureLossBringsAKeyFrame(t *testing.T) {
+	bad := newBadNet(t)
+	k := newKit(t, func(c *Config) { c.conn = bad })
+	p := k.play("", nil)
+	until(t, "30 frames", func() bool { return p.Report().Frames >= 30 })
+	keys := p.Report().KeyFrames
+	bad.percent.Store(100)
+	until(t, "a long gap", func() bool { return bad.lost.Load() >= 60 })
+	bad.percent.Store(0)
+	until(t, "a key frame and what follows", func() bool { r := p.Report(); return r.KeyFrames > keys && r.PacketsLost > 0 })
+	n := p.Report().Decodable
+	until(t, "frames that can be decoded", func() bool { return p.Report().Decodable >= n+30 })
+}
+
+// The bitrate follows what the network carries, down and up again.
+func TestBitrateFollowsTheNetwork(t *testing.T) {
+	bad := newBadNet(t)
+	k := newKit(t, func(c *Config) { c.conn = bad })
+	k.app.size.Store(0) // pictures as large as the bitrate says
+	k.play("", func(o *player.Options) { o.NoSlack = true })
+	bad.bps.Store(2_000_000)
+	until(t, "less than 2.5 Mbit/s", func() bool { return k.session.Stats().TargetBPS < 2_500_000 })
+	bad.bps.Store(0)
+	low := k.session.Stats().TargetBPS
+	until(t, "more again", func() bool { return k.session.Stats().TargetBPS > low*5/4 })
+}
