@@ -4,17 +4,26 @@ import (
 	"context"
 	"crypto/sha256"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 
+	"github.com/framemesh/framemesh/gpu/app"
 	"github.com/framemesh/framemesh/gpu/app/games/internal/cabinet"
-	"github.com/tetratelabs/wazero"
 )
 
-// compiled shares compiled code between the tests: a module takes most of a
+// cache holds compiled code between the tests: a module takes most of a
 // second to compile.
-var compiled = sync.OnceValue(wazero.NewCompilationCache)
+var cache string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "games")
+	if err != nil {
+		panic(err)
+	}
+	cache = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 func module(t testing.TB, name string) []byte {
 	t.Helper()
@@ -25,14 +34,15 @@ func module(t testing.TB, name string) []byte {
 	return b
 }
 
-func open(t testing.TB, name string, seed uint64, save []byte) *cabinet.Cabinet {
+func open(t testing.TB, name string, o app.Options) *cabinet.Cabinet {
 	t.Helper()
-	c, err := cabinet.Open(context.Background(), compiled(), module(t, name), seed, save)
+	o.CacheDir = cache
+	c, err := cabinet.Open(context.Background(), module(t, name), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
+		if err := c.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -41,21 +51,18 @@ func open(t testing.TB, name string, seed uint64, save []byte) *cabinet.Cabinet 
 
 func tick(t testing.TB, c *cabinet.Cabinet, n int) {
 	t.Helper()
-	for range n {
-		if err := c.Tick(); err != nil {
-			t.Fatal(err)
-		}
+	if err := c.Run(context.Background(), n); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func picture(c *cabinet.Cabinet) [32]byte { return sha256.Sum256(c.Frame().Pix) }
+func picture(c *cabinet.Cabinet) [32]byte { return sha256.Sum256(c.Picture().Pix) }
 
-// read returns a file of this folder, for what is not embedded.
-func read(t testing.TB, parts ...string) string {
+func state(t testing.TB, c *cabinet.Cabinet) [32]byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(parts...))
+	h, err := c.StateHash()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	return h
 }

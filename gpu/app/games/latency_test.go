@@ -3,6 +3,8 @@ package games
 import (
 	"image"
 	"testing"
+
+	"github.com/framemesh/framemesh/gpu/app"
 )
 
 // keyZ is the HID usage of KeyZ.
@@ -34,11 +36,11 @@ func readBar(pic *image.RGBA) (ms int64, ok bool) {
 func TestTheBarCarriesTheWallClock(t *testing.T) {
 	for _, name := range cards {
 		t.Run(name, func(t *testing.T) {
-			c := open(t, name, 1, nil)
+			c := open(t, name, app.Options{Seed: 1})
 			for _, ms := range []int64{0, 1, 1_767_225_600_123, 1<<40 - 1, 0x5a5a5a5a5a, 1<<41 + 77} {
-				c.SetWall(ms)
+				c.In.WallMS = ms
 				tick(t, c, 1)
-				if got, ok := readBar(c.Frame()); !ok || got != ms&(1<<40-1) {
+				if got, ok := readBar(c.Picture()); !ok || got != ms&(1<<40-1) {
 					t.Errorf("wall clock %d: the bar says %d, checksum holds: %v", ms, got, ok)
 				}
 			}
@@ -49,8 +51,8 @@ func TestTheBarCarriesTheWallClock(t *testing.T) {
 func TestThePatchIsWhiteExactlyWhileKeyZIsHeld(t *testing.T) {
 	for _, name := range cards {
 		t.Run(name, func(t *testing.T) {
-			c := open(t, name, 1, nil)
-			w := c.Width
+			c := open(t, name, app.Options{Seed: 1})
+			w := c.Info().Width
 			for i, down := range []bool{false, true, true, false} {
 				c.Key(0, keyZ, down)
 				tick(t, c, 1)
@@ -59,7 +61,7 @@ func TestThePatchIsWhiteExactlyWhileKeyZIsHeld(t *testing.T) {
 					want = 255
 				}
 				for _, p := range []image.Point{{34, 82}, {64, 112}, {94, 142}} {
-					got := c.Frame().RGBAAt(p.X*w/1280, p.Y*w/1280)
+					got := c.Picture().RGBAAt(p.X*w/1280, p.Y*w/1280)
 					if got.R != want || got.G != want || got.B != want {
 						t.Errorf("tick %d, key down %v: pixel at %v is %v", i, down, p, got)
 					}
@@ -70,21 +72,21 @@ func TestThePatchIsWhiteExactlyWhileKeyZIsHeld(t *testing.T) {
 }
 
 func TestTheGradientMovesAndClosesOnItself(t *testing.T) {
-	c := open(t, "latency", 1, nil)
+	c := open(t, "latency", app.Options{Seed: 1})
 	tick(t, c, 1)
 	first := picture(c)
 	tick(t, c, 1)
 	if picture(c) == first {
 		t.Fatal("the gradient stands still")
 	}
-	tick(t, c, c.Width-1)
+	tick(t, c, c.Info().Width-1)
 	if picture(c) != first {
 		t.Error("after one round the picture is not the first one again")
 	}
 }
 
 func TestTheCardBeepsWhileKeyZIsHeld(t *testing.T) {
-	c := open(t, "latency", 1, nil)
+	c := open(t, "latency", app.Options{Seed: 1})
 	loud := func() (peak int) {
 		for range 30 {
 			tick(t, c, 1)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/framemesh/framemesh/gpu/app"
 	"github.com/framemesh/framemesh/gpu/app/games/build"
 	"github.com/framemesh/framemesh/gpu/app/games/internal/cabinet"
 )
@@ -63,19 +64,17 @@ func photograph(ctx context.Context, name, module string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c, err := cabinet.Open(ctx, nil, bytesOf, 7, nil)
+	c, err := cabinet.Open(ctx, bytesOf, app.Options{Seed: 7})
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
-	c.SetWall(1_700_000_000_000)
-	for range shots[name] + 1 {
-		if err := c.Tick(); err != nil {
-			return 0, err
-		}
+	defer c.Close(ctx)
+	c.In.WallMS = 1_700_000_000_000
+	if err := c.Run(ctx, shots[name]); err != nil {
+		return 0, err
 	}
 	var buf bytes.Buffer
-	if err := encode(&buf, c.Frame()); err != nil {
+	if err := encode(&buf, c.Picture()); err != nil {
 		return 0, err
 	}
 	return buf.Len(), os.WriteFile(filepath.Join(name, "picture.png"), buf.Bytes(), 0o644)

@@ -107,7 +107,9 @@ func (g *game) start(snd *sdk.Synth) {
 
 // Tick advances the mode, draws and plays its music.
 func (g *game) Tick(in *sdk.Input, pic *sdk.Canvas, snd *sdk.Synth) {
-	g.tick++
+	if g.mode != paused {
+		g.tick++ // what the animations run on
+	}
 	g.age++
 	seat := &in.Seats[0]
 	pauseKey := seat.AnyPressed(sdk.KeyEscape, sdk.KeyP) || seat.PadPressed(sdk.PadStart)
