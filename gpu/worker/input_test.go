@@ -132,3 +132,18 @@ func TestAxisNeverOverflows(t *testing.T) {
 		t.Errorf("axis %d", m.axes[0])
 	}
 }
+
+// state makes the 72 bytes of a seat state.
+func state(seq uint32, change func([]byte)) []byte {
+	b := make([]byte, stateLen)
+	b[0], b[2] = stateKind, 1
+	binary.LittleEndian.PutUint32(b[4:], seq)
+	if change != nil {
+		change(b)
+	}
+	return b
+}
+
+func withKey(usage int) func([]byte) {
+	return func(b []byte) { b[20+usage/8] |= 1 << (usage % 8) }
+}

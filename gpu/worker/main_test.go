@@ -1,3 +1,5 @@
+//go:build unix
+
 package worker
 
 import (
@@ -256,19 +258,4 @@ func startPuppet(t *testing.T, script string, a *audience, change ...func(*Spec)
 		<-p.Done()
 	})
 	return p
-}
-
-// state makes the 72 bytes of a seat state.
-func state(seq uint32, change func([]byte)) []byte {
-	b := make([]byte, stateLen)
-	b[0], b[2] = stateKind, 1
-	binary.LittleEndian.PutUint32(b[4:], seq)
-	if change != nil {
-		change(b)
-	}
-	return b
-}
-
-func withKey(usage int) func([]byte) {
-	return func(b []byte) { b[20+usage/8] |= 1 << (usage % 8) }
 }

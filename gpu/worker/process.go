@@ -163,7 +163,8 @@ func (p *Process) ShiftTick(d time.Duration) {
 func (p *Process) Pause(on bool) { p.send(appendFrame(nil, msgPause, []byte{bit(on)})) }
 
 // Stop asks the worker to end, takes a last snapshot with it, and waits. When ctx
-// ends first the worker is killed; Stop returns when it is gone.
+// ends first the worker is killed; Stop returns when it is gone. The sink must not
+// call it: it would wait for itself.
 func (p *Process) Stop(ctx context.Context) error {
 	p.send(appendFrame(nil, msgStop, nil))
 	select {

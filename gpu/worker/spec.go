@@ -133,6 +133,6 @@ type Stats struct {
 	Frames   int           `json:"frames"`   // pictures sent
 	Skipped  int           `json:"skipped"`  // pictures the encoder left out to hold the bitrate
 	Dropped  int           `json:"dropped"`  // pictures not coded because the pipe was not empty
-	Late     int           `json:"late"`     // ticks left out because the one before took too long
+	Late     int           `json:"late"`     // ticks left out, or not coded, because the one before took too long
 	RSS      int64         `json:"rss"`      // resident memory of the process, bytes; 0 if unknown
 }
