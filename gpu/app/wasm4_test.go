@@ -18,7 +18,7 @@ import (
 
 // goldenDraws is the SHA-256 of the picture of draws.wasm, 640×640 RGBA. Look at
 // the picture before changing it: FRAMEMESH_PICTURES=folder writes it there.
-const goldenDraws = "7eaf41db40bc6907f9ebb6d609c4a1962bd243ff790cf5602f20e735f9102549"
+const goldenDraws = "2e501d5a636de403c786da465b633d40c7caf60afaa125bb6b0b7a67804231c8"
 
 func tick(t *testing.T, r app.Runtime, in *app.Input) (app.Frame, []int16) {
 	t.Helper()

@@ -28,7 +28,7 @@ var accented = []struct {
 	{"ÂÊÎÔÛâêîôû", "AEIOUaeıou", [2]byte{0x20, 0x50}},
 	{"ÃÑÕãñõ", "ANOano", [2]byte{0x28, 0x50}},
 	{"ÄËÏÖÜäëïöüÿ", "AEIOUaeıouy", [2]byte{0x50, 0x00}},
-	{"Åå", "Aa", [2]byte{0x20, 0x50}},
+	{"Åå", "Aa", [2]byte{0x70, 0x50}},
 }
 
 // Characters 0x80…0x87 are the console's buttons.
@@ -66,8 +66,8 @@ func buildFont(text string) (g [256 - fontFirst][8]byte) {
 			if bases[i] != 'ı' {
 				base = g[bases[i]-fontFirst]
 			}
-			if bases[i] < 'a' { // a capital gives up a row to make room
-				base = [8]byte{0, 0, base[0], base[1], base[2] | base[3], base[4], base[6], base[7]}
+			if bases[i] < 'a' { // a capital gives up a row and moves down to make room
+				base = [8]byte{0, 0, base[0], base[1], base[2] | base[3], base[4], base[5], base[6]}
 			}
 			base[0], base[1] = set.accent[0], base[1]|set.accent[1]
 			g[letter-fontFirst] = base
