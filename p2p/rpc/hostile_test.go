@@ -44,7 +44,11 @@ func attacks() []attack {
 
 // strike opens a stream, misuses it and waits until the server has ended it.
 func strike(ctx context.Context, h host.Host, to peer.ID, a attack) error {
-	st, err := h.NewStream(ctx, to, rpc.ProtocolID(testNet, "ad"))
+	name := "ad"
+	if a.reason == "slow" {
+		name = "app"
+	}
+	st, err := h.NewStream(ctx, to, rpc.ProtocolID(testNet, name))
 	if err != nil {
 		return err
 	}
@@ -80,10 +84,16 @@ func TestHostileRequests(t *testing.T) {
 		},
 	})
 	defer s.Close()
-	rpc.Handle(s, "ad", rpc.Limits{MaxRequest: 64, ReadTimeout: 100 * time.Millisecond, PerPeerRate: 1e6, Burst: 1e6, MaxPerPeer: 20},
-		func(context.Context, peer.ID, *wire.AdRequest) (*wire.AdResponse, error) {
-			return &wire.AdResponse{Ad: []byte("here")}, nil
-		})
+	// Two protocols, so that a busy machine cannot make the other attacks slow ones.
+	lim := rpc.Limits{MaxRequest: 64, ReadTimeout: time.Minute, PerPeerRate: 1e6, Burst: 1e6, MaxPerPeer: 20}
+	rpc.Handle(s, "ad", lim, func(context.Context, peer.ID, *wire.AdRequest) (*wire.AdResponse, error) {
+		return &wire.AdResponse{Ad: []byte("here")}, nil
+	})
+	lim.ReadTimeout = 50 * time.Millisecond
+	rpc.Handle(s, "app", lim, func(context.Context, peer.ID, *wire.AppRequest) (*wire.AppResponse, error) {
+		t.Error("a request that never came whole was handled")
+		return &wire.AppResponse{}, nil
+	})
 	connect(t, honest, hs)
 	connect(t, hostile, hs)
 	ctx := testContext(t)
@@ -136,7 +146,7 @@ func TestHostileRequests(t *testing.T) {
 	waitFor(t, "streams to close", func() bool {
 		for _, conn := range hs.Network().ConnsToPeer(hostile.ID()) {
 			for _, st := range conn.GetStreams() {
-				if st.Protocol() == rpc.ProtocolID(testNet, "ad") {
+				if st.Protocol() == rpc.ProtocolID(testNet, "ad") || st.Protocol() == rpc.ProtocolID(testNet, "app") {
 					return false
 				}
 			}
