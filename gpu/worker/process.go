@@ -81,9 +81,9 @@ func Start(spec Spec, sink Sink) (*Process, error) {
 	}
 	stdin, control := pipe()
 	frames, stdout := pipe()
-	words, stderr := pipe()
+	stderrOut, stderr := pipe()
 	if err != nil {
-		closeAll(stdin, control, frames, stdout, words, stderr)
+		closeAll(stdin, control, frames, stdout, stderrOut, stderr)
 		return nil, fmt.Errorf("%w: %w (raise the limit of open files: ulimit -n)", ErrSpawn, err)
 	}
 	files = append(files, stdin, stdout, stderr)
@@ -101,14 +101,14 @@ func Start(spec Spec, sink Sink) (*Process, error) {
 	err = spawn(p.cmd)
 	closeAll(files...)
 	if err != nil {
-		closeAll(control, frames, words)
+		closeAll(control, frames, stderrOut)
 		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
 	}
 	p.pid = p.cmd.Process.Pid
 	if _, err := control.Write(appendFrame(nil, msgConfig, body)); err != nil {
 		p.end(fmt.Errorf("%w: the child took no configuration: %w", ErrCrashed, err))
 	}
-	go p.read(frames, words)
+	go p.read(frames, stderrOut)
 	go p.watch()
 	return p, nil
 }
@@ -199,10 +199,10 @@ func (p *Process) send(frame []byte) { writeNow(p.control, frame) }
 
 // read runs in its own goroutine from start to end: all calls of the sink come
 // from here.
-func (p *Process) read(frames, words *os.File) {
+func (p *Process) read(frames, stderr *os.File) {
 	defer close(p.done)
 	tail := make(chan string, 1)
-	go func() { tail <- p.listen(words) }()
+	go func() { tail <- p.listen(stderr) }()
 
 	end, err := p.dispatch(newReader(frames, toParent))
 	if err != nil {

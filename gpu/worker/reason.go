@@ -93,26 +93,61 @@ const (
 	maxLine  = 1 << 10
 )
 
+// words keeps what matters of a child's stderr: from the first line of a crash on,
+// or, without one, the newest lines. The encoder writes warnings straight to
+// stderr, many a second on hard pictures; they tell nobody anything.
+type words struct {
+	b     strings.Builder
+	crash bool
+}
+
+// add takes a line and tells whether it is worth a log line.
+func (w *words) add(line string) bool {
+	if strings.HasPrefix(line, "[OpenH264]") {
+		return false
+	}
+	if !w.crash && isCrash(line) {
+		w.b.Reset()
+		w.crash = true
+	}
+	if w.b.Len()+len(line) >= maxWords {
+		if w.crash {
+			return true // its beginning says why
+		}
+		w.b.Reset()
+	}
+	w.b.WriteString(line)
+	w.b.WriteByte('\n')
+	return true
+}
+
+// isCrash recognises how the Go runtime begins its last words. What a game writes
+// cannot look so: the log puts a time before it.
+func isCrash(line string) bool {
+	for _, p := range []string{"panic:", "fatal error:", "SIG", "runtime:", "unexpected fault", "fatal:"} {
+		if strings.HasPrefix(line, p) {
+			return true
+		}
+	}
+	return false
+}
+
 // listen reads the child's stderr to its end: lines go to the log at debug level,
-// the beginning is returned, since a Go crash says why in its first lines.
-func (p *Process) listen(words *os.File) string {
-	defer words.Close()
-	var kept strings.Builder
-	r := bufio.NewReaderSize(words, maxLine)
+// what tells of a crash is returned.
+func (p *Process) listen(stderr *os.File) string {
+	defer stderr.Close()
+	var kept words
+	r := bufio.NewReaderSize(stderr, maxLine)
 	for {
 		line, _, err := r.ReadLine()
-		if len(line) > 0 {
-			if kept.Len()+len(line) < maxWords {
-				kept.Write(line)
-				kept.WriteByte('\n')
-			}
+		if len(line) > 0 && kept.add(string(line)) {
 			p.log.Debug("worker says", "pid", p.pid, "line", string(line))
 		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) {
 				p.log.Debug("worker's stderr", "pid", p.pid, "err", err)
 			}
-			return kept.String()
+			return kept.b.String()
 		}
 	}
 }

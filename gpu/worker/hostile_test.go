@@ -1,0 +1,105 @@
+//go:build unix
+
+package worker
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/framemesh/framemesh/gpu/app"
+)
+
+// probe is a module that misbehaves in one way for each button.
+const probe = "../app/testdata/probe.wasm"
+
+func withButton(button uint32) func([]byte) {
+	return func(b []byte) { binary.LittleEndian.PutUint32(b[8:], button) }
+}
+
+// TestHostileModulesEndAlone plays modules that loop, trap, eat memory and leave,
+// beside a game that must not notice.
+func TestHostileModulesEndAlone(t *testing.T) {
+	cache := t.TempDir()
+	neighbour := newAudience()
+	n := startReal(t, realSpec(t, testCard, cache), neighbour)
+	n.Run()
+	neighbour.await(t, "a picture", func() bool { return len(neighbour.units) > 0 })
+	for _, c := range []struct {
+		name   string
+		button uint32
+		is     error
+		words  string
+	}{
+		{"endless loop", app.ButtonA, ErrLooped, "no tick for 2 s"},
+		{"all memory", app.ButtonB, ErrApp, "trapped at tick"},
+		{"trap", app.ButtonX, ErrApp, "trapped at tick"},
+		{"exit", app.ButtonY, ErrApp, "7"},
+		{"endless recursion", app.ButtonL1, ErrApp, "at tick"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAudience()
+			p := startReal(t, realSpec(t, probe, cache), a)
+			p.Seat(0, true)
+			p.Run()
+			a.await(t, "a picture", func() bool { return len(a.units) > 0 })
+			p.Input(0, state(1, withButton(c.button)))
+			err := a.end(t, p)
+			if c.name == "all memory" && errors.Is(err, ErrMemory) {
+				return // told apart where the runtime can
+			}
+			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	before := len(neighbour.units)
+	neighbour.await(t, "the neighbour's next pictures", func() bool { return len(neighbour.units) > before+30 })
+	late := 0
+	for _, s := range neighbour.stats {
+		late += s.Late
+	}
+	// Generous: the machine that runs this may be busy with other tests.
+	if total := neighbour.units[len(neighbour.units)-1].Tick; uint64(late) > total/4 {
+		t.Errorf("%d of the neighbour's %d ticks were late", late, total)
+	}
+}
+
+func TestWhatIsNoGameIsRefused(t *testing.T) {
+	needEncoder(t)
+	for name, code := range map[string]string{
+		"text":   "this is not a game",
+		"empty":  "",
+		"no ABI": "\x00asm\x01\x00\x00\x00",
+	} {
+		module := filepath.Join(t.TempDir(), "m")
+		if err := os.WriteFile(module, []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := newAudience()
+		p := startReal(t, Spec{Module: module, SHA256: sha256.Sum256([]byte(code))}, a)
+		if err := a.end(t, p); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	a := newAudience()
+	p := startReal(t, Spec{Module: t.TempDir()}, a)
+	if err := a.end(t, p); !errors.Is(err, ErrRefused) {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
+func TestWASM4CartPlays(t *testing.T) {
+	a := newAudience()
+	p := startReal(t, realSpec(t, "../app/testdata/ball.wasm", t.TempDir()), a)
+	p.Seat(0, true)
+	p.Run()
+	a.await(t, "pictures and sound", func() bool { return len(a.units) > 10 && len(a.audio) > 10 })
+	if a.info.ABI != app.WASM4 || a.info.Width != a.info.Height {
+		t.Errorf("%+v", *a.info)
+	}
+}
