@@ -224,11 +224,9 @@ func (e *Engine) makeAPI() (*webrtc.API, error) {
 	// The order matters: what is added later sees a packet earlier. Repeats of NACK must
 	// get fresh transport-wide numbers and be seen by the estimator.
 	reg.Add(control)
-	err = errors.Join(
-		webrtc.ConfigureTWCCHeaderExtensionSender(m, reg),
-		webrtc.ConfigureRTCPReports(reg),
-		webrtc.ConfigureNack(m, reg),
-	)
+	err = errors.Join(webrtc.ConfigureTWCCHeaderExtensionSender(m, reg), webrtc.ConfigureRTCPReports(reg))
+	reg.Add(repeatLimits{})
+	err = errors.Join(err, webrtc.ConfigureNack(m, reg))
 	if err != nil {
 		return nil, fmt.Errorf("stream: interceptors: %w", err)
 	}

@@ -34,7 +34,7 @@ func received(fb *rtcp.TransportLayerCC) (arrived, covered int) {
 }
 
 // lossWindow is over how long loss is measured.
-const lossWindow = time.Second
+const lossWindow = 500 * time.Millisecond
 
 // lossMeter is the share of packets that a peer did not get. Receiver reports cannot
 // say it: packets that NACK repeats arrive in the end, and count as never lost there.
@@ -55,12 +55,8 @@ func (m *lossMeter) feedback(now time.Time, fb *rtcp.TransportLayerCC) {
 	}
 	m.arrived, m.covered = m.arrived+a, m.covered+c
 	// A few packets make no share: sound alone is 50 a second.
-	if now.Sub(m.since) >= lossWindow/2 && m.covered >= 20 {
-		share := 1 - float64(m.arrived)/float64(m.covered)
-		m.loss = (m.loss + share) / 2
-		if now.Sub(m.at) > 2*lossWindow {
-			m.loss = share
-		}
+	if now.Sub(m.since) >= lossWindow && m.covered >= 20 {
+		m.loss = 1 - float64(m.arrived)/float64(m.covered)
 		m.at, m.since, m.arrived, m.covered = now, now, 0, 0
 	}
 }
@@ -69,7 +65,7 @@ func (m *lossMeter) feedback(now time.Time, fb *rtcp.TransportLayerCC) {
 func (m *lossMeter) now(t time.Time) float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t.Sub(m.at) > 3*lossWindow {
+	if t.Sub(m.at) > 6*lossWindow {
 		return 0
 	}
 	return m.loss

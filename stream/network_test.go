@@ -104,5 +104,5 @@ func TestBitrateFollowsTheNetwork(t *testing.T) {
 	until(t, "less than 2.5 Mbit/s", func() bool { return k.session.Stats().TargetBPS < 2_500_000 })
 	bad.bps.Store(0)
 	low := k.session.Stats().TargetBPS
-	until(t, "more again", func() bool { return k.session.Stats().TargetBPS > low*5/4 })
+	until(t, "more again", func() bool { return k.session.Stats().TargetBPS > low*9/8 })
 }

@@ -118,3 +118,29 @@ func TestConfigRefused(t *testing.T) {
 		t.Errorf("an app without width: %v", err)
 	}
 }
+
+func TestRepeatsAreBounded(t *testing.T) {
+	var r repeatBudget
+	const size = 1000
+	seq, stamp := uint16(65000), uint32(math.MaxUint32-1000)
+	sent := 0
+	for range 2000 { // a player that asks for all of the last 32 packets with each new one
+		seq, stamp = seq+1, stamp+100
+		if !r.allow(seq, stamp, size) {
+			t.Fatal("a new packet was held back")
+		}
+		for back := range uint16(32) {
+			if r.allow(seq-back, stamp-100*uint32(back), size) {
+				sent++
+			}
+		}
+	}
+	if most := 2000/repeatShare + repeatBurst/size; sent > most || sent < most*9/10 {
+		t.Errorf("%d packets repeated, want at most %d and about that", sent, most)
+	}
+	r = repeatBudget{}
+	r.allow(10, 90_000, size)
+	if !r.allow(9, 90_000-videoClock/4, size) || r.allow(8, 90_000-videoClock*3/4, size) {
+		t.Error("packets are repeated up to half a second late and not later")
+	}
+}

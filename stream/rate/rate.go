@@ -29,7 +29,9 @@ const (
 	lossHigh     = 0.10 // loss from which the rate is cut whatever the delay says
 	lossClear    = 0.02 // loss below which a link counts as clear
 	cut          = 0.85 // of the rate, at least, on congestion
-	climb        = 0.10 // of the rate per second at most while clear
+	climb        = 0.10 // of the rate per second while clear
+	climbFast    = 0.35 // the same well below where the link last gave in
+	nearCut      = 0.85 // of the rate at the last cut: from here on, gently
 	stepUp       = 0.05 // smallest change upward that is worth telling an encoder
 	stepDown     = 0.03 // and downward
 	clearFor     = 1500 * time.Millisecond
@@ -55,6 +57,7 @@ type Controller struct {
 	told       int     // to the encoder
 	last       time.Time
 	lastCut    time.Time
+	cutAt      float64 // rate at the last cut
 	lastTold   time.Time
 	clearSince time.Time
 }
@@ -90,18 +93,26 @@ func (c *Controller) Step(now time.Time, sent int, peers []Peer) (bps int, chang
 	switch {
 	case congested:
 		if now.Sub(c.lastCut) >= betweenCuts {
+			c.cutAt, c.lastCut = c.rate, now
 			c.rate = min(c.rate*cut, max(allowed, c.rate*cut*cut))
-			c.lastCut = now
 		}
 	case idle:
 		// Nothing is learnt from a link that is not used.
 	case clear && now.Sub(c.clearSince) >= clearFor:
-		c.rate *= 1 + climb*dt
+		c.rate *= 1 + c.pace()*dt
 	case allowed > c.rate:
 		c.rate = min(allowed, c.rate*(1+climb*dt))
 	}
 	c.rate = min(max(c.rate, float64(c.limits.Min)), float64(c.limits.Max))
 	return c.tell(now)
+}
+
+// pace is how fast to climb, as a share of the rate per second.
+func (c *Controller) pace() float64 {
+	if c.cutAt > 0 && c.rate < nearCut*c.cutAt {
+		return climbFast
+	}
+	return climb
 }
 
 // allowed folds the links into one: what they carry, whether the rate must be cut,
