@@ -123,6 +123,20 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+func TestTooMany(t *testing.T) {
+	types := b(0x81, 0x80, 0x04, strings.Repeat("\x60\x00\x00", 1<<16+1)) // 65,537 of them
+	long := len(types)
+	for name, c := range map[string][]byte{
+		"types":       b(head, 1, 0x80|long&0x7f, 0x80|long>>7&0x7f, long>>14, types),
+		"tables":      b(head, sec(4, 17, strings.Repeat("\x70\x00\x00", 17))),
+		"large table": b(head, sec(4, 1, 0x70, 0, "\xff\xff\xff\xff\x0f")),
+	} {
+		if _, err := module.Parse(c); !errors.Is(err, module.ErrUnsupported) || !strings.Contains(err.Error(), "limit") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestScanKnowsEveryInstruction puts an instruction in front of one that is
 // refused: if its length is misjudged, the second is not found.
 func TestScanKnowsEveryInstruction(t *testing.T) {

@@ -203,22 +203,22 @@ func (m *Module) parseSection(s section) error {
 	case secImport:
 		m.parseImports(r)
 	case secFunc:
-		n := r.count("functions")
+		n := r.count("functions", maxFuncs)
 		m.Funcs = make([]uint32, 0, n)
 		for i := 0; i < n && r.err == nil; i++ {
 			m.Funcs = append(m.Funcs, r.u32())
 		}
 	case secTable:
-		for n := r.count("tables"); n > 0 && r.err == nil; n-- {
+		for n := r.count("tables", maxTables); n > 0 && r.err == nil; n-- {
 			parseTable(r)
 			m.tables++
 		}
 	case secMemory:
-		for n := r.count("memories"); n > 0 && r.err == nil; n-- {
+		for n := r.count("memories", maxTables); n > 0 && r.err == nil; n-- {
 			m.Memories = append(m.Memories, parseLimits(r, "memory"))
 		}
 	case secGlobal:
-		for n := r.count("globals"); n > 0 && r.err == nil; n-- {
+		for n := r.count("globals", maxGlobals); n > 0 && r.err == nil; n-- {
 			g := parseGlobalType(r)
 			skipConstExpr(r)
 			m.Globals = append(m.Globals, g)
@@ -238,7 +238,7 @@ func (m *Module) parseSection(s section) error {
 }
 
 func (m *Module) parseTypes(r *reader) {
-	n := r.count("types")
+	n := r.count("types", maxTypes)
 	m.Types = make([]FuncType, 0, n)
 	for i := 0; i < n && r.err == nil; i++ {
 		if f := r.u8(); r.err == nil && f != 0x60 {
@@ -250,7 +250,7 @@ func (m *Module) parseTypes(r *reader) {
 }
 
 func parseValueTypes(r *reader) []ValueType {
-	n := r.count("value types")
+	n := r.count("value types", maxValues)
 	if n == 0 || r.err != nil {
 		return nil
 	}
@@ -270,7 +270,7 @@ func parseValueType(r *reader) ValueType {
 }
 
 func (m *Module) parseImports(r *reader) {
-	for n := r.count("imports"); n > 0 && r.err == nil; n-- {
+	for n := r.count("imports", maxImports); n > 0 && r.err == nil; n-- {
 		im := Import{Module: r.name(), Name: r.name(), Kind: Kind(r.u8())}
 		switch im.Kind {
 		case Func:
@@ -294,7 +294,7 @@ func (m *Module) parseImports(r *reader) {
 }
 
 func (m *Module) parseExports(r *reader) {
-	n := r.count("exports")
+	n := r.count("exports", maxExports)
 	m.Exports = make([]Export, 0, n)
 	for i := 0; i < n && r.err == nil; i++ {
 		e := Export{Name: r.name(), Kind: Kind(r.u8())}
@@ -312,7 +312,9 @@ func parseTable(r *reader) {
 		r.err = fmt.Errorf("%w: a table of %s", ErrUnsupported, t)
 		return
 	}
-	parseLimits(r, "table")
+	if l := parseLimits(r, "table"); r.err == nil && l.Min > maxTableSize {
+		r.err = fmt.Errorf("%w: a table of %d entries (the limit is %d)", ErrUnsupported, l.Min, maxTableSize)
+	}
 }
 
 func parseLimits(r *reader, what string) Limits {

@@ -9,6 +9,19 @@ import (
 // C++ and Rust names reach some hundreds.
 const maxName = 4096
 
+// The most items of each kind, far above what compilers make: they bound the
+// memory that reading a module takes, and what the engine takes to run it.
+const (
+	maxTypes     = 1 << 16
+	maxValues    = 1000 // parameters or results of a function
+	maxImports   = 1 << 12
+	maxFuncs     = 1 << 20
+	maxTables    = 16
+	maxTableSize = 1 << 20 // entries at start
+	maxGlobals   = 1 << 16
+	maxExports   = 1 << 16
+)
+
 // reader walks a byte slice. The first failure sticks: later reads return zero
 // values, so that a caller may check err once per item.
 type reader struct {
@@ -86,11 +99,15 @@ func (r *reader) skip(n int) {
 }
 
 // count reads the length of a vector whose items take at least one byte each,
-// so that a lying length is refused before anything is allocated for it.
-func (r *reader) count(what string) int {
+// so that a lying length is refused before anything is allocated for it. Limit
+// bounds what a true one may cost: an item takes more memory than bytes.
+func (r *reader) count(what string, limit int) int {
 	n := r.u32()
 	if r.err == nil && uint64(n) > uint64(r.remaining()) {
 		r.fail("%d %s cannot fit in %d bytes", n, what, r.remaining())
+	}
+	if r.err == nil && uint64(n) > uint64(limit) {
+		r.err = fmt.Errorf("%w: %d %s (the limit is %d)", ErrUnsupported, n, what, limit)
 	}
 	if r.err != nil {
 		return 0

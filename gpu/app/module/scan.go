@@ -6,6 +6,9 @@ import "fmt"
 // live on the engine's stack, so the number is bounded.
 const maxLocals = 50_000
 
+// maxTargets is the most targets of one branch table.
+const maxTargets = 1 << 16
+
 // Scan walks every instruction of the module and refuses those that change
 // state a host cannot capture (tables, dropped segments), that make results
 // depend on the machine (relaxed SIMD), or that need threads, exceptions or
@@ -23,7 +26,7 @@ func (m *Module) Scan() error {
 	}
 	s := m.sections[m.codeAt]
 	r := &reader{b: m.raw[s.from:s.to], base: s.from}
-	n := r.count("function bodies")
+	n := r.count("function bodies", maxFuncs)
 	if r.err == nil && n != len(m.Funcs) {
 		return fmt.Errorf("%w: %d functions and %d bodies", ErrMalformed, len(m.Funcs), n)
 	}
@@ -50,7 +53,7 @@ func (m *Module) Scan() error {
 
 func scanBody(r *reader) {
 	var locals uint64
-	for n := r.count("local declarations"); n > 0 && r.err == nil; n-- {
+	for n := r.count("local declarations", maxLocals); n > 0 && r.err == nil; n-- {
 		locals += uint64(r.u32())
 		parseValueType(r)
 		if r.err == nil && locals > maxLocals {
@@ -98,14 +101,14 @@ func scanRare(r *reader, op byte) {
 	case 0x02, 0x03, 0x04, 0x0c, 0x0d, 0x10, 0x41, 0xd2:
 		r.skipLEB(5)
 	case 0x0e: // br_table
-		for n := r.count("branch targets"); n >= 0 && r.err == nil; n-- {
+		for n := r.count("branch targets", maxTargets); n >= 0 && r.err == nil; n-- {
 			r.skipLEB(5)
 		}
 	case 0x11: // call_indirect
 		r.skipLEB(5)
 		r.skipLEB(5)
 	case 0x1c: // select with types
-		for n := r.count("types"); n > 0 && r.err == nil; n-- {
+		for n := r.count("types", maxValues); n > 0 && r.err == nil; n-- {
 			r.u8()
 		}
 	case 0x26:
