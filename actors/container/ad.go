@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
@@ -21,12 +22,18 @@ const (
 	maxAdAddrs = 8
 )
 
+// Flags of an AppOffer.
+const (
+	flagPointer     = 1 << 0 // the app reads the pointer
+	flagPointerLock = 1 << 1 // it wants relative motion
+)
+
 // adFacts is what an ad is made from.
 type adFacts struct {
 	self        peer.ID
 	region      string
 	apps        []App
-	ready       func(sha [32]byte) bool
+	info        func(sha [32]byte) (worker.Info, bool) // of apps that are compiled
 	score       uint32
 	slots, free int
 	encoders    []string
@@ -54,7 +61,18 @@ func makeAd(f adFacts, lastSeq uint64, now time.Time, ttl time.Duration) *wire.A
 		return cmp.Or(cmp.Compare(a.Name, b.Name), bytes.Compare(a.SHA256[:], b.SHA256[:]))
 	})
 	for _, a := range apps[:min(len(apps), maxAdApps)] {
-		ad.Apps = append(ad.Apps, &wire.AppOffer{Sha256: bytes.Clone(a.SHA256[:]), Name: a.Name, Warm: f.ready(a.SHA256)})
+		offer := &wire.AppOffer{Sha256: bytes.Clone(a.SHA256[:]), Name: a.Name}
+		if i, ok := f.info(a.SHA256); ok {
+			offer.Warm, offer.Width, offer.Height, offer.Fps = true, uint32(i.Width), uint32(i.Height), uint32(i.FPS)
+			offer.Seats = uint32(i.Seats)
+			if i.Pointer {
+				offer.Flags |= flagPointer
+			}
+			if i.PointerLock {
+				offer.Flags |= flagPointerLock
+			}
+		}
+		ad.Apps = append(ad.Apps, offer)
 	}
 	return ad
 }

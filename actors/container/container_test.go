@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/actors/session"
+	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -287,7 +288,8 @@ func TestAds(t *testing.T) {
 			}
 		}
 		ad := m.lastAd()
-		if ad.PriceMicroUsdPerHour != 20_000 || ad.ScoreRpMilli != 1500 || ad.QualityPpm != 1_000_000 || ad.FetchesApps || len(ad.Apps) != 1 || ad.Apps[0].Name != "snake" || !ad.Apps[0].Warm {
+		if ad.PriceMicroUsdPerHour != 20_000 || ad.ScoreRpMilli != 1500 || ad.QualityPpm != 1_000_000 || ad.FetchesApps || len(ad.Apps) != 1 || ad.Apps[0].Name != "snake" ||
+			!ad.Apps[0].Warm || ad.Apps[0].Width != 320 || ad.Apps[0].Seats != 2 || ad.Apps[0].Flags != flagPointerLock {
 			t.Errorf("ad %v", ad)
 		}
 		ads, _ = m.sent()
@@ -410,7 +412,7 @@ func TestQuality(t *testing.T) {
 }
 
 func TestMakeAdBounds(t *testing.T) {
-	f := adFacts{ready: func([32]byte) bool { return false }, slots: 2, free: 5, addrs: make([][]byte, 20)}
+	f := adFacts{info: func([32]byte) (worker.Info, bool) { return worker.Info{}, false }, slots: 2, free: 5, addrs: make([][]byte, 20)}
 	for i := range 100 {
 		f.apps = append(f.apps, App{})
 		f.apps[i].SHA256[0] = byte(i)

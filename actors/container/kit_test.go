@@ -65,9 +65,11 @@ type fakeDevice struct {
 	kills int
 }
 
-func (d *fakeDevice) Slots() int                        { return d.slots }
-func (d *fakeDevice) Ready(sha [32]byte) bool           { return sha == snake.SHA256 }
-func (d *fakeDevice) Info([32]byte) (worker.Info, bool) { return worker.Info{}, false }
+func (d *fakeDevice) Slots() int              { return d.slots }
+func (d *fakeDevice) Ready(sha [32]byte) bool { return sha == snake.SHA256 }
+func (d *fakeDevice) Info(sha [32]byte) (worker.Info, bool) {
+	return worker.Info{Width: 320, Height: 180, FPS: 30, Seats: 2, PointerLock: true}, d.Ready(sha)
+}
 func (d *fakeDevice) Acquire(gpu.App) (session.Slot, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -34,6 +34,7 @@ type waiter struct {
 	nonce  nonce
 	from   peer.ID // who asks for the player
 	app    [32]byte
+	title  string // of the app
 	polled time.Time
 	ready  time.Time // when a slot was held for it; zero before
 }

@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -77,8 +78,14 @@ func (c *Container) onReserve(ctx context.Context, from peer.ID, req *wire.Reser
 		}
 		t := ticket(req.GetTicket())
 		m.ticket = &t
-	} else if err := c.checkCertificate(req.GetCertificate(), time.Now(), &m); err != nil {
-		return nil, err
+	} else {
+		if err := c.checkCertificate(req.GetCertificate(), time.Now(), &m); err != nil {
+			return nil, err
+		}
+		var app App
+		if app, m.here = c.o.Apps.Get(m.app); m.here {
+			m.title = cmp.Or(app.Title, app.Name)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

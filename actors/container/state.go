@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -14,7 +15,6 @@ import (
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/p2p/rpc"
-	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream"
 )
@@ -24,9 +24,11 @@ type (
 	reserve struct {
 		from    peer.ID
 		nonce   nonce
-		ticket  *ticket  // polls instead of reserving
-		app     [32]byte // of the certificate, as all below
-		request [16]byte
+		ticket  *ticket // polls instead of reserving; the rest is unset then
+		app     [32]byte
+		title   string // of the app, when it is here
+		here    bool
+		request [16]byte // the match request's id
 		queue   bool
 	}
 	lookup struct{ id [16]byte } // answered with a place
@@ -41,10 +43,12 @@ type (
 	getStats    struct{}
 	changed     struct{}
 	shutdown    struct{}
-	lastAdSent  struct{}
 	second      struct{} // the queue's clock
 	adDue       struct{}
-	published   struct{ err error }
+	published   struct {
+		ad  []byte // sealed; nil when it could not be made
+		err error
+	}
 )
 
 // lease is a slot and its session.
@@ -77,12 +81,14 @@ type state struct {
 	idleSince time.Time
 	closing   bool
 
-	ad      []byte // sealed
-	adSeq   uint64
-	adAt    time.Time
-	adGap   time.Duration // until the next one without a change; grows to adEvery
-	adTimer func()
-	adSoon  bool
+	ad       []byte        // sealed
+	adSeq    atomic.Uint64 // of the newest; written by the one goroutine that makes ads
+	adAt     time.Time     // when it was begun
+	adGap    time.Duration // until the next one without a change; grows to adEvery
+	adTimer  func()
+	adSoon   bool // a change waits for adTimer
+	adMaking bool
+	adAgain  bool // once the one being made is out
 }
 
 func newState(c *Container) *state {
@@ -126,19 +132,12 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		s.adTimer = nil
 		s.publish(c)
 	case published:
-		result := "ok"
-		if m.err != nil {
-			result = "failed"
-			s.c.o.Log.Warn("ad not published", "err", m.err)
-		}
-		s.c.metrics.ads.WithLabelValues(result).Inc()
+		s.published(c, m)
 	case second:
 		c.After(time.Second, second{})
 		s.tick(c)
 	case shutdown:
 		s.shutdown(c)
-	case lastAdSent:
-		c.Self().Stop()
 	}
 }
 
@@ -167,11 +166,11 @@ func (s *state) reserve(c *supervise.Ctx, m reserve) (resp *wire.ReserveResponse
 	} else if ok && !s.queue.has(m.nonce) {
 		return nil, "refused", rpc.Errorf(wire.Code_EXPIRED, "this reservation is over; match again")
 	}
-	if err := s.runs(m.app); err != nil {
-		return nil, "refused", err
+	if !m.here && s.c.o.Fetch == nil {
+		return nil, "refused", rpc.Errorf(wire.Code_NOT_FOUND, "this machine does not have the app and fetches none; match again")
 	}
 	if s.free() > 0 {
-		l, err := s.open(c, m.from, m.nonce, m.app, now)
+		l, err := s.open(c, waiter{nonce: m.nonce, from: m.from, app: m.app, title: m.title}, now)
 		if err != nil {
 			return nil, "refused", err
 		}
@@ -181,7 +180,7 @@ func (s *state) reserve(c *supervise.Ctx, m reserve) (resp *wire.ReserveResponse
 	if !m.queue {
 		return nil, "busy", busy("every slot of this machine is in use; try the next one or wait in its queue")
 	}
-	w, place, err := s.queue.enter(waiter{ticket: ticket(random16()), nonce: m.nonce, from: m.from, app: m.app}, now)
+	w, place, err := s.queue.enter(waiter{ticket: ticket(random16()), nonce: m.nonce, from: m.from, app: m.app, title: m.title}, now)
 	if err != nil {
 		return nil, "busy", busy("too many players wait for this machine; try another")
 	}
@@ -208,35 +207,27 @@ func (s *state) poll(c *supervise.Ctx, m reserve, now time.Time) (*wire.ReserveR
 		return &wire.ReserveResponse{Ticket: w.ticket[:], QueuePosition: uint32(place)}, "waiting", nil
 	}
 	s.queue.take(w.ticket) // its held slot becomes the lease's
-	l, err := s.open(c, w.from, w.nonce, w.app, now)
+	l, err := s.open(c, *w, now)
 	if err != nil {
 		return nil, "refused", err
 	}
 	return s.leaseResponse(l), "leased", nil
 }
 
-// runs says whether this container can run the app, now or after a fetch.
-func (s *state) runs(app [32]byte) error {
-	if _, ok := s.c.o.Apps.Get(app); !ok && s.c.o.Fetch == nil {
-		return rpc.Errorf(wire.Code_NOT_FOUND, "this machine does not have the app and fetches none; match again")
-	}
-	return nil
-}
-
 // open spawns a session, which begins to load the app at once.
-func (s *state) open(c *supervise.Ctx, from peer.ID, n nonce, app [32]byte, now time.Time) (*lease, error) {
+func (s *state) open(c *supervise.Ctx, w waiter, now time.Time) (*lease, error) {
 	o := s.c.o.Session
 	lifetime := o.Lease
 	if lifetime == 0 {
 		lifetime = 10 * time.Second
 	}
-	l := &lease{id: random16(), nonce: n, from: from, app: app, expires: now.Add(lifetime)}
+	l := &lease{id: random16(), nonce: w.nonce, from: w.from, app: w.app, expires: now.Add(lifetime)}
 	rand.Read(l.secret[:]) // never fails: the process ends instead
 	self := c.Self()
 	o.ID, o.Secret, o.Lease = l.id, l.secret, lifetime
-	o.Info = s.info(app)
+	o.Info = s.info(w)
 	o.Stream = s.c.o.Stream
-	o.Acquire = func(ctx context.Context) (session.Slot, error) { return s.c.acquire(ctx, app) }
+	o.Acquire = func(ctx context.Context) (session.Slot, error) { return s.c.acquire(ctx, w.app) }
 	o.Report = func(sum session.Summary) { _ = self.Tell(sum) }
 	o.Abrupt = s.c.abrupt.Load
 	o.Log = s.c.o.Log.With("session", hex.EncodeToString(l.id[:4]))
@@ -249,23 +240,20 @@ func (s *state) open(c *supervise.Ctx, from peer.ID, n nonce, app [32]byte, now 
 		return nil, err
 	}
 	l.sum = session.Summary{ID: l.id, Phase: session.Starting, App: o.Info.App, Started: now}
-	s.leases[l.id], s.byNonce[n], s.byRef[l.ref] = l, l, l
+	s.leases[l.id], s.byNonce[l.nonce], s.byRef[l.ref] = l, l, l
 	s.c.metrics.sessions.Set(float64(len(s.leases)))
 	s.dirty(c)
 	return l, nil
 }
 
 // info is what is known of the app before its worker says more.
-func (s *state) info(app [32]byte) stream.SessionInfo {
-	i := stream.SessionInfo{App: fmt.Sprintf("%x", app[:4]), Width: 640, Height: 360, FPS: 60, Container: s.c.self.String()}
-	if a, ok := s.c.o.Apps.Get(app); ok {
-		i.App = a.Title
-		if i.App == "" {
-			i.App = a.Name
-		}
+func (s *state) info(w waiter) stream.SessionInfo {
+	i := stream.SessionInfo{App: w.title, Width: 640, Height: 360, FPS: 60, Container: s.c.self.String()}
+	if i.App == "" {
+		i.App = fmt.Sprintf("%x", w.app[:4])
 	}
-	if w, ok := s.c.o.Device.Info(app); ok {
-		i.Width, i.Height, i.FPS, i.Encoder = w.Width, w.Height, w.FPS, w.Encoder
+	if known, ok := s.c.o.Device.Info(w.app); ok {
+		i.Width, i.Height, i.FPS, i.Encoder = known.Width, known.Height, known.FPS, known.Encoder
 	}
 	return i
 }
@@ -341,57 +329,6 @@ func (s *state) summaries() []session.Summary {
 	}
 	slices.SortFunc(out, func(a, b session.Summary) int { return a.Started.Compare(b.Started) })
 	return out
-}
-
-// dirty publishes soon: at once when the last ad is old enough.
-func (s *state) dirty(c *supervise.Ctx) {
-	if s.closing || s.adSoon {
-		return
-	}
-	s.adSoon = true
-	if s.adTimer != nil {
-		s.adTimer()
-	}
-	s.adTimer = c.After(max(adSpacing-time.Since(s.adAt), 0), adDue{})
-}
-
-// publish seals and gossips the ad of this moment. A young container repeats itself
-// more often, because its first ads may find nobody.
-func (s *state) publish(c *supervise.Ctx) {
-	s.adSoon = false
-	ttl := adTTL
-	free := s.free()
-	if s.closing {
-		ttl, free = lastAdTTL, 0
-	}
-	o := s.c.o
-	now := time.Now()
-	q := s.quality
-	for _, l := range s.leases {
-		q.add(l.sum.Good, l.sum.Seconds)
-	}
-	ad := makeAd(adFacts{self: s.c.self, region: o.Region, apps: o.Apps.List(), ready: o.Device.Ready, score: o.Score,
-		slots: s.slots(), free: free, encoders: o.Encoders, price: o.Price, quality: q, coordinate: o.Coordinate,
-		idleSince: s.idleSince, addrs: o.Addrs(), fetches: o.Fetch != nil}, s.adSeq, now, ttl)
-	sealed, err := seal.Seal(o.Network, seal.TypeAd, ad, o.Key)
-	if err != nil {
-		panic(fmt.Errorf("container: seal ad: %w", err)) // a wrong key or name: nothing works without
-	}
-	s.ad, s.adSeq, s.adAt = sealed, ad.Seq, now
-	closing := s.closing
-	c.Go(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		defer cancel()
-		err := o.Publish(ctx, o.Region, sealed)
-		if closing {
-			return lastAdSent{}
-		}
-		return published{err}
-	})
-	if !s.closing {
-		s.adTimer = c.After(s.adGap, adDue{})
-		s.adGap = min(2*s.adGap, adEvery)
-	}
 }
 
 // shutdown advertises that nothing is free, then stops; the sessions say goodbye as

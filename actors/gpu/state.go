@@ -30,10 +30,9 @@ type (
 	}
 	refill struct{}
 	cameUp struct { // the end of starting a standby
-		app  App
-		by   *standby // nil when it failed
-		keep func() bool
-		err  error
+		app App
+		by  *standby // nil when it failed
+		err error
 	}
 )
 
@@ -194,8 +193,14 @@ func (s *state) wanted(now time.Time) []App {
 	return out
 }
 
-// standby starts a worker and waits until it is ready. Until the actor has taken it
-// over it dies with the actor.
+// Discard implements supervise.Discarder.
+func (m cameUp) Discard() {
+	if m.by != nil {
+		m.by.drop()
+	}
+}
+
+// standby starts a worker and waits until it is ready.
 func (d *Device) standby(ctx context.Context, app App) cameUp {
 	snap, err := worker.NewSnapshotFile()
 	if err != nil {
@@ -208,19 +213,17 @@ func (d *Device) standby(ctx context.Context, app App) cameUp {
 		return cameUp{app: app, err: err}
 	}
 	w := &standby{app: app, proc: p, relay: r, snap: snap}
-	keep := context.AfterFunc(ctx, w.drop)
 	select {
 	case <-r.up:
+		_, err = r.state()
 	case <-ctx.Done():
-		return cameUp{app: app, err: ctx.Err()}
+		err = ctx.Err()
 	}
-	if _, err := r.state(); err != nil {
-		if keep() {
-			w.drop()
-		}
+	if err != nil {
+		w.drop()
 		return cameUp{app: app, err: err}
 	}
-	return cameUp{app: app, by: w, keep: keep}
+	return cameUp{app: app, by: w}
 }
 
 func (s *state) cameUp(c *supervise.Ctx, m cameUp) {
@@ -232,14 +235,12 @@ func (s *state) cameUp(c *supervise.Ctx, m cameUp) {
 		s.refillSoon(c) // perhaps for another app
 		return
 	}
-	if m.keep() { // else the actor is stopping, and it was dropped
-		delete(s.failed, m.app.SHA256)
-		s.waiting[m.app.SHA256] = m.by
-		if info, err := m.by.relay.state(); err == nil {
-			s.compiled(compiled{m.app.SHA256, info})
-		}
-		s.refill(c)
+	delete(s.failed, m.app.SHA256)
+	s.waiting[m.app.SHA256] = m.by
+	if info, err := m.by.relay.state(); err == nil {
+		s.compiled(compiled{m.app.SHA256, info})
 	}
+	s.refill(c)
 }
 
 // warmSet is which apps are compiled and what they are; anybody may read it at any

@@ -50,7 +50,6 @@ type (
 		life int
 		slot Slot // only of the first
 		proc gpu.Process
-		keep func() bool
 		err  error
 	}
 	answered struct {
@@ -170,7 +169,7 @@ func (s *state) refuseWhileEnding(c *supervise.Ctx, msg any) bool {
 	case supervise.Stopping:
 		return false
 	case opened:
-		s.discard(m)
+		m.Discard()
 	case answered:
 		m.reply(ErrEnding)
 	default:
@@ -212,8 +211,6 @@ func (s *state) open(c *supervise.Ctx, after time.Duration) {
 			slot = m.slot
 		}
 		m.proc, _, m.err = slot.Open(&feed{b: b, life: life})
-		// Until the actor has taken them over they end with it.
-		m.keep = context.AfterFunc(ctx, opened{slot: m.slot, proc: m.proc}.free)
 		return m
 	})
 }
@@ -232,8 +229,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// free ends what an opened that nobody took holds.
-func (m opened) free() {
+// Discard implements supervise.Discarder.
+func (m opened) Discard() {
 	if m.proc != nil {
 		m.proc.Kill()
 	}
@@ -242,16 +239,7 @@ func (m opened) free() {
 	}
 }
 
-func (s *state) discard(m opened) {
-	if m.keep != nil && m.keep() {
-		m.free()
-	}
-}
-
 func (s *state) opened(c *supervise.Ctx, m opened) {
-	if m.keep != nil && !m.keep() {
-		return // ended, and freed
-	}
 	if m.slot != nil {
 		s.slot = m.slot
 	}

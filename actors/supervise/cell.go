@@ -123,7 +123,7 @@ func (c *cell) restartAfter(d time.Duration, failed *incarnation, sup actor.Supe
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.restart = time.AfterFunc(d, func() {
-		failed.tasks.Wait()
+		failed.settle()
 		c.meters.restarts.Inc()
 		sup.RestartChildren(c.pid)
 	})

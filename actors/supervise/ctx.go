@@ -25,7 +25,13 @@ type incarnation struct {
 	timers   map[*time.Timer]struct{}
 	watched  map[string]Ref // by protoactor id: children and watched actors
 	released bool
+	results  map[*delivery]struct{} // Discarders on their way; guarded by the cell's mutex
 }
+
+// Discarder is a result of Ctx.Go that holds something, such as a process. When the
+// incarnation ends before it gets the result, Discard is called instead, before the
+// actor counts as stopped or is restarted.
+type Discarder interface{ Discard() }
 
 // task is an owned goroutine.
 type task struct{ name string }
@@ -34,7 +40,7 @@ type task struct{ name string }
 type taskPanic struct{ err error }
 
 func newIncarnation(c *cell) *incarnation {
-	in := &incarnation{cell: c, timers: map[*time.Timer]struct{}{}, watched: map[string]Ref{}}
+	in := &incarnation{cell: c, timers: map[*time.Timer]struct{}{}, watched: map[string]Ref{}, results: map[*delivery]struct{}{}}
 	in.life, in.cancel = context.WithCancel(context.Background())
 	in.ctx = &Ctx{in: in}
 	return in
@@ -51,8 +57,13 @@ func (in *incarnation) Receive(ac actor.Context) {
 		if m.timer != nil {
 			delete(in.timers, m.timer)
 		}
-		if (m.life != nil && m.life != in) || m.drop {
-			return
+		if in.released || (m.life != nil && m.life != in) || m.drop {
+			return // those who ask learn it when the actor is gone
+		}
+		if _, ok := m.msg.(Discarder); ok {
+			in.cell.mu.Lock()
+			delete(in.results, m)
+			in.cell.mu.Unlock()
 		}
 		in.handle(m)
 		in.cell.meters.handled.Inc()
@@ -67,7 +78,7 @@ func (in *incarnation) Receive(ac actor.Context) {
 	case *actor.Stopping:
 		in.release(nil)
 	case *actor.Stopped:
-		in.tasks.Wait()
+		in.settle()
 		in.quietly(Stopped{})
 		in.cell.ended()
 	}
@@ -135,6 +146,18 @@ func (in *incarnation) quietly(msg any) {
 		in.leave()
 	}()
 	in.behavior.Receive(in.ctx, msg)
+}
+
+// settle waits for the goroutines and discards the results that came too late.
+func (in *incarnation) settle() {
+	in.tasks.Wait()
+	in.cell.mu.Lock()
+	late := in.results
+	in.results = nil
+	in.cell.mu.Unlock()
+	for d := range late {
+		d.msg.(Discarder).Discard()
+	}
 }
 
 func (in *incarnation) enter(d *delivery) {
@@ -234,7 +257,7 @@ func (c *Ctx) Inlet() func(msg any) {
 }
 
 // Go runs f on a goroutine of this actor's own. Its result comes back as a message,
-// unless it is nil or the incarnation ended. f's context ends with the
+// unless it is nil or the incarnation ended; see Discarder. f's context ends with the
 // incarnation; a stop or restart waits for f. A panic in f fails the actor.
 func (c *Ctx) Go(f func(ctx context.Context) any) {
 	in := c.in
@@ -260,7 +283,13 @@ func (c *Ctx) Go(f func(ctx context.Context) any) {
 			}
 		}()
 		if v := f(in.life); v != nil {
-			_ = in.cell.post(&delivery{msg: v, life: in}, true)
+			d := &delivery{msg: v, life: in}
+			if _, ok := v.(Discarder); ok {
+				in.cell.mu.Lock()
+				in.results[d] = struct{}{}
+				in.cell.mu.Unlock()
+			}
+			_ = in.cell.post(d, true)
 		}
 	}()
 }

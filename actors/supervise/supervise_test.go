@@ -437,6 +437,65 @@ func TestOwnedGoroutines(t *testing.T) {
 	})
 }
 
+// handle is a result that must not get lost.
+type handle struct{ discarded chan string }
+
+func (h handle) Discard() { h.discarded <- "discarded" }
+
+func TestLateResultsAreDiscarded(t *testing.T) {
+	for name, end := range map[string]func(ref Ref){
+		"stop":    func(ref Ref) { ref.Stop(); <-ref.Done() },
+		"failure": func(Ref) { time.Sleep(time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := system(t, Options{})
+				defer stop(t, s)
+				out := make(chan string, 10)
+				block := make(chan struct{})
+				lives := 0
+				ref := spawn(t, s, "owner", func(c *Ctx, msg any) {
+					switch m := msg.(type) {
+					case Started:
+						if lives++; lives > 1 {
+							return
+						}
+						c.Go(func(context.Context) any { return handle{out} }) // in time
+						c.Go(func(ctx context.Context) any { <-ctx.Done(); return handle{out} })
+						c.Go(func(context.Context) any { time.Sleep(time.Second); return handle{out} })
+					case handle:
+						m.discarded <- "taken"
+					case int:
+						<-block // while this goes on, a result comes into the mailbox
+					case string:
+						panic("boom")
+					}
+				})
+				synctest.Wait()
+				_ = ref.Tell(1)
+				if name == "failure" {
+					_ = ref.Tell("fail") // before the result
+				}
+				time.Sleep(2 * time.Second)
+				if name == "stop" {
+					ref.Stop()
+				}
+				close(block)
+				end(ref)
+				synctest.Wait()
+				close(out)
+				var got []string
+				for v := range out {
+					got = append(got, v)
+				}
+				if fmt.Sprint(got) != "[taken discarded discarded]" {
+					t.Errorf("the results were %v", got)
+				}
+			})
+		})
+	}
+}
+
 func TestGoroutinePanicIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := system(t, Options{})
