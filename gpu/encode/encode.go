@@ -150,7 +150,9 @@ type Probed struct {
 }
 
 // Probe opens each kind and codes two pictures with it: an encoder counts when it
-// codes, not when its name is found. now is the clock to measure with.
+// codes, not when its name is found. now is the clock to measure with. openh264
+// writes a warning or two to stderr when it opens, and a driver may do worse: a
+// node calls this in a process of its own.
 func Probe(ctx context.Context, now func() time.Time) []Probed {
 	const w, h = 640, 360
 	pix := make([]byte, 4*w*h)
