@@ -1,6 +1,6 @@
 // Package checker is the role that will judge what containers claim. So far a checker
 // joins: it lets itself be found under its role, hears the region's ads and knows
-// which containers are alive, and says what it is when asked. It judges nothing.
+// which containers are alive. It judges nothing.
 package checker
 
 import (
@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/framemesh/framemesh/actors/supervise"
-	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
@@ -40,9 +39,7 @@ type Options struct {
 	Region     string
 	Ads        AdSource
 	Advertiser Advertiser // nil when the node announces its roles itself
-	// Server and Status answer the RPC status; nil when another role of the node does.
-	Server     *rpc.Server
-	Status     func() *wire.StatusResponse
+	Now        func() time.Time
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -59,6 +56,9 @@ type Checker struct {
 func New(o Options) (*Checker, error) {
 	if o.System == nil || o.Ads == nil || o.Region == "" {
 		return nil, fmt.Errorf("%w: System, Region and Ads are needed", ErrOptions)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -94,9 +94,6 @@ func (c *Checker) Start(ctx context.Context) error {
 		ref.Stop()
 		return fmt.Errorf("checker: join region %q: %w", c.o.Region, err)
 	}
-	if c.o.Server != nil && c.o.Status != nil {
-		ServeStatus(c.o.Server, c.o.Status)
-	}
 	return nil
 }
 
@@ -121,12 +118,4 @@ func (c *Checker) Stop(ctx context.Context) error {
 // Containers lists the containers whose ads are alive, by peer id.
 func (c *Checker) Containers(ctx context.Context) ([]peer.ID, error) {
 	return supervise.Ask[[]peer.ID](ctx, c.ref, list{})
-}
-
-// ServeStatus answers the RPC status, which every node does whatever its roles.
-func ServeStatus(s *rpc.Server, status func() *wire.StatusResponse) {
-	rpc.Handle(s, "status", rpc.Limits{MaxRequest: 64, MaxResponse: 4 << 10, Timeout: 2 * time.Second, PerPeerRate: 5, Burst: 20, MaxConcurrent: 16},
-		func(context.Context, peer.ID, *wire.StatusRequest) (*wire.StatusResponse, error) {
-			return status(), nil
-		})
 }

@@ -44,7 +44,7 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		}
 		s.count()
 	case list:
-		s.expire(time.Now())
+		s.expire(s.c.o.Now())
 		ids := make([]peer.ID, 0, len(s.alive))
 		for id := range s.alive {
 			ids = append(ids, id)
@@ -52,7 +52,7 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		slices.Sort(ids)
 		c.Reply(ids)
 	case sweep:
-		s.expire(time.Now())
+		s.expire(s.c.o.Now())
 		s.count()
 		c.After(sweepEvery, sweep{})
 	}

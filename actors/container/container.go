@@ -85,8 +85,6 @@ type Options struct {
 
 	// Server answers the RPCs reserve, signal, ad and app; nil answers none.
 	Server *rpc.Server
-	// Status answers the RPC status; nil when another role of the node does.
-	Status func() *wire.StatusResponse
 	// Fetch installs an app that Apps lacks; nil runs only what is installed.
 	Fetch func(ctx context.Context, sha [32]byte) error
 	// Addrs lists the binary multiaddrs of this peer.

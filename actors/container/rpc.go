@@ -54,11 +54,6 @@ func (c *Container) serve(s *rpc.Server) {
 		return &wire.AdResponse{Ad: ad}, nil
 	})
 	blob.Serve(s, c.o.Apps)
-	if c.o.Status != nil {
-		rpc.Handle(s, "status", smallLimits, func(context.Context, peer.ID, *wire.StatusRequest) (*wire.StatusResponse, error) {
-			return c.o.Status(), nil
-		})
-	}
 }
 
 // onReserve checks what can be checked without the actor and asks it.
