@@ -82,7 +82,8 @@ func stateHash(t testing.TB, r app.Runtime) [32]byte {
 // and plays on: all three must end alike.
 func testDeterminism(t *testing.T, code []byte, n int) {
 	t.Helper()
-	o := app.Options{Seed: 42}
+	cache := t.TempDir()
+	o := app.Options{Seed: 42, CacheDir: cache}
 	a, b := open(t, code, o), open(t, code, o)
 	play(t, a, n)
 	snap, err := a.Snapshot(nil)
@@ -95,7 +96,7 @@ func testDeterminism(t *testing.T, code []byte, n int) {
 		t.Fatal("two runs of the same inputs differ")
 	}
 	// The seed of the new one differs: all of it must come from the snapshot.
-	c := open(t, code, app.Options{Seed: 7})
+	c := open(t, code, app.Options{Seed: 7, CacheDir: cache})
 	play(t, c, 3)
 	if err := c.Restore(snap); err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func testDeterminism(t *testing.T, code []byte, n int) {
 	if play(t, c, n) != second || stateHash(t, c) != stateHash(t, a) {
 		t.Fatal("a restored game goes on differently")
 	}
-	d := open(t, code, app.Options{Seed: 43})
+	d := open(t, code, app.Options{Seed: 43, CacheDir: cache})
 	play(t, d, 2*n)
 	if stateHash(t, d) == stateHash(t, a) {
 		t.Fatal("the seed changes nothing")
@@ -195,6 +196,10 @@ func TestABI1Faults(t *testing.T) {
 func TestABI1Deadline(t *testing.T) {
 	r := open(t, read(t, "probe.wasm"), app.Options{Deadline: true})
 	play(t, r, 3)
+	snap, err := r.Snapshot(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	in := &app.Input{Tick: r.NextTick()}
@@ -202,4 +207,8 @@ func TestABI1Deadline(t *testing.T) {
 	if _, _, err := r.Tick(ctx, in); !errors.Is(err, app.ErrTooLong) {
 		t.Fatalf("an endless loop ended with %v", err)
 	}
+	if err := r.Restore(snap); err != nil {
+		t.Fatal(err)
+	}
+	play(t, r, 3)
 }

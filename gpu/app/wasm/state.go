@@ -36,6 +36,8 @@ var (
 	zeroBlock  [stateBlock]byte
 )
 
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 func isZero(b []byte) bool { return bytes.Equal(b, zeroBlock[:len(b)]) }
 
 // value reads a global; the upper half of a 32-bit one is not part of it.
@@ -89,7 +91,7 @@ func (m *Machine) Append(b, extra []byte) ([]byte, error) {
 	}
 	le.PutUint32(b[at:], runs)
 	le.PutUint32(b[from+8:], uint32(len(b)+4-from))
-	return le.AppendUint32(b, crc32.Checksum(b[from:], castagnoli)), nil
+	return le.AppendUint32(b, checksum(b[from:])), nil
 }
 
 // stateReader takes fields off a state; short sticks once something is missing.
@@ -145,7 +147,7 @@ func decodeState(b []byte, maxSave int) (state, error) {
 		return s, fmt.Errorf("%w: %d bytes of %d", ErrState, len(b), n)
 	}
 	body := b[:len(b)-4]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
+	if checksum(body) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
 		return s, fmt.Errorf("%w: its checksum is wrong", ErrState)
 	}
 	r := stateReader{b: body[12:]}
