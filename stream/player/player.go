@@ -74,7 +74,6 @@ type Player struct {
 	etag     string
 	answer   string
 	trickled []string // found before the location was known
-	mid      string
 
 	gathered  <-chan struct{}
 	shown     chan struct{} // closed with the first frame
