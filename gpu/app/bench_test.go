@@ -47,7 +47,7 @@ func BenchmarkTick(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		code []byte
-	}{{"probe", read(b, "probe.wasm")}, {"draws", read(b, "draws.wasm")}, {"ball", read(b, "ball.wasm")}, {"latency", game(b, "latency")}} {
+	}{{"probe", read(b, "probe.wasm")}, {"draws", read(b, "draws.wasm")}, {"ball", read(b, "ball.wasm")}, {"latency", game(b, "latency")}, {"novareef", game(b, "novareef")}} {
 		for _, deadline := range []bool{false, true} {
 			name := c.name
 			if deadline {
