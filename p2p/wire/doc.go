@@ -3,4 +3,6 @@
 // their limits and their codes are described in docs/spec/wire.md.
 package wire
 
-//go:generate protoc --plugin=protoc-gen-go=./protoc-gen-go.sh --go_out=. --go_opt=paths=source_relative sealed.proto rpc.proto play.proto
+// The files are named to protoc from the module's root: protobuf's registry is global,
+// and a plain rpc.proto is pubsub's.
+//go:generate protoc -I ../.. --plugin=protoc-gen-go=./protoc-gen-go.sh --go_out=../.. --go_opt=paths=source_relative p2p/wire/sealed.proto p2p/wire/rpc.proto p2p/wire/play.proto

@@ -2,7 +2,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: play.proto
+// source: p2p/wire/play.proto
 
 package wire
 
@@ -41,7 +41,7 @@ type MatchRequest struct {
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_play_proto_msgTypes[0]
+	mi := &file_p2p_wire_play_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -53,7 +53,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[0]
+	mi := &file_p2p_wire_play_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -66,7 +66,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{0}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *MatchRequest) GetRequestId() []byte {
@@ -164,7 +164,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_play_proto_msgTypes[1]
+	mi := &file_p2p_wire_play_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -176,7 +176,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[1]
+	mi := &file_p2p_wire_play_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -189,7 +189,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{1}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Certificate) GetIndexer() []byte {
@@ -262,7 +262,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_play_proto_msgTypes[2]
+	mi := &file_p2p_wire_play_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +274,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[2]
+	mi := &file_p2p_wire_play_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +287,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{2}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Choice) GetContainer() []byte {
@@ -345,7 +345,7 @@ type ScoreParts struct {
 
 func (x *ScoreParts) Reset() {
 	*x = ScoreParts{}
-	mi := &file_play_proto_msgTypes[3]
+	mi := &file_p2p_wire_play_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +357,7 @@ func (x *ScoreParts) String() string {
 func (*ScoreParts) ProtoMessage() {}
 
 func (x *ScoreParts) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[3]
+	mi := &file_p2p_wire_play_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +370,7 @@ func (x *ScoreParts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreParts.ProtoReflect.Descriptor instead.
 func (*ScoreParts) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{3}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ScoreParts) GetPrice() int64 {
@@ -417,7 +417,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_play_proto_msgTypes[4]
+	mi := &file_p2p_wire_play_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +429,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[4]
+	mi := &file_p2p_wire_play_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +442,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{4}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *MatchResponse) GetCertificate() []byte {
@@ -463,7 +463,7 @@ type MatchRefusal struct {
 
 func (x *MatchRefusal) Reset() {
 	*x = MatchRefusal{}
-	mi := &file_play_proto_msgTypes[5]
+	mi := &file_p2p_wire_play_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +475,7 @@ func (x *MatchRefusal) String() string {
 func (*MatchRefusal) ProtoMessage() {}
 
 func (x *MatchRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[5]
+	mi := &file_p2p_wire_play_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +488,7 @@ func (x *MatchRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRefusal.ProtoReflect.Descriptor instead.
 func (*MatchRefusal) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{5}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MatchRefusal) GetRejections() []*Rejection {
@@ -516,7 +516,7 @@ type Rejection struct {
 
 func (x *Rejection) Reset() {
 	*x = Rejection{}
-	mi := &file_play_proto_msgTypes[6]
+	mi := &file_p2p_wire_play_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +528,7 @@ func (x *Rejection) String() string {
 func (*Rejection) ProtoMessage() {}
 
 func (x *Rejection) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[6]
+	mi := &file_p2p_wire_play_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +541,7 @@ func (x *Rejection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejection.ProtoReflect.Descriptor instead.
 func (*Rejection) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{6}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Rejection) GetContainer() []byte {
@@ -579,7 +579,7 @@ type ReserveRequest struct {
 
 func (x *ReserveRequest) Reset() {
 	*x = ReserveRequest{}
-	mi := &file_play_proto_msgTypes[7]
+	mi := &file_p2p_wire_play_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +591,7 @@ func (x *ReserveRequest) String() string {
 func (*ReserveRequest) ProtoMessage() {}
 
 func (x *ReserveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[7]
+	mi := &file_p2p_wire_play_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +604,7 @@ func (x *ReserveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveRequest.ProtoReflect.Descriptor instead.
 func (*ReserveRequest) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{7}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReserveRequest) GetCertificate() []byte {
@@ -656,7 +656,7 @@ type ReserveResponse struct {
 
 func (x *ReserveResponse) Reset() {
 	*x = ReserveResponse{}
-	mi := &file_play_proto_msgTypes[8]
+	mi := &file_p2p_wire_play_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +668,7 @@ func (x *ReserveResponse) String() string {
 func (*ReserveResponse) ProtoMessage() {}
 
 func (x *ReserveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[8]
+	mi := &file_p2p_wire_play_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +681,7 @@ func (x *ReserveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveResponse.ProtoReflect.Descriptor instead.
 func (*ReserveResponse) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{8}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReserveResponse) GetSessionId() []byte {
@@ -746,7 +746,7 @@ type SignalRequest struct {
 
 func (x *SignalRequest) Reset() {
 	*x = SignalRequest{}
-	mi := &file_play_proto_msgTypes[9]
+	mi := &file_p2p_wire_play_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +758,7 @@ func (x *SignalRequest) String() string {
 func (*SignalRequest) ProtoMessage() {}
 
 func (x *SignalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[9]
+	mi := &file_p2p_wire_play_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +771,7 @@ func (x *SignalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRequest.ProtoReflect.Descriptor instead.
 func (*SignalRequest) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{9}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SignalRequest) GetSessionId() []byte {
@@ -890,7 +890,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_play_proto_msgTypes[10]
+	mi := &file_p2p_wire_play_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -902,7 +902,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[10]
+	mi := &file_p2p_wire_play_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -915,7 +915,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{10}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Offer) GetSdp() string {
@@ -934,7 +934,7 @@ type Candidates struct {
 
 func (x *Candidates) Reset() {
 	*x = Candidates{}
-	mi := &file_play_proto_msgTypes[11]
+	mi := &file_p2p_wire_play_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +946,7 @@ func (x *Candidates) String() string {
 func (*Candidates) ProtoMessage() {}
 
 func (x *Candidates) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[11]
+	mi := &file_p2p_wire_play_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +959,7 @@ func (x *Candidates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidates.ProtoReflect.Descriptor instead.
 func (*Candidates) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{11}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Candidates) GetFragment() string {
@@ -978,7 +978,7 @@ type Restart struct {
 
 func (x *Restart) Reset() {
 	*x = Restart{}
-	mi := &file_play_proto_msgTypes[12]
+	mi := &file_p2p_wire_play_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +990,7 @@ func (x *Restart) String() string {
 func (*Restart) ProtoMessage() {}
 
 func (x *Restart) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[12]
+	mi := &file_p2p_wire_play_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1003,7 @@ func (x *Restart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restart.ProtoReflect.Descriptor instead.
 func (*Restart) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{12}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Restart) GetFragment() string {
@@ -1022,7 +1022,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_play_proto_msgTypes[13]
+	mi := &file_p2p_wire_play_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1034,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[13]
+	mi := &file_p2p_wire_play_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1047,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{13}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Leave) GetEndSession() bool {
@@ -1065,7 +1065,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_play_proto_msgTypes[14]
+	mi := &file_p2p_wire_play_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1077,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[14]
+	mi := &file_p2p_wire_play_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1090,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{14}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{14}
 }
 
 type SignalResponse struct {
@@ -1107,7 +1107,7 @@ type SignalResponse struct {
 
 func (x *SignalResponse) Reset() {
 	*x = SignalResponse{}
-	mi := &file_play_proto_msgTypes[15]
+	mi := &file_p2p_wire_play_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1119,7 @@ func (x *SignalResponse) String() string {
 func (*SignalResponse) ProtoMessage() {}
 
 func (x *SignalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[15]
+	mi := &file_p2p_wire_play_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1132,7 @@ func (x *SignalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalResponse.ProtoReflect.Descriptor instead.
 func (*SignalResponse) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{15}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SignalResponse) GetPeer() []byte {
@@ -1190,7 +1190,7 @@ type SessionState struct {
 
 func (x *SessionState) Reset() {
 	*x = SessionState{}
-	mi := &file_play_proto_msgTypes[16]
+	mi := &file_p2p_wire_play_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1202,7 @@ func (x *SessionState) String() string {
 func (*SessionState) ProtoMessage() {}
 
 func (x *SessionState) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[16]
+	mi := &file_p2p_wire_play_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1215,7 @@ func (x *SessionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionState.ProtoReflect.Descriptor instead.
 func (*SessionState) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{16}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionState) GetPhase() string {
@@ -1268,7 +1268,7 @@ type AnswerProof struct {
 
 func (x *AnswerProof) Reset() {
 	*x = AnswerProof{}
-	mi := &file_play_proto_msgTypes[17]
+	mi := &file_p2p_wire_play_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1280,7 +1280,7 @@ func (x *AnswerProof) String() string {
 func (*AnswerProof) ProtoMessage() {}
 
 func (x *AnswerProof) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[17]
+	mi := &file_p2p_wire_play_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1293,7 +1293,7 @@ func (x *AnswerProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerProof.ProtoReflect.Descriptor instead.
 func (*AnswerProof) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{17}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AnswerProof) GetContainer() []byte {
@@ -1340,7 +1340,7 @@ type AdRequest struct {
 
 func (x *AdRequest) Reset() {
 	*x = AdRequest{}
-	mi := &file_play_proto_msgTypes[18]
+	mi := &file_p2p_wire_play_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1352,7 @@ func (x *AdRequest) String() string {
 func (*AdRequest) ProtoMessage() {}
 
 func (x *AdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[18]
+	mi := &file_p2p_wire_play_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1365,7 @@ func (x *AdRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdRequest.ProtoReflect.Descriptor instead.
 func (*AdRequest) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{18}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{18}
 }
 
 type AdResponse struct {
@@ -1377,7 +1377,7 @@ type AdResponse struct {
 
 func (x *AdResponse) Reset() {
 	*x = AdResponse{}
-	mi := &file_play_proto_msgTypes[19]
+	mi := &file_p2p_wire_play_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1389,7 @@ func (x *AdResponse) String() string {
 func (*AdResponse) ProtoMessage() {}
 
 func (x *AdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[19]
+	mi := &file_p2p_wire_play_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1402,7 @@ func (x *AdResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdResponse.ProtoReflect.Descriptor instead.
 func (*AdResponse) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{19}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AdResponse) GetAd() []byte {
@@ -1424,7 +1424,7 @@ type AppRequest struct {
 
 func (x *AppRequest) Reset() {
 	*x = AppRequest{}
-	mi := &file_play_proto_msgTypes[20]
+	mi := &file_p2p_wire_play_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1436,7 @@ func (x *AppRequest) String() string {
 func (*AppRequest) ProtoMessage() {}
 
 func (x *AppRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[20]
+	mi := &file_p2p_wire_play_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1449,7 @@ func (x *AppRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppRequest.ProtoReflect.Descriptor instead.
 func (*AppRequest) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{20}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AppRequest) GetSha256() []byte {
@@ -1485,7 +1485,7 @@ type AppResponse struct {
 
 func (x *AppResponse) Reset() {
 	*x = AppResponse{}
-	mi := &file_play_proto_msgTypes[21]
+	mi := &file_p2p_wire_play_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1497,7 @@ func (x *AppResponse) String() string {
 func (*AppResponse) ProtoMessage() {}
 
 func (x *AppResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[21]
+	mi := &file_p2p_wire_play_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1510,7 @@ func (x *AppResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppResponse.ProtoReflect.Descriptor instead.
 func (*AppResponse) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{21}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AppResponse) GetSize() uint64 {
@@ -1550,7 +1550,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_play_proto_msgTypes[22]
+	mi := &file_p2p_wire_play_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1562,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[22]
+	mi := &file_p2p_wire_play_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1575,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{22}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{22}
 }
 
 type StatusResponse struct {
@@ -1591,7 +1591,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_play_proto_msgTypes[23]
+	mi := &file_p2p_wire_play_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1603,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_play_proto_msgTypes[23]
+	mi := &file_p2p_wire_play_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1616,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_play_proto_rawDescGZIP(), []int{23}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StatusResponse) GetRoles() []string {
@@ -1654,12 +1654,11 @@ func (x *StatusResponse) GetNowMs() uint64 {
 	return 0
 }
 
-var File_play_proto protoreflect.FileDescriptor
+var File_p2p_wire_play_proto protoreflect.FileDescriptor
 
-const file_play_proto_rawDesc = "" +
+const file_p2p_wire_play_proto_rawDesc = "" +
 	"\n" +
-	"\n" +
-	"play.proto\x12\x11framemesh.wire.v1\"\xfa\x02\n" +
+	"\x13p2p/wire/play.proto\x12\x11framemesh.wire.v1\"\xfa\x02\n" +
 	"\fMatchRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x16\n" +
@@ -1796,19 +1795,19 @@ const file_play_proto_rawDesc = "" +
 	"\x06now_ms\x18\x05 \x01(\x04R\x05nowMsB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
-	file_play_proto_rawDescOnce sync.Once
-	file_play_proto_rawDescData []byte
+	file_p2p_wire_play_proto_rawDescOnce sync.Once
+	file_p2p_wire_play_proto_rawDescData []byte
 )
 
-func file_play_proto_rawDescGZIP() []byte {
-	file_play_proto_rawDescOnce.Do(func() {
-		file_play_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_play_proto_rawDesc), len(file_play_proto_rawDesc)))
+func file_p2p_wire_play_proto_rawDescGZIP() []byte {
+	file_p2p_wire_play_proto_rawDescOnce.Do(func() {
+		file_p2p_wire_play_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_p2p_wire_play_proto_rawDesc), len(file_p2p_wire_play_proto_rawDesc)))
 	})
-	return file_play_proto_rawDescData
+	return file_p2p_wire_play_proto_rawDescData
 }
 
-var file_play_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
-var file_play_proto_goTypes = []any{
+var file_p2p_wire_play_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_p2p_wire_play_proto_goTypes = []any{
 	(*MatchRequest)(nil),    // 0: framemesh.wire.v1.MatchRequest
 	(*Certificate)(nil),     // 1: framemesh.wire.v1.Certificate
 	(*Choice)(nil),          // 2: framemesh.wire.v1.Choice
@@ -1834,7 +1833,7 @@ var file_play_proto_goTypes = []any{
 	(*StatusRequest)(nil),   // 22: framemesh.wire.v1.StatusRequest
 	(*StatusResponse)(nil),  // 23: framemesh.wire.v1.StatusResponse
 }
-var file_play_proto_depIdxs = []int32{
+var file_p2p_wire_play_proto_depIdxs = []int32{
 	2,  // 0: framemesh.wire.v1.Certificate.top:type_name -> framemesh.wire.v1.Choice
 	3,  // 1: framemesh.wire.v1.Choice.parts:type_name -> framemesh.wire.v1.ScoreParts
 	6,  // 2: framemesh.wire.v1.MatchRefusal.rejections:type_name -> framemesh.wire.v1.Rejection
@@ -1851,12 +1850,12 @@ var file_play_proto_depIdxs = []int32{
 	0,  // [0:9] is the sub-list for field type_name
 }
 
-func init() { file_play_proto_init() }
-func file_play_proto_init() {
-	if File_play_proto != nil {
+func init() { file_p2p_wire_play_proto_init() }
+func file_p2p_wire_play_proto_init() {
+	if File_p2p_wire_play_proto != nil {
 		return
 	}
-	file_play_proto_msgTypes[9].OneofWrappers = []any{
+	file_p2p_wire_play_proto_msgTypes[9].OneofWrappers = []any{
 		(*SignalRequest_Offer)(nil),
 		(*SignalRequest_Candidates)(nil),
 		(*SignalRequest_Restart)(nil),
@@ -1867,17 +1866,17 @@ func file_play_proto_init() {
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_play_proto_rawDesc), len(file_play_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_play_proto_rawDesc), len(file_p2p_wire_play_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_play_proto_goTypes,
-		DependencyIndexes: file_play_proto_depIdxs,
-		MessageInfos:      file_play_proto_msgTypes,
+		GoTypes:           file_p2p_wire_play_proto_goTypes,
+		DependencyIndexes: file_p2p_wire_play_proto_depIdxs,
+		MessageInfos:      file_p2p_wire_play_proto_msgTypes,
 	}.Build()
-	File_play_proto = out.File
-	file_play_proto_goTypes = nil
-	file_play_proto_depIdxs = nil
+	File_p2p_wire_play_proto = out.File
+	file_p2p_wire_play_proto_goTypes = nil
+	file_p2p_wire_play_proto_depIdxs = nil
 }

@@ -2,7 +2,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: rpc.proto
+// source: p2p/wire/rpc.proto
 
 package wire
 
@@ -79,11 +79,11 @@ func (x Code) String() string {
 }
 
 func (Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_rpc_proto_enumTypes[0].Descriptor()
+	return file_p2p_wire_rpc_proto_enumTypes[0].Descriptor()
 }
 
 func (Code) Type() protoreflect.EnumType {
-	return &file_rpc_proto_enumTypes[0]
+	return &file_p2p_wire_rpc_proto_enumTypes[0]
 }
 
 func (x Code) Number() protoreflect.EnumNumber {
@@ -92,7 +92,7 @@ func (x Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Code.Descriptor instead.
 func (Code) EnumDescriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{0}
+	return file_p2p_wire_rpc_proto_rawDescGZIP(), []int{0}
 }
 
 // Response frames every answer of a stream RPC. body is the marshalled response
@@ -110,7 +110,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_rpc_proto_msgTypes[0]
+	mi := &file_p2p_wire_rpc_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -122,7 +122,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[0]
+	mi := &file_p2p_wire_rpc_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -135,7 +135,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{0}
+	return file_p2p_wire_rpc_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Response) GetCode() Code {
@@ -173,11 +173,11 @@ func (x *Response) GetDetail() []byte {
 	return nil
 }
 
-var File_rpc_proto protoreflect.FileDescriptor
+var File_p2p_wire_rpc_proto protoreflect.FileDescriptor
 
-const file_rpc_proto_rawDesc = "" +
+const file_p2p_wire_rpc_proto_rawDesc = "" +
 	"\n" +
-	"\trpc.proto\x12\x11framemesh.wire.v1\"\xa3\x01\n" +
+	"\x12p2p/wire/rpc.proto\x12\x11framemesh.wire.v1\"\xa3\x01\n" +
 	"\bResponse\x12+\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x17.framemesh.wire.v1.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12$\n" +
@@ -199,24 +199,24 @@ const file_rpc_proto_rawDesc = "" +
 	"B)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
-	file_rpc_proto_rawDescOnce sync.Once
-	file_rpc_proto_rawDescData []byte
+	file_p2p_wire_rpc_proto_rawDescOnce sync.Once
+	file_p2p_wire_rpc_proto_rawDescData []byte
 )
 
-func file_rpc_proto_rawDescGZIP() []byte {
-	file_rpc_proto_rawDescOnce.Do(func() {
-		file_rpc_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)))
+func file_p2p_wire_rpc_proto_rawDescGZIP() []byte {
+	file_p2p_wire_rpc_proto_rawDescOnce.Do(func() {
+		file_p2p_wire_rpc_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_p2p_wire_rpc_proto_rawDesc), len(file_p2p_wire_rpc_proto_rawDesc)))
 	})
-	return file_rpc_proto_rawDescData
+	return file_p2p_wire_rpc_proto_rawDescData
 }
 
-var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
-var file_rpc_proto_goTypes = []any{
+var file_p2p_wire_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_p2p_wire_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_p2p_wire_rpc_proto_goTypes = []any{
 	(Code)(0),        // 0: framemesh.wire.v1.Code
 	(*Response)(nil), // 1: framemesh.wire.v1.Response
 }
-var file_rpc_proto_depIdxs = []int32{
+var file_p2p_wire_rpc_proto_depIdxs = []int32{
 	0, // 0: framemesh.wire.v1.Response.code:type_name -> framemesh.wire.v1.Code
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
@@ -225,27 +225,27 @@ var file_rpc_proto_depIdxs = []int32{
 	0, // [0:1] is the sub-list for field type_name
 }
 
-func init() { file_rpc_proto_init() }
-func file_rpc_proto_init() {
-	if File_rpc_proto != nil {
+func init() { file_p2p_wire_rpc_proto_init() }
+func file_p2p_wire_rpc_proto_init() {
+	if File_p2p_wire_rpc_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_rpc_proto_rawDesc), len(file_p2p_wire_rpc_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_rpc_proto_goTypes,
-		DependencyIndexes: file_rpc_proto_depIdxs,
-		EnumInfos:         file_rpc_proto_enumTypes,
-		MessageInfos:      file_rpc_proto_msgTypes,
+		GoTypes:           file_p2p_wire_rpc_proto_goTypes,
+		DependencyIndexes: file_p2p_wire_rpc_proto_depIdxs,
+		EnumInfos:         file_p2p_wire_rpc_proto_enumTypes,
+		MessageInfos:      file_p2p_wire_rpc_proto_msgTypes,
 	}.Build()
-	File_rpc_proto = out.File
-	file_rpc_proto_goTypes = nil
-	file_rpc_proto_depIdxs = nil
+	File_p2p_wire_rpc_proto = out.File
+	file_p2p_wire_rpc_proto_goTypes = nil
+	file_p2p_wire_rpc_proto_depIdxs = nil
 }

@@ -2,7 +2,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: sealed.proto
+// source: p2p/wire/sealed.proto
 
 // Messages that peers exchange. Every signed message travels as a libp2p record
 // envelope (public key, payload type, payload, signature) whose domain string is
@@ -42,7 +42,7 @@ type NodeRecord struct {
 
 func (x *NodeRecord) Reset() {
 	*x = NodeRecord{}
-	mi := &file_sealed_proto_msgTypes[0]
+	mi := &file_p2p_wire_sealed_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -54,7 +54,7 @@ func (x *NodeRecord) String() string {
 func (*NodeRecord) ProtoMessage() {}
 
 func (x *NodeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sealed_proto_msgTypes[0]
+	mi := &file_p2p_wire_sealed_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -67,7 +67,7 @@ func (x *NodeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRecord.ProtoReflect.Descriptor instead.
 func (*NodeRecord) Descriptor() ([]byte, []int) {
-	return file_sealed_proto_rawDescGZIP(), []int{0}
+	return file_p2p_wire_sealed_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *NodeRecord) GetPeerId() []byte {
@@ -144,7 +144,7 @@ type Ad struct {
 
 func (x *Ad) Reset() {
 	*x = Ad{}
-	mi := &file_sealed_proto_msgTypes[1]
+	mi := &file_p2p_wire_sealed_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -156,7 +156,7 @@ func (x *Ad) String() string {
 func (*Ad) ProtoMessage() {}
 
 func (x *Ad) ProtoReflect() protoreflect.Message {
-	mi := &file_sealed_proto_msgTypes[1]
+	mi := &file_p2p_wire_sealed_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -169,7 +169,7 @@ func (x *Ad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ad.ProtoReflect.Descriptor instead.
 func (*Ad) Descriptor() ([]byte, []int) {
-	return file_sealed_proto_rawDescGZIP(), []int{1}
+	return file_p2p_wire_sealed_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Ad) GetPeerId() []byte {
@@ -300,7 +300,7 @@ type AppOffer struct {
 
 func (x *AppOffer) Reset() {
 	*x = AppOffer{}
-	mi := &file_sealed_proto_msgTypes[2]
+	mi := &file_p2p_wire_sealed_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -312,7 +312,7 @@ func (x *AppOffer) String() string {
 func (*AppOffer) ProtoMessage() {}
 
 func (x *AppOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_sealed_proto_msgTypes[2]
+	mi := &file_p2p_wire_sealed_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -325,7 +325,7 @@ func (x *AppOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppOffer.ProtoReflect.Descriptor instead.
 func (*AppOffer) Descriptor() ([]byte, []int) {
-	return file_sealed_proto_rawDescGZIP(), []int{2}
+	return file_p2p_wire_sealed_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AppOffer) GetSha256() []byte {
@@ -384,11 +384,11 @@ func (x *AppOffer) GetFlags() uint32 {
 	return 0
 }
 
-var File_sealed_proto protoreflect.FileDescriptor
+var File_p2p_wire_sealed_proto protoreflect.FileDescriptor
 
-const file_sealed_proto_rawDesc = "" +
+const file_p2p_wire_sealed_proto_rawDesc = "" +
 	"\n" +
-	"\fsealed.proto\x12\x11framemesh.wire.v1\"\xb0\x01\n" +
+	"\x15p2p/wire/sealed.proto\x12\x11framemesh.wire.v1\"\xb0\x01\n" +
 	"\n" +
 	"NodeRecord\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\fR\x06peerId\x12\x10\n" +
@@ -432,24 +432,24 @@ const file_sealed_proto_rawDesc = "" +
 	"\x05flags\x18\b \x01(\rR\x05flagsB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
-	file_sealed_proto_rawDescOnce sync.Once
-	file_sealed_proto_rawDescData []byte
+	file_p2p_wire_sealed_proto_rawDescOnce sync.Once
+	file_p2p_wire_sealed_proto_rawDescData []byte
 )
 
-func file_sealed_proto_rawDescGZIP() []byte {
-	file_sealed_proto_rawDescOnce.Do(func() {
-		file_sealed_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_sealed_proto_rawDesc), len(file_sealed_proto_rawDesc)))
+func file_p2p_wire_sealed_proto_rawDescGZIP() []byte {
+	file_p2p_wire_sealed_proto_rawDescOnce.Do(func() {
+		file_p2p_wire_sealed_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_p2p_wire_sealed_proto_rawDesc), len(file_p2p_wire_sealed_proto_rawDesc)))
 	})
-	return file_sealed_proto_rawDescData
+	return file_p2p_wire_sealed_proto_rawDescData
 }
 
-var file_sealed_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
-var file_sealed_proto_goTypes = []any{
+var file_p2p_wire_sealed_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_p2p_wire_sealed_proto_goTypes = []any{
 	(*NodeRecord)(nil), // 0: framemesh.wire.v1.NodeRecord
 	(*Ad)(nil),         // 1: framemesh.wire.v1.Ad
 	(*AppOffer)(nil),   // 2: framemesh.wire.v1.AppOffer
 }
-var file_sealed_proto_depIdxs = []int32{
+var file_p2p_wire_sealed_proto_depIdxs = []int32{
 	2, // 0: framemesh.wire.v1.Ad.apps:type_name -> framemesh.wire.v1.AppOffer
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
@@ -458,26 +458,26 @@ var file_sealed_proto_depIdxs = []int32{
 	0, // [0:1] is the sub-list for field type_name
 }
 
-func init() { file_sealed_proto_init() }
-func file_sealed_proto_init() {
-	if File_sealed_proto != nil {
+func init() { file_p2p_wire_sealed_proto_init() }
+func file_p2p_wire_sealed_proto_init() {
+	if File_p2p_wire_sealed_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sealed_proto_rawDesc), len(file_sealed_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_sealed_proto_rawDesc), len(file_p2p_wire_sealed_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_sealed_proto_goTypes,
-		DependencyIndexes: file_sealed_proto_depIdxs,
-		MessageInfos:      file_sealed_proto_msgTypes,
+		GoTypes:           file_p2p_wire_sealed_proto_goTypes,
+		DependencyIndexes: file_p2p_wire_sealed_proto_depIdxs,
+		MessageInfos:      file_p2p_wire_sealed_proto_msgTypes,
 	}.Build()
-	File_sealed_proto = out.File
-	file_sealed_proto_goTypes = nil
-	file_sealed_proto_depIdxs = nil
+	File_p2p_wire_sealed_proto = out.File
+	file_p2p_wire_sealed_proto_goTypes = nil
+	file_p2p_wire_sealed_proto_depIdxs = nil
 }

@@ -32,13 +32,16 @@ func TestGeneratedCodeIsFresh(t *testing.T) {
 		t.Fatalf("no .proto files: %v", err)
 	}
 	out := t.TempDir()
-	args := append([]string{"--plugin=protoc-gen-go=./protoc-gen-go.sh", "--go_out=" + out, "--go_opt=paths=source_relative"}, protos...)
+	args := []string{"-I", "../..", "--plugin=protoc-gen-go=./protoc-gen-go.sh", "--go_out=" + out, "--go_opt=paths=source_relative"}
+	for _, name := range protos {
+		args = append(args, "p2p/wire/"+name)
+	}
 	if msg, err := exec.Command(protoc, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, msg)
 	}
 	for _, name := range protos {
 		name = name[:len(name)-len(".proto")] + ".pb.go"
-		want, err := os.ReadFile(filepath.Join(out, name))
+		want, err := os.ReadFile(filepath.Join(out, "p2p", "wire", name))
 		if err != nil {
 			t.Fatal(err)
 		}
