@@ -24,7 +24,7 @@ func withButton(button uint32) func([]byte) {
 // TestHostileModulesEndAlone plays modules that loop, trap, eat memory and leave,
 // beside a game that must not notice.
 func TestHostileModulesEndAlone(t *testing.T) {
-	cache := t.TempDir()
+	cache := sharedCache(t)
 	neighbour := newAudience()
 	n := startReal(t, realSpec(t, testCard, cache), neighbour)
 	n.Run()
@@ -95,7 +95,7 @@ func TestWhatIsNoGameIsRefused(t *testing.T) {
 
 func TestWASM4CartPlays(t *testing.T) {
 	a := newAudience()
-	p := startReal(t, realSpec(t, "../app/testdata/ball.wasm", t.TempDir()), a)
+	p := startReal(t, realSpec(t, "../app/testdata/ball.wasm", sharedCache(t)), a)
 	p.Seat(0, true)
 	p.Run()
 	a.await(t, "pictures and sound", func() bool { return len(a.units) > 10 && len(a.audio) > 10 })

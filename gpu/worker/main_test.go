@@ -36,7 +36,27 @@ func TestMain(m *testing.M) {
 			os.Exit(beParent(os.Args[2]))
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir := compiled; dir != "" {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// compiled is where the tests' workers share compiled modules, so that each is
+// compiled once in a run.
+var compiled string
+
+func sharedCache(t testing.TB) string {
+	t.Helper()
+	if compiled == "" {
+		dir, err := os.MkdirTemp("", "framemesh-worker-test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled = dir
+	}
+	return compiled
 }
 
 // puppet is an app whose module says in words what it does: "at 30 trap", "at 5
@@ -83,7 +103,8 @@ func (p *puppet) Tick(_ context.Context, in *app.Input) (app.Frame, []int16, err
 	case p.at("hog"):
 		return app.Frame{}, nil, fmt.Errorf("%w: 64 MiB", app.ErrMemory)
 	case p.at("loop"):
-		for { //nolint:staticcheck // looping is what this puppet is for
+		for {
+			p.sum++
 		}
 	case p.at("segv"):
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)

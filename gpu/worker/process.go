@@ -21,7 +21,7 @@ import (
 const (
 	watchStep  = 250 * time.Millisecond
 	hungSteps  = 8   // 2 s without a tick
-	startSteps = 120 // 30 s to load: a cold compile of a large module on a busy machine
+	startSteps = 240 // 60 s to load: a cold compile of a large module on a slow, busy machine
 )
 
 // Process is the parent's handle of a running worker. Its methods may be called
@@ -299,7 +299,7 @@ func (p *Process) watch() {
 			p.end(fmt.Errorf("%w: no tick for 2 s", ErrLooped))
 			return
 		case !ready && still >= startSteps:
-			p.end(fmt.Errorf("%w: not ready after 30 s", ErrLooped))
+			p.end(fmt.Errorf("%w: not ready after 60 s", ErrLooped))
 			return
 		}
 	}

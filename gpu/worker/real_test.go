@@ -48,7 +48,7 @@ func TestRealAppAnswersAKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	spec := realSpec(t, testCard, t.TempDir())
+	spec := realSpec(t, testCard, sharedCache(t))
 	spec.Snapshot = file
 	a := newAudience()
 	p := startReal(t, spec, a)
@@ -81,7 +81,7 @@ func TestRecordedInputsGiveTheSameState(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	cache := t.TempDir()
+	cache := sharedCache(t)
 	run := func(next func(tick uint64) app.Input) [32]byte {
 		rt, err := app.Open(ctx, code, app.Options{Seed: 3, CacheDir: cache})
 		if err != nil {
