@@ -100,6 +100,9 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 		cancel()
 		if err == nil {
 			cert, err := match.Verify(resp.Certificate, g.o.Network)
+			if err == nil {
+				err = match.Answers(cert, req)
+			}
 			switch {
 			case err != nil:
 				last = fmt.Errorf("gateway: the certificate of indexer %s does not verify: %w", id, err)

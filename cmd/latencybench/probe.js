@@ -45,7 +45,7 @@
       });
     };
     const click = () => {
-      const tile = document.querySelector(`[data-app-name="${B.app}"]`);
+      const tile = document.querySelector(`[data-app="${B.app}"]`);
       if (!tile) return setTimeout(click, 2);
       mark('click');
       (tile.matches('button,a') ? tile : tile.querySelector('button,a') || tile).click();

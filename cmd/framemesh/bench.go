@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/gpu/device"
+)
+
+func benchCommand() *cobra.Command {
+	var asJSON, cached bool
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how many sessions this machine carries",
+		Long: `bench draws, converts and codes pictures of 640×360 in a process of its own for less
+than a second, and says what a session costs here and how many fit. It is what a
+container does at its first start.`,
+		Example: `  framemesh bench
+  framemesh bench --json
+  framemesh bench --cached                what containers on this machine already know`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o := device.Options{}
+			if cached {
+				dir, err := os.UserCacheDir()
+				if err != nil {
+					return err
+				}
+				o.CacheDir = filepath.Join(dir, "framemesh")
+			}
+			m, err := device.Measure(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			devices := device.Inventory(os.DirFS("/"), runtime.GOMAXPROCS(0))
+			if asJSON {
+				return printJSON(c.OutOrStdout(), struct {
+					Capacity device.Capacity `json:"capacity"`
+					Devices  []device.Device `json:"devices"`
+				}{m, devices})
+			}
+			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, d := range devices {
+				fmt.Fprintf(t, "device\t%s (%s)\n", d.Name, d.Kind)
+			}
+			ms := func(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d.Microseconds())/1000) }
+			fmt.Fprintf(t, "encoder\t%s\n", m.Encoder)
+			fmt.Fprintf(t, "draw a picture of 640×360\t%s\n", ms(m.Cost.Draw))
+			fmt.Fprintf(t, "convert it\t%s\n", ms(m.Cost.Convert))
+			fmt.Fprintf(t, "code it\t%s\n", ms(m.Cost.Encode))
+			fmt.Fprintf(t, "sessions at 60 pictures a second\t%d, with %d %% of the machine left over\n", m.Slots, device.Headroom)
+			fmt.Fprintf(t, "score\t%d (%s: thousandths of such sessions with nothing left over)\n", m.ScoreMilli, m.ScoreVersion)
+			return t.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&cached, "cached", false, "take an earlier result of this machine if there is one")
+	return c
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/node/demo"
+	"github.com/framemesh/framemesh/node/testnet"
+)
+
+type demoFlags struct {
+	play                           time.Duration
+	asJSON, open                   bool
+	app, listen, dir, logLevel     string
+	containers, indexers, checkers int
+	slots                          int
+	gateways                       int
+	cacheDir                       string
+	encoder                        string
+	listenGiven                    bool
+}
+
+const stopTimeout = 20 * time.Second
+
+func demoCommand() *cobra.Command {
+	var f demoFlags
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Start a whole mesh on this machine and a page to play on",
+		Long: `demo starts real peers in one process: a gateway, indexers, containers and checkers,
+each with its own libp2p host on loopback. Open the URL it prints and click a game.
+With --for it plays by itself, without a browser, and says what it measured.`,
+		Example: `  framemesh demo                          play at the URL it prints; Ctrl-C ends it
+  framemesh demo --open                   and open the browser
+  framemesh demo --for 20s --json         play without a browser, print one JSON object
+  framemesh demo --containers 4 --slots 1`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			f.listenGiven = c.Flags().Changed("listen")
+			return runDemo(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	fl := c.Flags()
+	fl.DurationVar(&f.play, "for", 0, "play this long by itself, without a browser, then end")
+	fl.BoolVar(&f.asJSON, "json", false, "with --for: one JSON object; without: one JSON line when ready")
+	fl.BoolVar(&f.open, "open", false, "open the page in the browser")
+	fl.StringVar(&f.app, "app", "", "with --for: the app to play, by short name (default: the first that is no test card)")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "where to serve the page; port 0 takes any free one")
+	fl.StringVar(&f.dir, "dir", "", "keep the peers' data here (default: a temporary directory)")
+	fl.IntVar(&f.containers, "containers", 2, "peers that render")
+	fl.IntVar(&f.indexers, "indexers", 2, "peers that match")
+	fl.IntVar(&f.checkers, "checkers", 3, "peers that check")
+	fl.IntVar(&f.slots, "slots", 0, "sessions per container (default: what the machine holds, shared)")
+	fl.StringVar(&f.encoder, "encoder", "", "video encoder by name (default: the best that works)")
+	fl.StringVar(&f.logLevel, "log", "warn", "what the peers say: debug, info, warn, error")
+	return c
+}
+
+func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dir := f.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "framemesh-demo-"); err != nil {
+			return withHint(err, "another place with --dir")
+		}
+		defer os.RemoveAll(dir)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = dir
+	}
+	say := func(s string) { fmt.Fprintln(errOut, s) }
+	began := time.Now()
+	n, err := testnet.Start(ctx, testnet.Options{Gateways: 1, Indexers: f.indexers, Containers: f.containers, Checkers: f.checkers,
+		Dir: dir, CacheDir: filepath.Join(cache, "framemesh"), Listen: f.listen, InsistListen: f.listenGiven && !strings.HasSuffix(f.listen, ":0"),
+		Slots: f.slots, Encoder: f.encoder, Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		say("… ending")
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if e := n.Stop(stop); e != nil && err == nil {
+			err = e
+		}
+	}()
+	say(fmt.Sprintf("… ready after %.1f s", time.Since(began).Seconds()))
+	if f.play > 0 {
+		return playDemo(ctx, n, f, out)
+	}
+	if f.asJSON {
+		if _, err := fmt.Fprintf(out, "{\"url\":%q,\"pid\":%d,\"peers\":%d}\n", n.URL(), os.Getpid(), len(n.Peers())); err != nil {
+			return err
+		}
+	} else {
+		printDemo(out, n)
+	}
+	if f.open {
+		if err := openBrowser(n.URL()); err != nil {
+			say("the browser could not be opened: " + err.Error())
+		}
+	}
+	crash := make(chan os.Signal, 1)
+	if sig := crashSignal(); sig != nil {
+		signal.Notify(crash, sig)
+		defer signal.Stop(crash)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-crash:
+			say(crashBusiest(ctx, n))
+		}
+	}
+}
+
+func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out io.Writer) error {
+	app := f.app
+	if app == "" {
+		apps, err := n.Find("gateway-1").Gateway().Apps(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range apps {
+			if !strings.HasPrefix(a.Name, "latency") {
+				app = a.Name
+				break
+			}
+		}
+	}
+	r := demo.Play(ctx, n, app, f.play)
+	if f.asJSON {
+		if err := printJSON(out, r); err != nil {
+			return err
+		}
+		if !r.OK() {
+			return errFailed
+		}
+		return nil
+	}
+	fmt.Fprintf(out, "played %s on %s for %v: %d pictures (%.1f per second), %d sound packets, %.0f kbit/s\n", r.App, r.Container, f.play, r.Frames, r.FPS, r.Audio, r.BitrateKbps)
+	l := r.LaunchMS
+	fmt.Fprintf(out, "launch %.0f ms: match %.1f, reserve %.1f, signal %.1f, connect %.1f, first picture %.1f\n", l.Total, l.Match, l.Reserve, l.Signal, l.Connect, l.FirstFrame)
+	fmt.Fprintf(out, "inputs %d sent, %d acknowledged; certificate verified: %v; answer verified: %v\n", r.InputsSent, r.InputsAcked, r.Certificate, r.Answer)
+	if !r.OK() {
+		return withHint(errors.New(strings.Join(r.Errors, "; ")), "`framemesh demo --log info` to see what the peers say")
+	}
+	return nil
+}
+
+func printDemo(out io.Writer, n *testnet.Net) {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, p := range n.Peers() {
+		addr := ""
+		if as := p.Addrs(); len(as) > 0 {
+			addr, _, _ = strings.Cut(as[0], "/p2p/")
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", p.Name, p.ID(), addr)
+	}
+	t.Flush()
+	fmt.Fprintf(out, "\nPlay at %s\n\nCtrl-C ends it.", n.URL())
+	if crashSignal() != nil {
+		fmt.Fprintf(out, " kill -USR1 %d pulls the plug of the container in use.", os.Getpid())
+	}
+	fmt.Fprintln(out)
+}
+
+// crashBusiest pulls the plug of the container with the newest session.
+func crashBusiest(ctx context.Context, n *testnet.Net) string {
+	name, newest := "", time.Time{}
+	for _, p := range n.Peers() {
+		c := p.Container()
+		if c == nil {
+			continue
+		}
+		ss, err := c.Sessions(ctx)
+		if err != nil {
+			continue
+		}
+		for _, s := range ss {
+			if s.Started.After(newest) {
+				name, newest = p.Name, s.Started
+			}
+		}
+	}
+	if name == "" {
+		return "no container is in use"
+	}
+	if err := n.Crash(name); err != nil {
+		return err.Error()
+	}
+	return "pulled the plug of " + name
+}
+
+func openBrowser(url string) error {
+	name, args := "xdg-open", []string{url}
+	switch runtime.GOOS {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
+	}
+	return exec.Command(name, args...).Start()
+}

@@ -1,0 +1,34 @@
+// Command framemesh is the whole of framemesh in one binary: a demo mesh on one
+// machine, one node of a real mesh, and the tools around them.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/framemesh/framemesh/gpu/device"
+	"github.com/framemesh/framemesh/gpu/worker"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		os.Exit(work(os.Args[2:]))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// work is the life of a session's process, or of the start benchmark's.
+func work(args []string) int {
+	if len(args) == 0 {
+		return worker.Main()
+	}
+	if args[0] != "bench" {
+		fmt.Fprintln(os.Stderr, "framemesh worker is started by a node, not by hand")
+		return 2
+	}
+	if err := device.Serve(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}

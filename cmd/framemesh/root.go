@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// hint is an error with what to try next.
+type hint struct {
+	error
+	try string
+}
+
+func (h hint) Unwrap() error { return h.error }
+
+// withHint adds what to try to an error that does not say it itself.
+func withHint(err error, try string) error {
+	if err == nil {
+		return nil
+	}
+	return hint{err, try}
+}
+
+// errFailed ends a command with status 1 when it has already said why.
+var errFailed = errors.New("failed")
+
+// run executes one command line and returns the process's exit status.
+func run(args []string, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFailed):
+		return 1
+	}
+	fmt.Fprintf(errOut, "framemesh: %v\n", err)
+	var h hint
+	if errors.As(err, &h) {
+		fmt.Fprintf(errOut, "  try: %s\n", h.try)
+	}
+	return 1
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "framemesh",
+		Short: "Play games that strangers' machines render, or let yours render for others",
+		Long: `framemesh is a peer-to-peer mesh that renders games on other people's machines and
+plays them in a browser. Start with the demo: a whole mesh of real peers on this
+machine and a page to play on.`,
+		Example: `  framemesh demo                 a mesh on this machine, and a URL to play at
+  framemesh init                 write framemesh.toml
+  framemesh run                  join a network with it
+  framemesh doctor               what can this machine do?`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(demoCommand(), initCommand(), runCommand(), appsCommand(), matchCommand(), benchCommand(), doctorCommand(), versionCommand())
+	return root
+}
+
+// printJSON writes one indented JSON object.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// printLine writes one JSON object on one line.
+func printLine(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
+// logger builds the process's logger on stderr.
+func logger(level, format string, w io.Writer) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/node"
+)
+
+func runCommand() *cobra.Command {
+	var path, dataDir string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run one node from a framemesh.toml",
+		Example: `  framemesh run
+  framemesh run --config edge-1.toml --data-dir /var/lib/framemesh
+  framemesh run --json                    one JSON line on standard output when it is up`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := node.LoadConfig(path)
+			if err != nil {
+				return err
+			}
+			if dataDir != "" {
+				cfg.DataDir = dataDir
+			}
+			n, err := node.New(cfg, node.Options{Log: logger(cfg.Log.Level, cfg.Log.Format, c.ErrOrStderr())})
+			if err != nil {
+				return err
+			}
+			if err := n.Start(c.Context()); err != nil {
+				return err
+			}
+			if asJSON {
+				err = printLine(c.OutOrStdout(), map[string]any{"peer": n.ID().String(), "addrs": n.Addrs(), "url": n.URL(), "pid": os.Getpid()})
+			} else {
+				fmt.Fprintf(c.OutOrStdout(), "peer %s on network %s\n", n.ID(), cfg.Network)
+				for _, a := range n.Addrs() {
+					fmt.Fprintf(c.OutOrStdout(), "  %s\n", a)
+				}
+				if u := n.URL(); u != "" {
+					fmt.Fprintf(c.OutOrStdout(), "player page at %s\n", u)
+				}
+			}
+			if err == nil {
+				select {
+				case <-c.Context().Done():
+				case err = <-n.Fatal():
+				}
+			}
+			fmt.Fprintln(c.ErrOrStderr(), "… ending; again Ctrl-C ends at once")
+			stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer cancel()
+			stop, cancelTime := context.WithTimeout(stop, stopTimeout)
+			defer cancelTime()
+			if e := n.Stop(stop); e != nil && err == nil {
+				err = e
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&path, "config", defaultConfigPath, "the node's configuration")
+	f.StringVar(&dataDir, "data-dir", "", "overrides data_dir of the file")
+	f.BoolVar(&asJSON, "json", false, "print one JSON line when the node is up")
+	return c
+}

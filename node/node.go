@@ -1,0 +1,280 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/framemesh/framemesh/actors/container"
+	gatewayactor "github.com/framemesh/framemesh/actors/gateway"
+	"github.com/framemesh/framemesh/actors/indexer"
+	"github.com/framemesh/framemesh/actors/indexer/match"
+	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/node/gateway"
+	"github.com/framemesh/framemesh/p2p"
+	"github.com/framemesh/framemesh/p2p/gossip"
+	"github.com/framemesh/framemesh/p2p/rpc"
+	"github.com/framemesh/framemesh/stream"
+)
+
+// Options are what a node is given beside its configuration.
+type Options struct {
+	Log *slog.Logger // nil = silent
+	// CacheDir holds compiled apps and the start benchmark; "" = <data_dir>/cache.
+	CacheDir string
+	// ShareMachine says how many containers share this machine, so that each offers
+	// its part of the measured slots; 0 = 1.
+	ShareMachine int
+	// InsistHTTP says that the operator named the gateway's port: when it is taken,
+	// starting fails instead of taking the next.
+	InsistHTTP bool
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+}
+
+// Node is one peer: one libp2p host and the modules of its roles. Make it with New.
+type Node struct {
+	cfg  Config
+	o    Options
+	dir  string
+	log  *slog.Logger
+	reg  *prometheus.Registry
+	life lifecycle
+
+	key       crypto.PrivKey
+	conduct   *conduct
+	p2p       *p2p.Node
+	gossip    *gossip.Gossip
+	server    *rpc.Server
+	client    *rpc.Client
+	system    *supervise.System
+	engine    *stream.Engine
+	container atomic.Pointer[container.Container]
+	indexer   *indexer.Indexer
+	gateway   *gatewayactor.Gateway
+	http      *gateway.Server
+	fatal     chan error
+}
+
+// New checks the configuration and prepares the data directory.
+func New(c Config, o Options) (*Node, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	dir, err := c.Dir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: data_dir %s cannot be made (%w); name a place you may write to", ErrConfig, dir, err)
+	}
+	if o.CacheDir == "" {
+		o.CacheDir = filepath.Join(dir, "cache")
+	}
+	n := &Node{cfg: c, o: o, dir: dir, log: o.Log, reg: prometheus.NewRegistry(), fatal: make(chan error, 1)}
+	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return n, nil
+}
+
+// Start brings the node up; on an error everything that had started is stopped again.
+func (n *Node) Start(ctx context.Context) error {
+	if err := n.startAll(ctx); err != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+		defer cancel()
+		return errors.Join(err, n.life.stop(stop))
+	}
+	return nil
+}
+
+func (n *Node) startAll(ctx context.Context) error {
+	type step struct {
+		name  string
+		roles []Role // none = always
+		start func(context.Context) (func(context.Context) error, error)
+	}
+	for _, s := range []step{
+		{"p2p host", nil, n.startHost},
+		{"gossip", nil, n.startGossip},
+		{"stream RPC", nil, n.startRPC},
+		{"actors", nil, n.startActors},
+		{"status", nil, n.startStatus},
+		{"indexer", []Role{RoleIndexer}, n.startIndexer},
+		{"container", []Role{RoleContainer}, n.startContainer},
+		{"checker", []Role{RoleChecker}, n.startChecker},
+		{"gateway", []Role{RoleGateway}, n.startGateway},
+		{"announcement", nil, n.announce},
+	} {
+		wanted := len(s.roles) == 0
+		for _, r := range s.roles {
+			wanted = wanted || n.cfg.Has(r)
+		}
+		if !wanted {
+			continue
+		}
+		if err := n.life.start(ctx, s.name, s.start); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) startHost(ctx context.Context) (func(context.Context) error, error) {
+	var err error
+	if n.key, err = p2p.LoadOrCreateKey(filepath.Join(n.dir, "node.key")); err != nil {
+		return nil, err
+	}
+	boot, err := parseBootstrap(n.cfg.P2P.Bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	n.p2p, err = p2p.New(ctx, p2p.Config{Network: n.cfg.Network, Region: n.cfg.Region, Key: n.key,
+		Profile: p2p.Profile(n.cfg.P2P.Profile), Listen: n.cfg.P2P.Listen, Port: n.cfg.P2P.Port,
+		Bootstrap: boot, DataDir: n.dir, Agent: "framemesh/" + Version,
+		Registerer: n.reg, Log: n.log})
+	if err != nil {
+		return nil, err
+	}
+	n.conduct = newConduct(n.o.Now, func(id peer.ID) {
+		n.log.Warn("peer disconnected for what it sends", "peer", id)
+		go func() { _ = n.p2p.Host().Network().ClosePeer(id) }() // closing waits for its streams
+	})
+	return func(context.Context) error { return n.p2p.Close() }, nil
+}
+
+func (n *Node) startGossip(context.Context) (func(context.Context) error, error) {
+	var err error
+	n.gossip, err = gossip.New(gossip.Config{Host: n.p2p.Host(), Network: n.cfg.Network, Regions: []string{n.cfg.Region},
+		AppScore: n.conduct.score, Registerer: n.reg, Log: n.log, Now: n.o.Now})
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) error { n.gossip.Close(); return nil }, nil
+}
+
+func (n *Node) startRPC(context.Context) (func(context.Context) error, error) {
+	n.server = rpc.NewServer(n.p2p.Host(), n.cfg.Network, rpc.Options{Log: n.log, Registerer: n.reg, Now: n.o.Now,
+		Misbehaved: n.conduct.misbehaved})
+	n.client = rpc.NewClient(n.p2p.Host(), n.cfg.Network)
+	return func(context.Context) error { return n.server.Close() }, nil
+}
+
+func (n *Node) startActors(context.Context) (func(context.Context) error, error) {
+	var err error
+	n.system, err = supervise.NewSystem(supervise.Options{Log: n.log, Registerer: n.reg, OnEscalate: func(path string, err error) {
+		select {
+		case n.fatal <- fmt.Errorf("node: %s was given up: %w", path, err):
+		default: // the first one ends the node
+		}
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return n.system.Stop, nil
+}
+
+func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, error) {
+	var err error
+	n.gateway, err = gatewayactor.New(gatewayactor.Options{System: n.system, Net: hostNetwork{n.p2p.Host()}, Calls: n.client,
+		Finder: n.p2p.Discovery(), Ads: n.gossip.Ads(), Beacon: n.beacon(), Network: n.cfg.Network, Region: n.cfg.Region,
+		Version: Version, Now: n.o.Now, Log: n.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := n.gateway.Start(ctx); err != nil {
+		return nil, err
+	}
+	n.http, err = gateway.New(gateway.Options{Mesh: n.gateway, Log: n.log, Registerer: n.reg, Gatherer: n.reg,
+		Listen: n.cfg.Gateway.Listen, Insist: n.o.InsistHTTP, Hosts: n.cfg.Gateway.Hosts, PublicOrigins: n.cfg.Gateway.Origins,
+		ICEServers: n.cfg.Media.STUN})
+	if err != nil {
+		n.gateway.Stop()
+		return nil, err
+	}
+	if err := n.http.Start(ctx); err != nil {
+		n.gateway.Stop()
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		n.gateway.Stop()
+		return n.http.Stop(ctx)
+	}, nil
+}
+
+// announce makes the node findable; it goes on until the node stops.
+func (n *Node) announce(ctx context.Context) (func(context.Context) error, error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if err := n.p2p.Discovery().Announce(ctx, n.roleNames(), n.cfg.Region); err != nil {
+		cancel()
+		return nil, err
+	}
+	return func(context.Context) error { cancel(); return nil }, nil
+}
+
+// beacon is the randomness that draws indexers: the network's genesis for now, the
+// ledger's seed chain when there is one.
+func (n *Node) beacon() match.Beacon { return match.GenesisOf(n.cfg.Network) }
+
+// Stop ends the node: players are told, the offer is withdrawn. What hangs is named.
+func (n *Node) Stop(ctx context.Context) error { return n.life.stop(ctx) }
+
+// Crash ends the node as a pulled power cord would: workers are killed, sockets
+// closed, nobody is told.
+func (n *Node) Crash() {
+	if c := n.rendering(); c != nil {
+		c.Crash()
+	}
+	if n.p2p != nil {
+		_ = n.p2p.Host().Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+	defer cancel()
+	_ = n.life.stop(ctx)
+}
+
+// Fatal yields the reason why the node cannot go on, if that ever happens.
+func (n *Node) Fatal() <-chan error { return n.fatal }
+
+// ID is the node's peer id.
+func (n *Node) ID() peer.ID { return n.p2p.ID() }
+
+// Addrs lists the node's addresses with its peer id, as p2p.bootstrap wants them.
+func (n *Node) Addrs() []string { return fullAddrs(n.p2p.AddrInfo()) }
+
+// Connections counts this node's libp2p connections.
+func (n *Node) Connections() int { return len(n.p2p.Host().Network().Conns()) }
+
+// URL is where the player page is, or "" without the gateway role.
+func (n *Node) URL() string {
+	if n.http == nil {
+		return ""
+	}
+	return n.http.URL()
+}
+
+// Gateway is the gateway actor, or nil.
+func (n *Node) Gateway() *gatewayactor.Gateway { return n.gateway }
+
+// Container is the container, or nil.
+func (n *Node) Container() *container.Container { return n.rendering() }
+
+// Indexer is the indexer, or nil.
+func (n *Node) Indexer() *indexer.Indexer { return n.indexer }
+
+// Metrics is the node's registry.
+func (n *Node) Metrics() *prometheus.Registry { return n.reg }

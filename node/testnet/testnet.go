@@ -1,0 +1,254 @@
+// Package testnet starts whole networks in one process: real peers, each with its own
+// key, libp2p host, actors and ports on loopback. The demo is one; so is every test
+// that needs more than a single node.
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/framemesh/framemesh/node"
+)
+
+// Bounds of one process.
+const (
+	MaxPeersPerRole = 64
+	readyTimeout    = 30 * time.Second
+	readyEvery      = 20 * time.Millisecond
+)
+
+// Options say how large the network is and where it lives.
+type Options struct {
+	Network    string // its name; "" = "demo"
+	Gateways   int
+	Indexers   int
+	Containers int
+	Checkers   int
+	Dir        string // a directory per node is made in it
+	CacheDir   string // shared by all containers: compiled apps, start benchmark; "" = per node
+	Listen     string // of the first gateway; "" = 127.0.0.1 on any port
+	// InsistListen makes a taken port an error instead of taking the next.
+	InsistListen bool
+	Slots        int // per container; 0 = what the machine holds, shared among the containers
+	Encoder      string
+	Edit         func(name string, c *node.Config) // last word on a node's configuration; may be nil
+	Log          *slog.Logger
+	// Progress is told in words what is happening; may be nil.
+	Progress func(string)
+}
+
+// Peer is one node of the network with its name, for example "container-2".
+type Peer struct {
+	Name string
+	*node.Node
+}
+
+// Net is a running network.
+type Net struct {
+	o     Options
+	mu    sync.Mutex
+	peers []*Peer
+}
+
+// Start brings the network up and returns once the first gateway sees an indexer and,
+// if there are any, every container.
+func Start(ctx context.Context, o Options) (*Net, error) {
+	if o.Network == "" {
+		o.Network = "demo"
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	for name, n := range map[string]int{"gateways": o.Gateways, "indexers": o.Indexers, "containers": o.Containers, "checkers": o.Checkers} {
+		if n < 0 || n > MaxPeersPerRole {
+			return nil, fmt.Errorf("testnet: --%s %d: use 0 to %d", name, n, MaxPeersPerRole)
+		}
+	}
+	if o.Indexers < 1 || o.Gateways < 1 {
+		return nil, errors.New("testnet: a network needs at least one indexer (--indexers) and one gateway")
+	}
+	n := &Net{o: o}
+	if err := n.up(ctx); err != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return nil, errors.Join(err, n.Stop(stop))
+	}
+	return n, nil
+}
+
+func (n *Net) up(ctx context.Context) error {
+	n.o.Progress("starting the first indexer")
+	first, err := n.add(ctx, "indexer-1", node.RoleIndexer, nil)
+	if err != nil {
+		return err
+	}
+	boot := first.Addrs()
+	g, gctx := errgroup.WithContext(ctx)
+	start := func(name string, r node.Role) {
+		g.Go(func() error { _, err := n.add(gctx, name, r, boot); return err })
+	}
+	n.o.Progress("starting the other peers")
+	for i := 2; i <= n.o.Indexers; i++ {
+		start(fmt.Sprintf("indexer-%d", i), node.RoleIndexer)
+	}
+	for i := 1; i <= n.o.Containers; i++ {
+		start(fmt.Sprintf("container-%d", i), node.RoleContainer)
+	}
+	for i := 1; i <= n.o.Checkers; i++ {
+		start(fmt.Sprintf("checker-%d", i), node.RoleChecker)
+	}
+	for i := 1; i <= n.o.Gateways; i++ {
+		start(fmt.Sprintf("gateway-%d", i), node.RoleGateway)
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	n.o.Progress("waiting until the peers have found each other")
+	return n.ready(ctx)
+}
+
+// add starts one more node and joins it by the given addresses.
+func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) (*Peer, error) {
+	c := node.DefaultConfig()
+	c.Network, c.Region, c.Roles = n.o.Network, "local", []node.Role{r}
+	c.DataDir = filepath.Join(n.o.Dir, name)
+	c.P2P = node.P2PConfig{Profile: "loopback", Bootstrap: boot}
+	c.Gateway.Listen = "127.0.0.1:0"
+	if name == "gateway-1" && n.o.Listen != "" {
+		c.Gateway.Listen = n.o.Listen
+	}
+	c.Container.Slots, c.Container.Encoder = n.o.Slots, n.o.Encoder
+	if n.o.Edit != nil {
+		n.o.Edit(name, &c)
+	}
+	nd, err := node.New(c, node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && name == "gateway-1"})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p := &Peer{name, nd}
+	n.mu.Lock()
+	n.peers = append(n.peers, p)
+	n.mu.Unlock()
+	if err := nd.Start(ctx); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// ready polls the first gateway; there is nothing to be told by, since it learns of
+// the others from the network.
+func (n *Net) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	gw := n.Find("gateway-1")
+	for {
+		st := gw.Gateway().Node()
+		apps, err := gw.Gateway().Apps(ctx)
+		if err == nil && st.Indexers >= n.o.Indexers && st.Containers >= n.o.Containers && (n.o.Containers == 0 || len(apps) > 0) && n.indexed() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("testnet: after %v the gateway sees %d of %d indexers and %d of %d containers: %w", readyTimeout, st.Indexers, n.o.Indexers, st.Containers, n.o.Containers, ctx.Err())
+		case <-time.After(readyEvery):
+		}
+	}
+}
+
+// indexed says whether every indexer holds an ad of every container.
+func (n *Net) indexed() bool {
+	for _, p := range n.Peers() {
+		if ix := p.Indexer(); ix != nil && ix.Ads() < n.o.Containers {
+			return false
+		}
+	}
+	return true
+}
+
+// Add starts one more peer of a role, joined through the first indexer.
+func (n *Net) Add(ctx context.Context, name string, r node.Role) (*Peer, error) {
+	return n.add(ctx, name, r, n.Find("indexer-1").Addrs())
+}
+
+// Peers lists the nodes that were started, in no particular order.
+func (n *Net) Peers() []*Peer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]*Peer(nil), n.peers...)
+}
+
+// Find returns the peer of that name, or nil.
+func (n *Net) Find(name string) *Peer {
+	for _, p := range n.Peers() {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// ByID returns the peer with that peer id, or nil.
+func (n *Net) ByID(id string) *Peer {
+	for _, p := range n.Peers() {
+		if p.ID().String() == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// URL is where the first gateway serves the player page.
+func (n *Net) URL() string { return n.Find("gateway-1").URL() }
+
+// Connections counts the libp2p connections of all peers, each once.
+func (n *Net) Connections() int {
+	ends := 0
+	for _, p := range n.Peers() {
+		ends += p.Connections()
+	}
+	return ends / 2
+}
+
+// Crash kills one peer without goodbye: its workers are killed, its sockets closed.
+func (n *Net) Crash(name string) error {
+	p := n.Find(name)
+	if p == nil {
+		return fmt.Errorf("testnet: no peer named %q", name)
+	}
+	p.Crash()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i, q := range n.peers {
+		if q == p {
+			n.peers = append(n.peers[:i], n.peers[i+1:]...)
+			break
+		}
+	}
+	return nil
+}
+
+// Stop ends all peers at once and returns what went wrong.
+func (n *Net) Stop(ctx context.Context) error {
+	var wg sync.WaitGroup
+	peers := n.Peers()
+	errs := make([]error, len(peers))
+	for i, p := range peers {
+		wg.Go(func() {
+			if err := p.Node.Stop(ctx); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", p.Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Network is the network's name.
+func (n *Net) Network() string { return n.o.Network }
