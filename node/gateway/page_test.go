@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -447,4 +450,56 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 		case <-poll.C:
 		}
 	}
+}
+
+// The latency probes take the video out of the page and press a key from outside.
+func TestPageServesTheProbes(t *testing.T) {
+	r := newRoom(t)
+	r.tab.Goto(r.srv.URL() + "?probe=1#play=novareef") // opened by a person: it starts by itself
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	r.tab.Eval(`(() => { const v = [...document.querySelectorAll('video')].find(x => x.srcObject); document.body.replaceChildren(v);
+	  v.style.cssText = 'position:fixed!important;left:0;top:0;width:640px!important;height:360px!important;max-width:none;opacity:1;display:block'; v.play() })()`, nil)
+	r.tab.Eval(`__press(1)`, nil)
+	waitFor(t, "the probe's key", r.c.held)
+	r.tab.Wait(patch+` > 200`, 3*time.Second)
+	r.tab.Eval(`__press(0)`, nil)
+	r.tab.Wait(patch+` < 60`, 3*time.Second)
+	n := len(r.c.slacks())
+	waitFor(t, "slack reports", func() bool { return len(r.c.slacks()) > n+2 })
+	r.tab.Wait(`Number.isFinite(__slack) && __pc.connectionState === 'connected'`, 3*time.Second)
+	var stages []string
+	r.tab.Eval(`performance.getEntriesByType('mark').map(m => m.name)`, &stages)
+	for _, want := range []string{"click", "local", "post", "answer", "verified", "remote", "connected", "first-frame"} {
+		if !slices.Contains(stages, "framemesh:"+want) {
+			t.Errorf("the timeline lacks %s: %v", want, stages)
+		}
+	}
+	r.tab.NoExceptions()
+}
+
+// A link on a page of somebody else opens the catalogue and starts nothing.
+func TestPageStartsNothingForAnotherSite(t *testing.T) {
+	r := newRoom(t)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<script>location.href = %q</script>`, strings.Replace(r.srv.URL(), "127.0.0.1", "localhost", 1)+"#play=novareef")
+	}))
+	defer other.Close()
+	tab := browsertest.Start(t, browsertest.WithFlag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost")).Tab()
+	tab.Goto(other.URL)
+	tab.Wait(`document.activeElement?.dataset?.app === 'novareef'`, 10*time.Second)
+	if len(r.launches) != 0 {
+		t.Error("another site's link started a game")
+	}
+	tab.NoExceptions()
+}
+
+func TestPageAsksForAClickBeforeSound(t *testing.T) {
+	r := newRoom(t, browsertest.WithFlag("autoplay-policy", "document-user-activation-required"))
+	r.tab.Goto(r.srv.URL() + "#watch=" + r.c.session + ".ee01")
+	r.tab.Wait(stageIsUp+` && !document.querySelector('.unmute').hidden && document.querySelector('audio').paused`, 15*time.Second)
+	r.tab.Screenshot("unmute")
+	r.tab.Click(".unmute")
+	r.tab.Wait(`document.querySelector('.unmute').hidden && !document.querySelector('audio').paused`, 5*time.Second)
+	r.tab.NoExceptions()
 }

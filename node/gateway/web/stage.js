@@ -2,7 +2,7 @@
 // the picture, the sound, the inputs and the words for everything that goes wrong.
 
 import { toast, remembered } from './dom.js';
-import { Session, Peer, browserProblem } from './session.js';
+import { Session, Peer, browserProblem, mark } from './session.js';
 import { VerifyError } from './verify.js';
 import { Refused, Unreachable, getJSON } from './whep.js';
 import { Sender } from './packet.js';
@@ -83,6 +83,7 @@ export class Stage {
   }
 
   async #begin(how) {
+    mark('click');
     const run = ++this.run, { app } = how;
     this.#drop();
     this.how = how;
@@ -143,13 +144,11 @@ export class Stage {
 
   // Browsers keep sound back until the person has touched the page.
   async #wake() {
-    if (!this.audio.srcObject || (!this.audio.paused && !this.hud.silenced)) return;
-    try {
-      await this.audio.play();
-      this.hud.silence(false);
-    } catch (e) {
-      if (e.name === 'NotAllowedError') this.hud.silence(true);
-    }
+    const { audio } = this;
+    if (!audio.srcObject || (!audio.paused && !this.hud.silenced)) return;
+    await audio.play().then(() => this.hud.silence(false), e => {
+      if (e.name === 'NotAllowedError' && audio.srcObject) this.hud.silence(true);
+    });
   }
 
   #first() {

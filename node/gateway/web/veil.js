@@ -53,8 +53,8 @@ export class Veil {
   /** queue shows the place in line. */
   queue(title, position, text, cancel) {
     this.#show('queue', el('h2', {}, 'Every machine is busy'),
-      el('p.place', { 'aria-live': 'polite' }, position > 0 ? el('b', {}, String(position)) : '', position > 1 ? ' players before and with you in line' : position === 1 ? ' – you are next' : ''),
-      el('p', {}, text || `${title} starts by itself as soon as a place is free.`), el('button', { onclick: cancel }, 'Leave the queue'));
+      el('p.place', { 'aria-live': 'polite' }, position > 0 ? el('b', {}, String(position)) : null, position > 1 ? 'your place in line' : position === 1 ? 'you are next' : 'waiting for your place'),
+      text ? el('p', {}, text) : null, el('p.tip', {}, `${title} starts by itself as soon as a place is free.`), el('button', { onclick: cancel }, 'Leave the queue'));
   }
 
   /** wait shows one sentence while something is found out. */

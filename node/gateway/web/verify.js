@@ -31,6 +31,8 @@ export async function openEnvelope(envelope, network, type, subtle = globalThis.
     [kind, payload, signature] = [bytesOf(f, 2), bytesOf(f, 3), bytesOf(f, 5)];
     const kf = fields(k);
     key = bytesOf(kf, 2);
+    // Fields that the format does not have would let anyone make new bytes of a message that still verifies.
+    if (f.some(x => ![1, 2, 3, 5].includes(x.no)) || kf.some(x => x.no > 2)) throw new ProtoError('it has unknown fields');
     if (kf.find(x => x.no === 1)?.value !== 1n || key.length !== 32) throw new ProtoError('the key is not Ed25519');
   } catch (e) {
     if (e instanceof ProtoError) throw new VerifyError('The signed message does not parse: ' + e.message + '.');
@@ -44,7 +46,7 @@ export async function openEnvelope(envelope, network, type, subtle = globalThis.
   } catch {
     throw new CannotVerify('no Ed25519 in this browser');
   }
-  const ok = await subtle.verify({ name: 'Ed25519' }, pub, signature, signedBytes(`framemesh/${network}/${type}/1`, kind, payload));
+  const ok = signature.length === 64 && await subtle.verify({ name: 'Ed25519' }, pub, signature, signedBytes(`framemesh/${network}/${type}/1`, kind, payload));
   if (!ok) throw new VerifyError('The signature is wrong.');
   const peerBytes = concat(idHead, keyHead, key);
   return { peer: base58(peerBytes), peerBytes, payload };
