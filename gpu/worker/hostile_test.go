@@ -59,13 +59,13 @@ func TestHostileModulesEndAlone(t *testing.T) {
 	}
 	before := len(neighbour.units)
 	neighbour.await(t, "the neighbour's next pictures", func() bool { return len(neighbour.units) > before+30 })
-	late := 0
-	for _, s := range neighbour.stats {
-		late += s.Late
+	// How regular its ticks stay depends on the machine; but a
+	// process of its own never stands still while another one loops.
+	if longest := standstill(neighbour.units); longest > hungSteps*watchStep {
+		t.Errorf("the neighbour stood still for %v", longest)
 	}
-	// Generous: the machine that runs this may be busy with other tests.
-	if total := neighbour.units[len(neighbour.units)-1].Tick; uint64(late) > total/4 {
-		t.Errorf("%d of the neighbour's %d ticks were late", late, total)
+	for _, s := range neighbour.stats {
+		t.Logf("neighbour: %.1f pictures a second, %d ticks late, worst %v", s.FPS, s.Late, s.Worst)
 	}
 }
 
