@@ -210,13 +210,13 @@ func TestColdThenSuccessorOnTheSameSnapshot(t *testing.T) {
 		if !d.Ready(snake.SHA256) || d.Ready(chess.SHA256) {
 			t.Error("an app that was loaded counts as compiled, and no other")
 		}
-		snap := p.(*fakeProcess).spec.Snapshot
+		snap, seed := p.(*fakeProcess).spec.Snapshot, p.(*fakeProcess).spec.Seed
 		q, warm, err := slot.Open(&second)
 		if err != nil || warm {
 			t.Fatalf("successor: warm %v, %v", warm, err)
 		}
-		if q.(*fakeProcess).spec.Snapshot != snap || snap == nil {
-			t.Error("the successor does not inherit the snapshot file")
+		if q.(*fakeProcess).spec.Snapshot != snap || snap == nil || q.(*fakeProcess).spec.Seed != seed {
+			t.Error("the successor does not inherit the snapshot file and the seed")
 		}
 		q.Kill()
 	})
@@ -241,6 +241,11 @@ func TestStandby(t *testing.T) {
 		p, warm, err := slot.Open(&s)
 		if err != nil || !warm || fmt.Sprint(s.said) != "[ready]" || fl.count() != before {
 			t.Fatalf("warm %v, %v, told %v, %d started", warm, err, s.said, fl.count()-before)
+		}
+		warmSpec := p.(*fakeProcess).spec
+		p.Kill()
+		if p, warm, err = slot.Open(&sink{}); err != nil || warm || p.(*fakeProcess).spec.Snapshot != warmSpec.Snapshot || p.(*fakeProcess).spec.Seed != warmSpec.Seed {
+			t.Fatalf("the successor of one that waited: warm %v, %v, %+v", warm, err, p.(*fakeProcess).spec)
 		}
 		settle(10 * time.Second)
 		if got := fl.living(); len(got) != 2 {

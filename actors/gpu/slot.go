@@ -13,6 +13,7 @@ type Slot struct {
 	dev  *Device
 	app  App
 	warm *standby // a worker that waited for this, until Open takes it
+	seed uint64
 	snap *worker.SnapshotFile
 	once sync.Once
 }
@@ -22,6 +23,7 @@ type standby struct {
 	app   App
 	proc  Process
 	relay *relay
+	seed  uint64
 	snap  *worker.SnapshotFile
 }
 
@@ -39,7 +41,7 @@ func (s *Slot) Open(sink worker.Sink) (p Process, warm bool, err error) {
 	if w := s.warm; w != nil {
 		s.warm = nil
 		if w.relay.attach(sink) {
-			s.snap = w.snap
+			s.snap, s.seed = w.snap, w.seed
 			return w.proc, true, nil
 		}
 		w.drop()
@@ -48,10 +50,11 @@ func (s *Slot) Open(sink worker.Sink) (p Process, warm bool, err error) {
 		if s.snap, err = worker.NewSnapshotFile(); err != nil {
 			return nil, false, fmt.Errorf("gpu: snapshot file: %w", err)
 		}
+		s.seed = rand.Uint64()
 	}
 	r := newRelay(func(i worker.Info) { _ = s.dev.ref.Tell(compiled{s.app.SHA256, i}) })
 	r.attach(sink)
-	p, err = s.dev.o.Start(s.dev.spec(s.app, s.snap), r)
+	p, err = s.dev.o.Start(s.dev.spec(s.app, s.seed, s.snap), r)
 	return p, false, err
 }
 
@@ -72,10 +75,11 @@ func (s *Slot) Release() {
 	})
 }
 
-// spec is what every worker of this device runs with.
-func (d *Device) spec(app App, snap *worker.SnapshotFile) worker.Spec {
+// spec is what every worker of this device runs with. A snapshot is only of use to a
+// worker with the same seed.
+func (d *Device) spec(app App, seed uint64, snap *worker.SnapshotFile) worker.Spec {
 	return worker.Spec{
-		Module: app.Module, SHA256: app.SHA256, CacheDir: d.o.CacheDir, Seed: rand.Uint64(),
+		Module: app.Module, SHA256: app.SHA256, CacheDir: d.o.CacheDir, Seed: seed,
 		Bitrate: d.o.Bitrate, MemoryLimit: d.o.MemoryLimit, Encoder: d.o.Encoder, Snapshot: snap,
 		Command: d.o.Command, Log: d.o.Log,
 	}

@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -112,7 +113,7 @@ func (s *state) start(c *supervise.Ctx) {
 // compile loads the app in a worker, which fills the cache, and ends it.
 func (d *Device) compile(ctx context.Context, a App) (worker.Info, error) {
 	r := newRelay(nil)
-	p, err := d.o.Start(d.spec(a, nil), r)
+	p, err := d.o.Start(d.spec(a, 0, nil), r)
 	if err != nil {
 		return worker.Info{}, err
 	}
@@ -206,13 +207,13 @@ func (d *Device) standby(ctx context.Context, app App) cameUp {
 	if err != nil {
 		return cameUp{app: app, err: err}
 	}
-	r := newRelay(nil)
-	p, err := d.o.Start(d.spec(app, snap), r)
+	r, seed := newRelay(nil), rand.Uint64()
+	p, err := d.o.Start(d.spec(app, seed, snap), r)
 	if err != nil {
 		_ = snap.Close()
 		return cameUp{app: app, err: err}
 	}
-	w := &standby{app: app, proc: p, relay: r, snap: snap}
+	w := &standby{app: app, proc: p, relay: r, seed: seed, snap: snap}
 	select {
 	case <-r.up:
 		_, err = r.state()
