@@ -51,6 +51,7 @@ const (
 
 	socketBuffer = 1 << 20 // bytes; a key frame leaves in one burst
 	sctpBuffer   = 256 << 10
+	sctpMessage  = 64<<10 - 1 // bytes; without it pion would collect messages of a gigabyte
 )
 
 // ICEServer is a STUN or TURN server that peers may use.
@@ -245,6 +246,7 @@ func (e *Engine) makeAPI() (*webrtc.API, error) {
 	s.SetPrflxAcceptanceMinWait(waitPrflx)
 	s.SetRelayAcceptanceMinWait(waitRelay)
 	s.SetSCTPMaxReceiveBufferSize(sctpBuffer)
+	s.SetSCTPMaxMessageSize(sctpMessage)
 	return webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(reg), webrtc.WithSettingEngine(s)), nil
 }
 

@@ -19,7 +19,8 @@ type badNet struct {
 	percent atomic.Int64 // lost
 	bps     atomic.Int64 // carried; 0 = all
 	lost    atomic.Int64
-	keep    int // bytes; smaller packets always get through
+	deaf    atomic.Bool // nothing arrives
+	keep    int         // bytes; smaller packets always get through
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -42,6 +43,15 @@ func (b *badNet) WriteTo(p []byte, a net.Addr) (int, error) {
 		return len(p), nil
 	}
 	return b.PacketConn.WriteTo(p, a)
+}
+
+func (b *badNet) ReadFrom(p []byte) (int, net.Addr, error) {
+	for {
+		n, a, err := b.PacketConn.ReadFrom(p)
+		if err != nil || !b.deaf.Load() {
+			return n, a, err
+		}
+	}
 }
 
 func (b *badNet) drop(n int) bool {
@@ -107,4 +117,24 @@ func TestBitrateFollowsTheNetwork(t *testing.T) {
 	bad.bps.Store(0)
 	low := k.session.Stats().TargetBPS
 	until(t, "more again", func() bool { return k.session.Stats().TargetBPS > low*9/8 })
+}
+
+// A page whose machine was switched off says nothing. It is noticed and let go.
+func TestAPeerThatVanishesIsLost(t *testing.T) {
+	bad := newBadNet(t)
+	k := newKit(t, func(c *Config) { c.conn = bad })
+	p := k.play("", nil)
+	p.Press(0x1D)
+	until(t, "held", func() bool { return k.app.count(func() int { return len(k.app.inputs) }) > 0 })
+	bad.deaf.Store(true)
+	until(t, "lost", func() bool { return k.app.count(func() int { return len(k.app.left) }) == 1 })
+	k.app.note(func() {
+		if k.app.left[0] != "owner lost" {
+			t.Errorf("left: %v", k.app.left)
+		}
+		if last := k.app.inputs[len(k.app.inputs)-1]; !last.Idle() || last.Flags != 0 {
+			t.Errorf("what it held is still held: %+v", last)
+		}
+	})
+	bad.deaf.Store(false)
 }
