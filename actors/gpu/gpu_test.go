@@ -99,6 +99,11 @@ func (s *sink) say(w string) {
 	defer s.mu.Unlock()
 	s.said = append(s.said, w)
 }
+func (s *sink) told() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprint(s.said)
+}
 func (s *sink) Ready(worker.Info)        { s.say("ready") }
 func (s *sink) Video(worker.AccessUnit)  { s.say("video") }
 func (s *sink) Audio(worker.AudioPacket) { s.say("audio") }
@@ -204,8 +209,8 @@ func TestColdThenSuccessorOnTheSameSnapshot(t *testing.T) {
 		}
 		settle(2 * time.Second)
 		p.Kill()
-		if fmt.Sprint(first.said) != "[ready exited: worker: killed]" {
-			t.Fatalf("the session was told %v", first.said)
+		if first.told() != "[ready exited: worker: killed]" {
+			t.Fatalf("the session was told %v", first.told())
 		}
 		if !d.Ready(snake.SHA256) || d.Ready(chess.SHA256) {
 			t.Error("an app that was loaded counts as compiled, and no other")
@@ -239,8 +244,8 @@ func TestStandby(t *testing.T) {
 		var s sink
 		before := fl.count()
 		p, warm, err := slot.Open(&s)
-		if err != nil || !warm || fmt.Sprint(s.said) != "[ready]" || fl.count() != before {
-			t.Fatalf("warm %v, %v, told %v, %d started", warm, err, s.said, fl.count()-before)
+		if err != nil || !warm || s.told() != "[ready]" || fl.count() != before {
+			t.Fatalf("warm %v, %v, told %v, %d started", warm, err, s.told(), fl.count()-before)
 		}
 		warmSpec := p.(*fakeProcess).spec
 		p.Kill()
@@ -275,6 +280,55 @@ func TestStandby(t *testing.T) {
 	})
 }
 
+func TestSessionTakesOverAWorkerThatStillLoads(t *testing.T) {
+	o := Options{Slots: 2, Installed: func() []App { return []App{snake, chess} }}
+	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
+		settle(500 * time.Millisecond) // snake is half compiled
+		slot, err := d.Acquire(snake)
+		if err != nil || !slot.Warm() || fl.count() != 1 {
+			t.Fatalf("warm %v, %v, %d started", slot.Warm(), err, fl.count())
+		}
+		var s sink
+		p, _, err := slot.Open(&s)
+		if err != nil || s.told() != "[]" {
+			t.Fatal(s.told(), err)
+		}
+		settle(time.Second)
+		if s.told() != "[ready]" || fl.count() != 1 || !d.Ready(snake.SHA256) {
+			t.Errorf("told %v, %d started", s.told(), fl.count())
+		}
+		settle(time.Minute)
+		if fl.count() != 1 {
+			t.Error("apps are compiled while somebody plays")
+		}
+		p.Kill()
+		slot.Release()
+		settle(10 * time.Second)
+		if !d.Ready(chess.SHA256) {
+			t.Error("compiling did not go on afterwards")
+		}
+	})
+}
+
+func TestWhatOnlyMightBeWantedGivesWay(t *testing.T) {
+	o := Options{Slots: 2, Standby: 1, Installed: func() []App { return []App{snake, chess} }}
+	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
+		settle(500 * time.Millisecond) // snake is half compiled
+		slot, err := d.Acquire(chess)
+		if err != nil || slot.Warm() {
+			t.Fatal(slot, err)
+		}
+		if got := fl.living(); len(got) != 0 {
+			t.Errorf("%v still loads while a player waits", got)
+		}
+		slot.Release()
+		settle(20 * time.Second)
+		if !d.Ready(snake.SHA256) || !d.Ready(chess.SHA256) {
+			t.Error("compiling did not go on afterwards")
+		}
+	})
+}
+
 func TestDeadStandbyIsNotHandedOut(t *testing.T) {
 	o := Options{Slots: 2, Standby: 1, Installed: func() []App { return []App{snake} }}
 	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
@@ -292,8 +346,8 @@ func TestDeadStandbyIsNotHandedOut(t *testing.T) {
 			t.Fatalf("a dead worker was handed out: warm %v, %v", warm, err)
 		}
 		settle(2 * time.Second)
-		if fmt.Sprint(s.said) != "[ready]" {
-			t.Fatalf("told %v", s.said)
+		if s.told() != "[ready]" {
+			t.Fatalf("told %v", s.told())
 		}
 		p.Kill()
 		slot.Release()

@@ -29,22 +29,30 @@ type (
 		app  [32]byte
 		info worker.Info
 	}
-	refill struct{}
-	cameUp struct { // the end of starting a standby
+	refill  struct{}
+	spawned struct { // the start of a worker ahead of its session
 		app App
-		by  *standby // nil when it failed
+		by  *standby // nil when there is none
+		err error
+	}
+	cameUp struct { // the end of that start
+		by  *standby
 		err error
 	}
 )
 
-// state is the device's actor.
+// state is the device's actor. It starts workers ahead of their sessions, one at a
+// time: first to keep them waiting, then to compile what is installed. A session that
+// comes takes over the worker of its app, also one that is still loading.
 type state struct {
-	dev      *Device
-	recent   []App // newest first
-	waiting  map[[32]byte]*standby
-	starting bool
-	pending  func()                 // cancels the next refill
-	failed   map[[32]byte]time.Time // when
+	dev     *Device
+	recent  []App // newest first
+	ahead   []App // installed and not compiled yet
+	waiting map[[32]byte]*standby
+	busy    bool     // a worker is being spawned or loads
+	loading *standby // the one that loads; nil while it is being spawned
+	pending func()   // cancels the next refill
+	failed  map[[32]byte]time.Time
 }
 
 func newState(d *Device) *state {
@@ -55,7 +63,13 @@ func newState(d *Device) *state {
 func (s *state) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
-		s.start(c)
+		if s.dev.o.Installed != nil {
+			s.ahead = s.dev.o.Installed()
+		}
+		for _, a := range slices.Backward(s.ahead) {
+			s.touch(a)
+		}
+		s.refill(c)
 	case supervise.Stopping:
 		for _, w := range s.waiting {
 			w.drop()
@@ -65,64 +79,16 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	case released:
 		s.refillSoon(c)
 	case compiled:
-		s.compiled(m)
+		if s.dev.set.add(m.app, m.info) && s.dev.o.Changed != nil {
+			s.dev.o.Changed()
+		}
 	case refill:
 		s.pending = nil
 		s.refill(c)
+	case spawned:
+		s.spawned(c, m)
 	case cameUp:
 		s.cameUp(c, m)
-	}
-}
-
-func (s *state) compiled(m compiled) {
-	if s.dev.set.add(m.app, m.info) && s.dev.o.Changed != nil {
-		s.dev.o.Changed()
-	}
-}
-
-// start compiles what is installed, one app after the other, then keeps a worker of
-// the first waiting.
-func (s *state) start(c *supervise.Ctx) {
-	var apps []App
-	if s.dev.o.Installed != nil {
-		apps = s.dev.o.Installed()
-	}
-	for _, a := range slices.Backward(apps) {
-		s.touch(a)
-	}
-	if len(apps) == 0 {
-		return
-	}
-	dev, self := s.dev, c.Self()
-	c.Go(func(ctx context.Context) any {
-		for _, a := range apps {
-			if ctx.Err() != nil {
-				continue
-			}
-			info, err := dev.compile(ctx, a)
-			if err == nil {
-				_ = self.Tell(compiled{a.SHA256, info})
-			} else if ctx.Err() == nil {
-				dev.o.Log.Warn("app does not load", "app", a.Name, "err", err)
-			}
-		}
-		return refill{}
-	})
-}
-
-// compile loads the app in a worker, which fills the cache, and ends it.
-func (d *Device) compile(ctx context.Context, a App) (worker.Info, error) {
-	r := newRelay(nil)
-	p, err := d.o.Start(d.spec(a, 0, nil), r)
-	if err != nil {
-		return worker.Info{}, err
-	}
-	defer p.Kill()
-	select {
-	case <-r.up:
-		return r.state()
-	case <-ctx.Done():
-		return worker.Info{}, ctx.Err()
 	}
 }
 
@@ -135,6 +101,11 @@ func (s *state) acquire(c *supervise.Ctx, app App) {
 	s.touch(app)
 	slot := &Slot{dev: s.dev, app: app, warm: s.waiting[app.SHA256]}
 	delete(s.waiting, app.SHA256)
+	if l := s.loading; l != nil && l != slot.warm {
+		// A player waits: what only might be wanted gives way. Its end makes room.
+		delete(s.waiting, l.app.SHA256)
+		l.drop()
+	}
 	c.Reply(slot)
 	s.refillSoon(c)
 }
@@ -153,27 +124,44 @@ func (s *state) refillSoon(c *supervise.Ctx) {
 	s.pending = c.After(refillAfter, refill{})
 }
 
-// refill brings the waiting workers in line with what is likely wanted: one step at a
+// refill brings the waiting workers in line with what is likely wanted, one step at a
 // time, so that starting them never takes more than one core.
 func (s *state) refill(c *supervise.Ctx) {
 	want := s.wanted(time.Now())
 	for app, w := range s.waiting {
-		if !w.relay.alive() || !slices.ContainsFunc(want, func(a App) bool { return a.SHA256 == app }) {
+		if !w.relay.alive() || w != s.loading && !slices.ContainsFunc(want, func(a App) bool { return a.SHA256 == app }) {
 			w.drop()
 			delete(s.waiting, app)
 		}
 	}
-	if s.starting {
+	if s.busy {
 		return
 	}
+	next, ok := s.next(want)
+	if !ok {
+		return
+	}
+	s.busy = true
+	dev, self := s.dev, c.Self()
+	c.Go(func(context.Context) any { return dev.spawn(next, self) })
+}
+
+// next picks the app to start a worker of.
+func (s *state) next(want []App) (App, bool) {
 	for _, app := range want {
 		if s.waiting[app.SHA256] == nil {
-			s.starting = true
-			dev := s.dev
-			c.Go(func(ctx context.Context) any { return dev.standby(ctx, app) })
-			return
+			return app, true
 		}
 	}
+	s.ahead = slices.DeleteFunc(s.ahead, func(a App) bool {
+		_, failed := s.failed[a.SHA256]
+		return failed || s.dev.Ready(a.SHA256)
+	})
+	// Compiling takes a core for seconds; those who play come first.
+	if len(s.ahead) == 0 || s.dev.lent.Load() > 0 {
+		return App{}, false
+	}
+	return s.ahead[0], true
 }
 
 // wanted lists the apps that should have a worker waiting.
@@ -194,53 +182,66 @@ func (s *state) wanted(now time.Time) []App {
 	return out
 }
 
+// spawn starts a worker that waits. It runs on a goroutine of the actor.
+func (d *Device) spawn(app App, self supervise.Ref) spawned {
+	snap, err := worker.NewSnapshotFile()
+	if err != nil {
+		return spawned{app: app, err: err}
+	}
+	w := &standby{app: app, seed: rand.Uint64(), snap: snap}
+	w.relay = newRelay(func(i worker.Info) { _ = self.Tell(compiled{app.SHA256, i}) })
+	if w.proc, err = d.o.Start(d.spec(app, w.seed, snap), w.relay); err != nil {
+		_ = snap.Close()
+		return spawned{app: app, err: err}
+	}
+	return spawned{app: app, by: w}
+}
+
 // Discard implements supervise.Discarder.
-func (m cameUp) Discard() {
+func (m spawned) Discard() {
 	if m.by != nil {
 		m.by.drop()
 	}
 }
 
-// standby starts a worker and waits until it is ready.
-func (d *Device) standby(ctx context.Context, app App) cameUp {
-	snap, err := worker.NewSnapshotFile()
-	if err != nil {
-		return cameUp{app: app, err: err}
+func (s *state) spawned(c *supervise.Ctx, m spawned) {
+	if m.by == nil {
+		s.busy = false
+		s.giveUpFor(c, m.app, m.err)
+		return
 	}
-	r, seed := newRelay(nil), rand.Uint64()
-	p, err := d.o.Start(d.spec(app, seed, snap), r)
-	if err != nil {
-		_ = snap.Close()
-		return cameUp{app: app, err: err}
-	}
-	w := &standby{app: app, proc: p, relay: r, seed: seed, snap: snap}
-	select {
-	case <-r.up:
-		_, err = r.state()
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil {
-		w.drop()
-		return cameUp{app: app, err: err}
-	}
-	return cameUp{app: app, by: w}
+	s.loading, s.waiting[m.app.SHA256] = m.by, m.by
+	by := m.by
+	c.Go(func(ctx context.Context) any {
+		select {
+		case <-by.relay.up:
+			_, err := by.relay.state()
+			return cameUp{by, err}
+		case <-ctx.Done():
+			return nil
+		}
+	})
 }
 
 func (s *state) cameUp(c *supervise.Ctx, m cameUp) {
-	s.starting = false
-	if m.by == nil {
-		s.failed[m.app.SHA256] = time.Now()
-		s.dev.o.Log.Warn("no worker could be kept waiting", "app", m.app.Name, "err", m.err)
-		c.After(failedFor, refill{})
-		s.refillSoon(c) // perhaps for another app
-		return
+	s.busy, s.loading = false, nil
+	if s.waiting[m.by.app.SHA256] == m.by { // else a session has it, or it was dropped
+		if m.err != nil {
+			delete(s.waiting, m.by.app.SHA256)
+			m.by.drop()
+			s.giveUpFor(c, m.by.app, m.err)
+			return
+		}
+		delete(s.failed, m.by.app.SHA256)
 	}
-	delete(s.failed, m.app.SHA256)
-	s.waiting[m.app.SHA256] = m.by
-	if info, err := m.by.relay.state(); err == nil {
-		s.compiled(compiled{m.app.SHA256, info})
-	}
+	s.refill(c)
+}
+
+// giveUpFor starts no worker of the app ahead of its session for a while.
+func (s *state) giveUpFor(c *supervise.Ctx, app App, err error) {
+	s.failed[app.SHA256] = time.Now()
+	s.dev.o.Log.Warn("a worker does not start ahead of its session", "app", app.Name, "err", err)
+	c.After(failedFor, refill{})
 	s.refill(c)
 }
 
