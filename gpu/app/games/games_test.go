@@ -82,10 +82,12 @@ func TestSizesRatesAndSeats(t *testing.T) {
 	}
 }
 
-// play is a fixed half minute of somebody at the keyboard.
+// play is somebody at the keyboard, by the number of the tick: always the
+// same, wherever it begins.
 func play(t testing.TB, c *cabinet.Cabinet, ticks int) {
 	c.Sit(0)
-	for i := range ticks {
+	for range ticks {
+		i := int(c.NextTick())
 		c.In.WallMS = int64(1_767_225_600_000 + 17*i)
 		c.Key(0, keySpace, i > 30 && i%50 < 40)
 		c.Key(0, keyUp, i/37%3 == 1)

@@ -93,6 +93,15 @@ func (c *Canvas) Rect(x, y, w, h int, col Color) {
 	if !ok {
 		return
 	}
+	if x1-x0 < 6 { // too narrow for copying to pay
+		for y := y0; y < y1; y++ {
+			row := c.Pix[y*c.W+x0 : y*c.W+x1]
+			for i := range row {
+				row[i] = uint32(col)
+			}
+		}
+		return
+	}
 	first := c.Pix[y0*c.W+x0 : y0*c.W+x1]
 	fill(first, uint32(col))
 	for y := y0 + 1; y < y1; y++ {

@@ -16,8 +16,17 @@ func NewImage(w, h int) *Image { return &Image{W: w, H: h, Pix: make([]uint32, w
 // with it in Init. Each pixel is sampled at four points, so edges are smooth.
 func Paint(w, h int, at func(u, v float64) (r, g, b, a float64)) *Image {
 	img := NewImage(w, h)
-	for y := range h {
+	img.PaintRows(0, h, at)
+	return img
+}
+
+// PaintRows paints the rows y0 to y1-1 of an image like Paint: for art that
+// is made a little with each tick instead of all at the start.
+func (m *Image) PaintRows(y0, y1 int, at func(u, v float64) (r, g, b, a float64)) {
+	w, h := m.W, m.H
+	for y := max(y0, 0); y < min(y1, h); y++ {
 		for x := range w {
+			m.Pix[y*w+x] = 0
 			var sr, sg, sb, sa float64
 			for k := range 4 {
 				u := (float64(x)+0.25+0.5*float64(k&1))/float64(w)*2 - 1
@@ -29,11 +38,10 @@ func Paint(w, h int, at func(u, v float64) (r, g, b, a float64)) *Image {
 				}
 			}
 			if sa > 0 {
-				img.Pix[y*w+x] = uint32(sa/4*255+0.5)<<24 | uint32(sb/sa*255+0.5)<<16 | uint32(sg/sa*255+0.5)<<8 | uint32(sr/sa*255+0.5)
+				m.Pix[y*w+x] = uint32(sa/4*255+0.5)<<24 | uint32(sb/sa*255+0.5)<<16 | uint32(sg/sa*255+0.5)<<8 | uint32(sr/sa*255+0.5)
 			}
 		}
 	}
-	return img
 }
 
 func unit(v float64) float64 { return min(max(v, 0), 1) }
@@ -86,6 +94,33 @@ func (m *Image) Flat(col Color) *Image {
 	out := NewImage(m.W, m.H)
 	for i, p := range m.Pix {
 		out.Pix[i] = p&0xff000000 | uint32(col)&0xffffff
+	}
+	return out
+}
+
+// Outlined returns the image with an edge of r pixels in a colour around it
+// and a shadow of the same colour below, on a picture 2r wider and 4r taller.
+func (m *Image) Outlined(r int, col Color) *Image {
+	out := NewImage(m.W+2*r, m.H+4*r)
+	edge := uint32(col) | 0xff000000
+	for y := range m.H {
+		for x := range m.W {
+			if m.Pix[y*m.W+x]>>24 < 128 {
+				continue
+			}
+			for dy := -r; dy <= 2*r; dy++ {
+				for dx := -r; dx <= r; dx++ {
+					out.Pix[(y+r+dy)*out.W+x+r+dx] = edge
+				}
+			}
+		}
+	}
+	for y := range m.H {
+		for x := range m.W {
+			if p := m.Pix[y*m.W+x]; p>>24 >= 128 {
+				out.Pix[(y+r)*out.W+x+r] = p
+			}
+		}
 	}
 	return out
 }

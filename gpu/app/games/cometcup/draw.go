@@ -27,7 +27,6 @@ type art struct {
 	tail   *sdk.Image
 	big    *sdk.Image
 	logo   *sdk.Image
-	shadow *sdk.Image
 }
 
 func (a *art) paint() {
@@ -42,8 +41,7 @@ func (a *art) paint() {
 	a.logo = sdk.TextImage("COMET CUP", 8, func(u, v float64) sdk.Color {
 		c := colors[0].Mix(colors[1], int(u*256))
 		return c.Mix(white, int(max(0, 0.6-v)*300))
-	})
-	a.shadow = a.logo.Flat(sdk.Hex(0x040610))
+	}).Outlined(3, sdk.Hex(0x040610))
 }
 
 // paintField makes the table: a starry ground with a grid, and lines of
@@ -256,9 +254,6 @@ func (g *game) drawWords(pic *sdk.Canvas) {
 	switch g.mode {
 	case demo:
 		x, y := cx-g.art.logo.W/2, 86+int(4*math.Sin(float64(g.tick)*0.05))
-		for _, d := range [...][2]int{{-3, 0}, {3, 0}, {0, -3}, {0, 3}, {4, 6}} {
-			pic.Draw(g.art.shadow, x+d[0], y+d[1])
-		}
 		pic.Draw(g.art.logo, x, y)
 		if g.tick/28&1 == 0 {
 			pic.TextShadow(cx-sdk.TextWidth("PRESS ANY KEY OR TOUCH", 2)/2, 226, 2, "PRESS ANY KEY OR TOUCH", white)

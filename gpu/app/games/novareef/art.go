@@ -28,21 +28,21 @@ const frames = 4
 
 // art is everything painted once at the start.
 type art struct {
-	ship     [5]*sdk.Image // by tilt
-	shell    *sdk.Image
-	drone    *sdk.Image
-	shot     *sdk.Image
-	enemies  [kinds][frames]*sdk.Image
-	white    [kinds][frames]*sdk.Image
-	boss     [4][frames]*sdk.Image // by sector
-	bullet   [8]*sdk.Image
-	core     [8]*sdk.Image // what of a bullet hurts, readable on any background
-	glowMid  [8]*sdk.Image
-	glowBig  [8]*sdk.Image
-	halo     [8]*sdk.Image
-	items    [4]*sdk.Image
-	logo     *sdk.Image
-	logoDark *sdk.Image
+	ship    [5]*sdk.Image // by tilt
+	shell   *sdk.Image
+	drone   *sdk.Image
+	shot    *sdk.Image
+	enemies [kinds][frames]*sdk.Image
+	white   [kinds][frames]*sdk.Image
+	boss    [frames]*sdk.Image // of the present sector, painted bit by bit
+	bossRow int                // next row of all frames to paint
+	bullet  [8]*sdk.Image
+	core    [8]*sdk.Image // what of a bullet hurts, readable on any background
+	glowMid [8]*sdk.Image
+	glowBig [8]*sdk.Image
+	halo    [8]*sdk.Image
+	items   [4]*sdk.Image
+	logo    *sdk.Image
 }
 
 func (a *art) paint() {
@@ -65,9 +65,7 @@ func (a *art) paint() {
 		a.enemies[lamp][f] = paintLamp(t)
 		a.enemies[urchin][f] = paintUrchin(t)
 		a.enemies[eel][f] = paintEel(t)
-		for s := range a.boss {
-			a.boss[s][f] = paintBoss(s, t)
-		}
+		a.boss[f] = sdk.NewImage(130, 122)
 	}
 	for k := range kinds {
 		for f := range frames {
@@ -91,8 +89,7 @@ func (a *art) paint() {
 			return c.Mix(sdk.Hex(0xffffff), int((0.5-v)*400))
 		}
 		return c.Scale(256 - int((v-0.5)*180))
-	})
-	a.logoDark = a.logo.Flat(sdk.Hex(0x060818))
+	}).Outlined(4, sdk.Hex(0x060818))
 }
 
 // paintCore is a white bead in a coloured ring with a dark edge.
@@ -311,13 +308,24 @@ var bossTints = [4][2][3]float64{
 	{{0.65, 0.22, 0.12}, {1, 0.75, 0.25}},
 }
 
-// paintBoss makes a horned, many-plated shell around one eye; the sector
-// decides its colours, its spikes and its plates.
-func paintBoss(sector int, t float64) *sdk.Image {
+// growBoss paints two more rows of the leviathan of a sector, in each of its
+// frames. It is finished long before it appears, and nobody waited for it.
+func (a *art) growBoss(sector int) {
+	if a.bossRow < a.boss[0].H {
+		for f, img := range a.boss {
+			paintBoss(img, a.bossRow, a.bossRow+2, sector, float64(f)/frames)
+		}
+		a.bossRow += 2
+	}
+}
+
+// paintBoss makes rows of a horned, many-plated shell around one eye; the
+// sector decides its colours, its spikes and its plates.
+func paintBoss(img *sdk.Image, y0, y1, sector int, t float64) {
 	shell, glow := bossTints[sector][0], bossTints[sector][1]
 	spikes := float64(5 + 2*sector)
 	pulse := 0.5 + 0.5*math.Sin(t*2*math.Pi)
-	return sdk.Paint(130, 122, func(u, v float64) (r, g, b, a float64) {
+	img.PaintRows(y0, y1, func(u, v float64) (r, g, b, a float64) {
 		d := math.Hypot(u, v*1.02)
 		ang := math.Atan2(v, u)
 		if e := math.Hypot(u+0.24, v); e < 0.25 {

@@ -14,6 +14,7 @@ var (
 
 func (g *game) draw(pic *sdk.Canvas) {
 	g.sky.draw(pic)
+	g.art.growBoss(g.script.sector)
 	if g.shake > 0.5 && g.mode != paused {
 		pic.OX = int(g.shake * math.Sin(float64(g.tick)*2.1))
 		pic.OY = int(g.shake * math.Sin(float64(g.tick)*2.9))
@@ -92,7 +93,7 @@ func (g *game) drawBoss(pic *sdk.Canvas) {
 			pic.DrawAddScaled(g.art.bullet[hue], x+int(math.Cos(a)*r), y+int(math.Sin(a)*r), 210-k*20)
 		}
 	}
-	pic.DrawCentered(g.art.boss[g.script.sector][f], x, y)
+	pic.DrawCentered(g.art.boss[f], x, y)
 	if b.hit > 0 {
 		pic.DrawAddScaled(g.art.glowBig[hueWhite], x-14, y, 60*b.hit)
 	}
@@ -199,10 +200,7 @@ func (g *game) drawHUD(pic *sdk.Canvas) {
 
 func (g *game) drawTitle(pic *sdk.Canvas) {
 	lift := int(5 * math.Sin(float64(g.tick)*0.04))
-	x, y := (width-g.art.logo.W)/2, 84+lift
-	for _, d := range [...][2]int{{-3, 0}, {3, 0}, {0, -3}, {0, 3}, {5, 6}} {
-		pic.Draw(g.art.logoDark, x+d[0], y+d[1])
-	}
+	x, y := (width-g.art.logo.W)/2, 80+lift
 	pic.Draw(g.art.logo, x, y)
 	// A shine that runs along the letters now and then.
 	if s := g.tick % 240 * 6; s < width {

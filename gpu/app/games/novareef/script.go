@@ -47,6 +47,7 @@ func (g *game) enterSector() {
 	s := &g.script
 	s.wave, s.wait, s.siren = 0, 130, 0
 	g.sky.setSector(s.sector)
+	g.art.bossRow = 0
 	g.say(sectorNames[s.sector], 150)
 }
 
