@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -146,7 +148,8 @@ func (t *Topic) Subscribe(ctx context.Context, handle func(Message)) error {
 }
 
 // OnJoin calls handle for each peer that takes part in the topic, those already there
-// first, until ctx ends or Close. It lets a publisher repeat itself for a newcomer.
+// first, until ctx ends or Close. It lets a publisher repeat itself for a newcomer:
+// what is published from then on reaches the peer.
 func (t *Topic) OnJoin(ctx context.Context, handle func(peer.ID)) error {
 	events, err := t.topic.EventHandler()
 	if err != nil {
@@ -154,16 +157,47 @@ func (t *Topic) OnJoin(ctx context.Context, handle func(peer.ID)) error {
 	}
 	return t.g.reader(ctx, func(ctx context.Context) {
 		defer events.Cancel()
+		waiting := map[peer.ID]time.Time{} // until when
 		for {
-			e, err := events.NextPeerEvent(ctx)
-			if err != nil {
+			e, err := nextEvent(ctx, events, len(waiting) > 0)
+			switch {
+			case ctx.Err() != nil:
 				return
+			case err == nil && e.Type == pubsub.PeerJoin && len(waiting) < maxJoining:
+				waiting[e.Peer] = time.Now().Add(joinWait)
+			case err == nil && e.Type == pubsub.PeerLeave:
+				delete(waiting, e.Peer)
 			}
-			if e.Type == pubsub.PeerJoin {
-				handle(e.Peer)
+			for _, id := range t.topic.ListPeers() {
+				if _, ok := waiting[id]; ok {
+					delete(waiting, id)
+					handle(id)
+				}
 			}
+			now := time.Now()
+			maps.DeleteFunc(waiting, func(_ peer.ID, until time.Time) bool {
+				return now.After(until) // it takes no stream of ours
+			})
 		}
 	})
+}
+
+// A peer may say that it takes part before there is a stream to send to it; pubsub
+// tells of the first and drops what is sent before the second.
+const (
+	joinLook   = 20 * time.Millisecond
+	joinWait   = 10 * time.Second
+	maxJoining = 1024
+)
+
+// nextEvent waits for the next event, or at most joinLook if hurry is set.
+func nextEvent(ctx context.Context, events *pubsub.TopicEventHandler, hurry bool) (pubsub.PeerEvent, error) {
+	if hurry {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, joinLook)
+		defer cancel()
+	}
+	return events.NextPeerEvent(ctx)
 }
 
 // reader runs a loop that Close waits for.
