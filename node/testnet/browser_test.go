@@ -1,0 +1,284 @@
+package testnet
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/framemesh/framemesh/actors/session"
+	"github.com/framemesh/framemesh/node/gateway/browsertest"
+)
+
+const (
+	game     = "novareef"
+	playing  = `document.querySelector('.veil').hidden && !document.getElementById('stage').hidden && document.querySelector('video').videoWidth > 0`
+	gone     = `document.querySelector('.veil h2')?.textContent === 'The machine that ran your game stopped answering'`
+	tampered = `document.querySelector('.veil h2')?.textContent === 'The gateway changed the answer'`
+	// look is a 64×36 thumbnail of the picture shown now, as an array of bytes.
+	look = `(() => { const v = document.querySelector('video'), c = document.createElement('canvas'); c.width = 64; c.height = 36;
+	  const g = c.getContext('2d'); g.drawImage(v, 0, 0, 64, 36); return [...g.getImageData(0, 0, 64, 36).data] })()`
+	// rms is the loudest of the sound within three seconds.
+	rms = `(async () => { const a = document.querySelector('audio'), x = new AudioContext(); await x.resume();
+	  const n = x.createAnalyser(); x.createMediaStreamSource(a.srcObject).connect(n); const d = new Float32Array(n.fftSize); let top = 0;
+	  for (let i = 0; i < 100; i++) { await new Promise(r => setTimeout(r, 30)); n.getFloatTimeDomainData(d); top = Math.max(top, Math.sqrt(d.reduce((s, y) => s + y * y, 0) / d.length)); if (top > 0.01) return top }
+	  return top })()`
+	// gaps notes the longest time between two pictures from now on.
+	gaps = `(() => { const v = document.querySelector('video'); let last = performance.now(); window.longestGap = 0;
+	  const f = () => { const n = performance.now(); window.longestGap = Math.max(window.longestGap, n - last); last = n; v.requestVideoFrameCallback(f) };
+	  v.requestVideoFrameCallback(f) })()`
+)
+
+func openPage(t *testing.T, n *Net) (*browsertest.Browser, *browsertest.Tab) {
+	t.Helper()
+	b := browsertest.Start(t)
+	tab := b.Tab()
+	tab.Goto(n.URL())
+	tab.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), 15*time.Second)
+	return b, tab
+}
+
+func play(t *testing.T, tab *browsertest.Tab, app string) {
+	t.Helper()
+	tab.Click(fmt.Sprintf(`[data-app="%s"]`, app))
+	tab.Wait(playing, 20*time.Second)
+}
+
+// sessions lists what all containers run.
+func sessions(t *testing.T, n *Net) (out []session.Summary, where []string) {
+	t.Helper()
+	for _, p := range n.Peers() {
+		if c := p.Container(); c != nil {
+			ss, err := c.Sessions(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range ss {
+				if s.Phase == session.Playing || s.Phase == session.Paused {
+					out, where = append(out, s), append(where, p.Name)
+				}
+			}
+		}
+	}
+	return out, where
+}
+
+// pause lets the game run for a while: what it shows then is what is looked at.
+func pause(tab *browsertest.Tab, ms int) {
+	tab.Eval(fmt.Sprintf(`new Promise(r => setTimeout(r, %d))`, ms), nil)
+}
+
+// difference is the mean change of a picture's bytes.
+func difference(a, b []int) float64 {
+	sum := 0
+	for i := range a {
+		d := a[i] - b[i]
+		sum += max(d, -d)
+	}
+	return float64(sum) / float64(max(len(a), 1))
+}
+
+func TestPlayInABrowser(t *testing.T) {
+	n := start(t, Options{Containers: 2, Indexers: 2, Checkers: 1, Slots: 1})
+	b, tab := openPage(t, n)
+	tab.Wait(`[...document.images].every(i => i.complete)`, 10*time.Second)
+	tab.Screenshot("mesh-catalogue")
+	play(t, tab, game)
+
+	// the title screen gives way to the game when a key is pressed
+	pause(tab, 600)
+	var before, after []int
+	tab.Eval(look, &before)
+	tab.Key("Enter", true)
+	pause(tab, 100)
+	tab.Key("Enter", false)
+	tab.Key("Space", true)
+	pause(tab, 1200)
+	tab.Eval(look, &after)
+	tab.Key("Space", false)
+	if d := difference(before, after); d < 3 {
+		t.Errorf("keys changed the picture by %.2f of 255 only", d)
+	}
+	var loud float64
+	tab.Eval(rms, &loud)
+	if loud < 0.005 {
+		t.Errorf("the sound's RMS is %g", loud)
+	}
+	tab.Key("F9", true)
+	tab.Wait(`!document.querySelector('.stats').hidden`, 2*time.Second)
+	tab.Wait(`document.querySelector('[data-stat=match]').textContent.includes('verified') && document.querySelector('[data-stat=answer]').textContent.includes('verified')`, 5*time.Second)
+	pause(tab, 1500)
+	tab.Screenshot("mesh-playing")
+	tab.Key("F9", true)
+	tab.Wait(`document.querySelector('.stats').hidden`, 2*time.Second)
+
+	// a reload resumes the same session
+	was, _ := sessions(t, n)
+	if len(was) != 1 {
+		t.Fatalf("%d sessions", len(was))
+	}
+	tab.Reload()
+	tab.Wait(playing, 15*time.Second)
+	now, _ := sessions(t, n)
+	if len(now) != 1 || now[0].ID != was[0].ID {
+		t.Fatalf("the reload did not resume: %v then %v", was, now)
+	}
+
+	// a second tab watches by link
+	var links []string
+	tab.Eval(`document.querySelector('[aria-label="Invite somebody"]').click()`, nil)
+	tab.Eval(`[...document.querySelectorAll('dialog input')].map(i => i.value)`, &links)
+	if len(links) == 0 {
+		t.Fatal("no invitation")
+	}
+	watcher := b.Tab()
+	watcher.Goto(links[len(links)-1])
+	watcher.Wait(playing, 15*time.Second)
+	until(t, "the container counts two pages", 5*time.Second, func() bool { ss, _ := sessions(t, n); return len(ss) == 1 && ss[0].Viewers == 2 })
+	watcher.Screenshot("mesh-watching")
+	watcher.NoExceptions()
+
+	// stop frees the slot
+	tab.Eval(`document.querySelector('dialog')?.close(), document.querySelector('[data-tool=stop]').click()`, nil)
+	tab.Wait(`document.getElementById('stage').hidden`, 5*time.Second)
+	until(t, "the slot is free", 10*time.Second, func() bool {
+		ss, _ := sessions(t, n)
+		return len(ss) == 0
+	})
+	tab.NoExceptions()
+}
+
+// patch is the brightness of the test card's patch in the picture shown now.
+const patch = `(() => { const v = document.querySelector('video'), c = document.createElement('canvas'); c.width = c.height = 1;
+  const g = c.getContext('2d'); g.drawImage(v, 20, 45, 20, 20, 0, 0, 1, 1); return g.getImageData(0, 0, 1, 1).data[1] })()`
+
+func TestAKeyIsSeenWhileItIsHeldAndNoLonger(t *testing.T) {
+	n := start(t, Options{Containers: 1, Slots: 1})
+	_, tab := openPage(t, n)
+	play(t, tab, "latency")
+	for range 3 {
+		tab.Wait(patch+` < 60`, 5*time.Second)
+		tab.Key("KeyZ", true)
+		tab.Wait(patch+` > 200`, 5*time.Second)
+		tab.Key("KeyZ", false)
+	}
+	tab.Wait(patch+` < 60`, 5*time.Second)
+	tab.NoExceptions()
+}
+
+func TestAKilledWorkerComesBackByItself(t *testing.T) {
+	n := start(t, Options{Containers: 1, Slots: 1})
+	_, tab := openPage(t, n)
+	play(t, tab, game)
+	tab.Key("Enter", true)
+	pause(tab, 2500) // at least one snapshot is taken
+	tab.Key("Enter", false)
+	tab.Eval(gaps, nil)
+	ss, _ := sessions(t, n)
+	if len(ss) != 1 || ss[0].PID == 0 {
+		t.Fatalf("%+v", ss)
+	}
+	if err := syscall.Kill(ss[0].PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var after []session.Summary
+	until(t, "a new worker", 10*time.Second, func() bool {
+		after, _ = sessions(t, n)
+		return len(after) == 1 && after[0].Restarts == 1 && after[0].PID != 0 && after[0].PID != ss[0].PID
+	})
+	tab.Wait(`window.longestGap > 0 && document.querySelector('.veil').hidden`, 5*time.Second)
+	pause(tab, 1500)
+	var gap float64
+	tab.Eval(`window.longestGap`, &gap)
+	t.Logf("longest time without a picture: %.0f ms", gap)
+	if after[0].ID != ss[0].ID {
+		t.Error("it is another session")
+	}
+	tab.Screenshot("worker-restarted")
+	tab.NoExceptions()
+}
+
+func TestAPulledPlugIsSaidAndTheNextMachineIsOffered(t *testing.T) {
+	n := start(t, Options{Containers: 2, Slots: 1})
+	_, tab := openPage(t, n)
+	play(t, tab, game)
+	_, where := sessions(t, n)
+	if len(where) != 1 {
+		t.Fatal(where)
+	}
+	if err := n.Crash(where[0]); err != nil {
+		t.Fatal(err)
+	}
+	took := tab.Wait(gone, 15*time.Second)
+	t.Logf("the page said so after %v", took)
+	tab.Screenshot("plug-pulled")
+	tab.Click(`.veil button.primary`)
+	tab.Wait(playing, 20*time.Second)
+	if _, next := sessions(t, n); len(next) != 1 || next[0] == where[0] {
+		t.Errorf("the next match is %v", next)
+	}
+	tab.NoExceptions()
+}
+
+func TestAGatewayThatChangesTheAnswerIsCaught(t *testing.T) {
+	n := start(t, Options{Containers: 1, Slots: 1})
+	to, err := url.Parse(n.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = to.Host
+			r.Out.Header.Set("Origin", strings.TrimSuffix(to.String(), "/"))
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/sdp") {
+				return nil
+			}
+			b, err := io.ReadAll(r.Body)
+			if err != nil {
+				return err
+			}
+			head, rest, ok := strings.Cut(string(b), "a=fingerprint:sha-256 ")
+			if !ok {
+				return fmt.Errorf("the answer has no fingerprint")
+			}
+			first := "00"
+			if strings.HasPrefix(rest, first) {
+				first = "FF"
+			}
+			r.Body = io.NopCloser(strings.NewReader(head + "a=fingerprint:sha-256 " + first + rest[2:]))
+			return nil
+		},
+	}
+	s := httptest.NewServer(proxy)
+	defer s.Close()
+	tab := browsertest.Start(t).Tab()
+	tab.Goto(s.URL)
+	tab.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), 15*time.Second)
+	tab.Click(fmt.Sprintf(`[data-app=%s]`, game))
+	tab.Wait(tampered, 15*time.Second)
+	tab.Screenshot("mesh-tampered")
+}
+
+func TestTwoPlayersRaceForTheLastSlot(t *testing.T) {
+	n := start(t, Options{Containers: 1, Slots: 1})
+	b, first := openPage(t, n)
+	play(t, first, game)
+	second := b.Tab()
+	second.Goto(n.URL())
+	second.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), 15*time.Second)
+	second.Click(fmt.Sprintf(`[data-app=%s]`, game))
+	second.Wait(`/line|queue|next|turn/i.test(document.querySelector('.veil')?.innerText || '')`, 10*time.Second)
+	second.Screenshot("mesh-queue")
+	first.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
+	second.Wait(playing, 20*time.Second)
+	second.NoExceptions()
+}
