@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/p2p/rpc"
@@ -385,6 +387,80 @@ func TestFetchesAnAppItLacks(t *testing.T) {
 		synctest.Wait()
 		if _, err := m.signal(r, stream.RoleOwner, ping()); !errors.Is(err, rpc.ErrNotFound) {
 			t.Errorf("an app that nobody has: %v", err)
+		}
+	})
+}
+
+func TestWastedLeases(t *testing.T) {
+	run(t, 1, nil, func(m *mesh) {
+		for range wastedMost {
+			m.lease()
+			time.Sleep(11 * time.Second) // nobody offers
+		}
+		if _, err := m.ask(gateway, m.certificate(snake, nil), random16(), true, nil); !errors.Is(err, rpc.ErrBusy) {
+			t.Errorf("a wasteful gateway got %v", err)
+		}
+		r, err := m.ask(rival, m.certificate(snake, nil), random16(), true, nil)
+		if err != nil || len(r.SessionId) == 0 {
+			t.Errorf("another gateway got %v, %v", r, err)
+		}
+		if _, err := m.signal(r, stream.RoleOwner, offer("page")); err != nil {
+			t.Fatal(err)
+		}
+		m.end(r)
+		time.Sleep(wastedFor)
+		l := m.lease() // forgiven
+		if _, err := m.signal(l, stream.RoleOwner, offer("page")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w, now := wasted{}, time.Unix(1000, 0)
+	for i := range 5 {
+		w.add(gateway, now.Add(time.Duration(i)*10*time.Second))
+	}
+	if !w.tooMany(gateway, 2, now.Add(50*time.Second)) || w.tooMany(gateway, 3, now.Add(50*time.Second)) || w.tooMany(rival, 1, now) {
+		t.Error("five wasted leases are too many for two slots and not for three")
+	}
+	if w.tooMany(gateway, 1, now.Add(85*time.Second)) {
+		t.Error("old ones are not forgiven one by one")
+	}
+	w.forget(now.Add(time.Hour))
+	if len(w) != 0 {
+		t.Errorf("kept %v", w)
+	}
+}
+
+// FuzzRequests gives the handlers what decodes and means nothing: they answer with a
+// code and never panic.
+func FuzzRequests(f *testing.F) {
+	seed := func(m proto.Message) {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	seed(&wire.ReserveRequest{Certificate: []byte{1}, Nonce: make([]byte, 16), Queue: true})
+	seed(&wire.ReserveRequest{Nonce: make([]byte, 16), Ticket: make([]byte, 16)})
+	seed(&wire.SignalRequest{SessionId: make([]byte, 16), Token: make([]byte, 32), Step: &wire.SignalRequest_Offer{}})
+	seed(&wire.SignalRequest{SessionId: make([]byte, 16), Step: &wire.SignalRequest_Leave{Leave: &wire.Leave{EndSession: true}}})
+	m := newMesh(f, 1, nil)
+	lease := m.lease()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r wire.ReserveRequest
+		if proto.Unmarshal(b, &r) == nil {
+			if _, err := m.onReserve(context.Background(), gateway, &r); err != nil && rpc.CodeOf(err) == wire.Code_INTERNAL {
+				t.Errorf("%v gave %v", &r, err)
+			}
+		}
+		var s wire.SignalRequest
+		if proto.Unmarshal(b, &s) == nil {
+			for _, id := range [][]byte{s.SessionId, lease.SessionId} {
+				s.SessionId = id
+				if _, err := m.onSignal(context.Background(), gateway, &s); err != nil && rpc.CodeOf(err) == wire.Code_INTERNAL {
+					t.Errorf("%v gave %v", &s, err)
+				}
+			}
 		}
 	})
 }

@@ -148,8 +148,10 @@ const network = "test"
 
 // mesh is a container on fakes in virtual time, and what a gateway would do.
 type mesh struct {
-	*testing.T
+	testing.TB
 	*Container
+	sys  *supervise.System
+	wait func() // until nothing moves
 	dev  *fakeDevice
 	apps *fakeApps
 	key  crypto.PrivKey
@@ -223,7 +225,7 @@ func verifyPlain(b []byte, _ string) (*wire.Certificate, error) {
 // ask reserves as a gateway does.
 func (m *mesh) ask(from peer.ID, cert []byte, n nonce, queue bool, ticket []byte) (*wire.ReserveResponse, error) {
 	resp, err := m.onReserve(context.Background(), from, &wire.ReserveRequest{Certificate: cert, Nonce: n[:], Queue: queue, Ticket: ticket})
-	synctest.Wait()
+	m.wait()
 	return resp, err
 }
 
@@ -241,7 +243,7 @@ func (m *mesh) signal(l *wire.ReserveResponse, role stream.Role, req *wire.Signa
 	t := stream.Token(l.GetSecret(), role)
 	req.SessionId, req.Token = l.GetSessionId(), t[:]
 	resp, err := m.onSignal(context.Background(), gateway, req)
-	synctest.Wait()
+	m.wait()
 	return resp, err
 }
 
@@ -265,37 +267,46 @@ func (m *mesh) end(l *wire.ReserveResponse) {
 	}
 }
 
+// newMesh starts a container.
+func newMesh(t testing.TB, slots int, change func(*Options)) *mesh {
+	t.Helper()
+	sys, err := supervise.NewSystem(supervise.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mesh{TB: t, sys: sys, dev: &fakeDevice{slots: slots}, apps: &fakeApps{apps: map[[32]byte]App{}}, key: key, wait: func() {}}
+	m.apps.add(snake)
+	o := Options{System: sys, Key: key, Network: network, Region: "eu", Apps: m.apps, Device: m.dev, Publish: m.publish, Verify: verifyPlain,
+		Stream: func(_ string, h stream.Handler, i stream.SessionInfo) (session.Stream, error) {
+			return &fakeStream{h: h, info: i, m: m}, nil
+		},
+		Score: 1500, Encoders: []string{"fake"}, Price: 20_000}
+	if change != nil {
+		change(&o)
+	}
+	if m.Container, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// run tells a story in virtual time.
 func run(t *testing.T, slots int, change func(*Options), story func(m *mesh)) {
 	synctest.Test(t, func(t *testing.T) {
-		sys, err := supervise.NewSystem(supervise.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := &mesh{T: t, dev: &fakeDevice{slots: slots}, apps: &fakeApps{apps: map[[32]byte]App{}}, key: key}
-		m.apps.add(snake)
-		o := Options{System: sys, Key: key, Network: network, Region: "eu", Apps: m.apps, Device: m.dev, Publish: m.publish, Verify: verifyPlain,
-			Stream: func(_ string, h stream.Handler, i stream.SessionInfo) (session.Stream, error) {
-				return &fakeStream{h: h, info: i, m: m}, nil
-			},
-			Score: 1500, Encoders: []string{"fake"}, Price: 20_000}
-		if change != nil {
-			change(&o)
-		}
-		if m.Container, err = New(o); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Start(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		m := newMesh(t, slots, change)
+		m.wait = synctest.Wait
+		m.wait()
 		story(m)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := sys.Stop(ctx); err != nil {
+		if err := m.sys.Stop(ctx); err != nil {
 			t.Error(err)
 		}
 		if m.dev.lent != 0 || m.dev.most > slots {

@@ -17,7 +17,7 @@ var _ prometheus.Collector = (*metrics)(nil)
 func newMetrics() *metrics {
 	return &metrics{
 		reservations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "framemesh_container_reservations_total",
-			Help: "Reservation requests by result: leased, again, queued, waiting, busy, refused."}, []string{"result"}),
+			Help: "Reservation requests by result: leased, again, queued, waiting, busy, wasteful, refused."}, []string{"result"}),
 		ads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "framemesh_container_ads_total",
 			Help: "Ads gossiped by result: ok, failed."}, []string{"result"}),
 		sessions: prometheus.NewGauge(prometheus.GaugeOpts{Name: "framemesh_container_sessions", Help: "Sessions, leases included."}),

@@ -77,6 +77,7 @@ type state struct {
 	byRef     map[supervise.Ref]*lease
 	used      map[[16]byte]used // by match request, for as long as a certificate is good
 	queue     queue
+	wasted    wasted
 	quality   quality
 	idleSince time.Time
 	closing   bool
@@ -93,7 +94,7 @@ type state struct {
 
 func newState(c *Container) *state {
 	return &state{c: c, leases: map[[16]byte]*lease{}, byNonce: map[nonce]*lease{}, byRef: map[supervise.Ref]*lease{},
-		used: map[[16]byte]used{}, idleSince: time.Now(), adGap: adSpacing}
+		used: map[[16]byte]used{}, wasted: wasted{}, idleSince: time.Now(), adGap: adSpacing}
 }
 
 // Receive implements supervise.Behavior.
@@ -168,6 +169,9 @@ func (s *state) reserve(c *supervise.Ctx, m reserve) (resp *wire.ReserveResponse
 	}
 	if !m.here && s.c.o.Fetch == nil {
 		return nil, "refused", rpc.Errorf(wire.Code_NOT_FOUND, "this machine does not have the app and fetches none; match again")
+	}
+	if s.wasted.tooMany(m.from, s.slots(), now) {
+		return nil, "wasteful", busy("too many reservations through this gateway were never used; try again in a minute")
 	}
 	if s.free() > 0 {
 		l, err := s.open(c, waiter{nonce: m.nonce, from: m.from, app: m.app, title: m.title}, now)
@@ -300,6 +304,9 @@ func (s *state) ended(c *supervise.Ctx, ref supervise.Ref) {
 	s.c.metrics.restarts.Add(float64(l.sum.Restarts))
 	s.c.metrics.sessions.Set(float64(len(s.leases)))
 	now := time.Now()
+	if !l.sum.Offered && !now.Before(l.expires) {
+		s.wasted.add(l.from, now)
+	}
 	if len(s.leases) == 0 {
 		s.idleSince = now
 	}
@@ -315,6 +322,7 @@ func (s *state) tick(c *supervise.Ctx) {
 		s.dirty(c)
 	}
 	s.c.metrics.waiting.Set(float64(len(s.queue.waiting)))
+	s.wasted.forget(now)
 	for id, u := range s.used {
 		if now.Sub(u.at) > certificateAge+clockSkew {
 			delete(s.used, id)

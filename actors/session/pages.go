@@ -50,6 +50,7 @@ func (s *state) join(c *supervise.Ctx, m Join) {
 		s.lease()
 		s.lease = nil
 		s.b.with(s.startTicks)
+		s.report()
 	}
 	s.joining++
 	out, reply := s.b.out, c.Later()

@@ -189,6 +189,7 @@ type Summary struct {
 	ID       [16]byte
 	Phase    Phase
 	App      string
+	Offered  bool      // the owner's page made an offer
 	Viewers  int       // connected pages, the owner's and players' too
 	Started  time.Time // of the reservation
 	Encoder  string

@@ -409,7 +409,7 @@ func (s *state) close(err error) {
 
 func (s *state) summary() Summary {
 	out := s.sum
-	out.Good, out.Seconds = s.meter.good, s.meter.seconds
+	out.Good, out.Seconds, out.Offered = s.meter.good, s.meter.seconds, s.run
 	for _, p := range s.pages {
 		if p.connected {
 			out.Viewers++
