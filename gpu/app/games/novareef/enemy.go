@@ -38,15 +38,15 @@ var breeds = [kinds]breed{
 }
 
 type enemy struct {
-	kind         kind
-	alive        bool
-	x, y, vx, vy float64
-	home         float64 // the height its path swings around
-	swing        float64 // how far it swings, px
-	phase        float64
-	hp           float64
-	age          int
-	hit          int // ticks of white still to show
+	kind     kind
+	alive    bool
+	x, y, vx float64
+	home     float64 // the height its path swings around
+	swing    float64 // how far it swings, px
+	phase    float64
+	hp       float64
+	age      int
+	hit      int // ticks of white still to show
 }
 
 // spawn puts an enemy just outside the right edge, delay px further out.

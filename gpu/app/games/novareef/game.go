@@ -51,7 +51,6 @@ type game struct {
 
 	drag         bool // a finger or the mouse moves the ship
 	dragX, dragY int
-	lastX, lastY float64
 	saveBuf      [saveBytes]byte
 }
 
