@@ -11,6 +11,7 @@ import { parseHash, iceServers } from './links.js';
 import { problemWords, words } from './words.js';
 import { toast } from './dom.js';
 
+const opened = parseHash(location.hash); // as the page was opened: a click changes it
 const state = { apps: [], ice: [], key: '', node: null };
 const period = new Period();
 
@@ -54,9 +55,9 @@ function openedByPerson() {
   return t === 'direct';
 }
 
-async function route() {
-  const to = parseHash(location.hash), saved = playing.get(null);
-  if (to.kind === 'home') return;
+async function route(to) {
+  const saved = playing.get(null);
+  if (to.kind === 'home' || !stage.root.hidden) return; // the person was faster
   catalogue.root.inert = true;
   if (to.kind === 'watch' || to.kind === 'join') return stage.join(to.kind, to.session, to.token);
   if (saved?.app && saved.app.name === to.app) return stage.resume(saved);
@@ -90,7 +91,7 @@ catalogue.loading();
 const key = playerKey().then(k => { state.key = k; });
 await refresh();
 await Promise.race([key, new Promise(r => setTimeout(r, 300))]);
-await route();
+await route(opened);
 setInterval(() => { if (stage.root.hidden && !document.hidden) refresh(); }, 5000);
 window.addEventListener('hashchange', () => { if (parseHash(location.hash).kind !== 'home') location.reload(); });
 window.addEventListener('pageshow', e => { if (e.persisted) location.reload(); });

@@ -264,6 +264,7 @@ export class Session extends EventTarget {
       last = now;
       if (n++ % 2 === 0) this.say({ t: 'ping', n });
       if (this.frames === 0 && this.pc.connectionState !== 'connected') {
+        media = this.lastSign = this.lastPicture = now; // silence counts from the connection on
         if (now - start > CONNECT_MS) this.#silent('connect');
         return;
       }

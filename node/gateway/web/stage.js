@@ -68,6 +68,7 @@ export class Stage {
   /** launch starts a new session of an app. */
   launch(app, { ticket = '', fresh = true } = {}) {
     if (fresh) this.excluded = [];
+    playing.clear();
     history.replaceState(null, '', location.pathname + location.search + '#play=' + app.name);
     return this.#begin({ app, query: { ticket, exclude: this.excluded.slice(-16) } });
   }
@@ -225,7 +226,6 @@ export class Stage {
   #next(container) {
     const { app } = this.how;
     if (container && !this.excluded.includes(container)) this.excluded.push(container);
-    playing.clear();
     return { text: 'Play on the next machine', primary: true, seconds: NEXT_S, run: () => this.launch(app, { fresh: false }) };
   }
 
