@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/framemesh/framemesh/stream/player"
+)
+
+// running is a `framemesh run` process of a test.
+type running struct {
+	cmd  *exec.Cmd
+	Peer string   `json:"peer"`
+	Addr []string `json:"addrs"`
+	URL  string   `json:"url"`
+}
+
+// runNode starts one node in a process of its own and waits until it is up.
+func runNode(ctx context.Context, t *testing.T, role string, boot []string) *running {
+	t.Helper()
+	dir := t.TempDir()
+	quoted, err := json.Marshal(append([]string{}, boot...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := filepath.Join(dir, "framemesh.toml")
+	text := fmt.Sprintf("network = \"processes\"\ndata_dir = %q\nroles = [%q]\n[p2p]\nprofile = \"loopback\"\nport = 0\nbootstrap = %s\n[gateway]\nlisten = \"127.0.0.1:0\"\n[container]\nslots = 2\n", dir, role, quoted)
+	if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := command(ctx, t, "run", "--config", cfg, "--json")
+	c.Stderr = &prefixed{t: t, prefix: role}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := &running{cmd: c}
+	t.Cleanup(func() {
+		if c.ProcessState == nil {
+			_ = c.Process.Signal(os.Interrupt)
+			_ = c.Wait()
+		}
+	})
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("%s did not come up: %v", role, err)
+	}
+	if err := json.Unmarshal(line, r); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return r
+}
+
+// prefixed writes a process's log lines into the test's log.
+type prefixed struct {
+	t      *testing.T
+	prefix string
+}
+
+func (p *prefixed) Write(b []byte) (int, error) {
+	if testing.Verbose() {
+		fmt.Fprintf(os.Stderr, "%s: %s", p.prefix, b)
+	}
+	return len(b), nil
+}
+
+func TestNodesInProcessesOfTheirOwn(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	indexer := runNode(ctx, t, "indexer", nil)
+	first := runNode(ctx, t, "container", indexer.Addr)
+	second := runNode(ctx, t, "container", indexer.Addr)
+	gateway := runNode(ctx, t, "gateway", indexer.Addr)
+
+	// wait until the gateway knows both containers
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		var list struct {
+			Apps []struct {
+				Name       string
+				Containers int
+			}
+		}
+		get(t, gateway.URL+"api/apps", &list)
+		if len(list.Apps) > 0 && list.Apps[0].Containers == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the gateway sees %+v", list)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	p, err := player.Play(ctx, player.Options{URL: gateway.URL + "whep/latency", RandomInput: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.FirstFrame(ctx); err != nil {
+		t.Fatal(err)
+	}
+	serving := p.Header().Get("Framemesh-Container")
+	victim, other := first, second
+	if serving == second.Peer {
+		victim, other = second, first
+	}
+	session, token := p.Header().Get("Framemesh-Session"), p.Header().Get("Framemesh-Owner-Token")
+	if code := status(t, gateway.URL, session, token); code != http.StatusOK {
+		t.Fatalf("the session's status is %d", code)
+	}
+
+	// kill -9 of the whole node: nobody says goodbye
+	if err := victim.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = victim.cmd.Wait()
+	began := time.Now()
+	if code := status(t, gateway.URL, session, token); code != http.StatusGone {
+		t.Errorf("after the kill the session's status is %d", code)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the gateway took %v to say that the container is gone", took)
+	}
+	next, err := player.Play(ctx, player.Options{URL: gateway.URL + "whep/latency?exclude=" + victim.Peer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.FirstFrame(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := next.Header().Get("Framemesh-Container"); got != other.Peer {
+		t.Errorf("the next match is %s, not %s", got, other.Peer)
+	}
+	_ = p.Leave(ctx)
+	if err := next.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if left := leftovers(t); strings.Contains(left, fmt.Sprint(victim.cmd.Process.Pid)) {
+		t.Errorf("workers outlived their node: %s", left)
+	}
+}
+
+func get(t *testing.T, url string, into any) {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func status(t *testing.T, base, session, token string) int {
+	t.Helper()
+	r, err := http.Get(base + "api/sessions/" + session + "?token=" + token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	return r.StatusCode
+}
