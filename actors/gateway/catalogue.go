@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/framemesh/framemesh/gpu/app/store"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
@@ -72,7 +73,7 @@ func (c *catalogue) expire(now time.Time) {
 	}
 }
 
-// apps lists what can be played now, by title.
+// apps lists what can be played now: games before test apps, then by title.
 func (c *catalogue) apps(now time.Time) []App {
 	ms := uint64(now.UnixMilli())
 	byID := map[sha]*App{}
@@ -109,9 +110,20 @@ func (c *catalogue) apps(now time.Time) []App {
 		out = append(out, *a)
 	}
 	slices.SortFunc(out, func(a, b App) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(order(a.Category == store.CategoryTest, b.Category == store.CategoryTest), cmp.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), cmp.Compare(a.ID, b.ID))
 	})
 	return out
+}
+
+// order puts false before true.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // resolve finds an app by its hash or by its short name. A hash need not be on

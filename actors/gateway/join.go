@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -163,7 +164,7 @@ func (g *Gateway) Status(ctx context.Context, id, token string) (SessionStatus, 
 
 // appOf fills a catalogue entry from the app's manifest.
 func appOf(id sha, m store.Manifest) App {
-	return App{ID: id.String(), Name: m.Name, Title: m.Title, Description: m.Description, Author: m.Author, License: m.License, Controls: m.Controls}
+	return App{ID: id.String(), Name: m.Name, Title: m.Title, Description: m.Description, Author: m.Author, License: m.License, Controls: m.Controls, Category: cmp.Or(m.Category, store.CategoryGame)}
 }
 
 var errTicket = &Refused{Code: "no-session", Text: "This place in the queue is gone.", Try: "press play again"}

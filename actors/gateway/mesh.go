@@ -30,6 +30,7 @@ type App struct {
 	Author      string   `json:"author"`
 	License     string   `json:"license"`
 	Controls    []string `json:"controls"` // sentences for people
+	Category    string   `json:"category"` // game or test
 	Seats       int      `json:"seats"`
 	Width       int      `json:"width"`  // px
 	Height      int      `json:"height"` // px

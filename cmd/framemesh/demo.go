@@ -136,12 +136,7 @@ func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out io.Writer) e
 		if err != nil {
 			return err
 		}
-		for _, a := range apps {
-			if !strings.HasPrefix(a.Name, "latency") {
-				app = a.Name
-				break
-			}
-		}
+		app = apps[0].Name // games come first, and the network was ready only with one
 	}
 	r := demo.Play(ctx, n, app, f.play)
 	if f.asJSON {

@@ -32,8 +32,8 @@ func TestEveryAppIsWholeAndSaysWhatItIs(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			var manifest struct {
-				Name, Title, Description, Author, License, Kind string
-				Controls                                        []string
+				Name, Title, Description, Author, License, Kind, Category string
+				Controls                                                  []string
 			}
 			text, err := FS.ReadFile(name + "/app.toml")
 			if err != nil {

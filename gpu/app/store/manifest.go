@@ -36,7 +36,15 @@ type Manifest struct {
 	License     string   `toml:"license"`     // at most 100 characters, an SPDX expression if there is one
 	Controls    []string `toml:"controls"`    // at most 16 lines of 120 characters
 	Kind        string   `toml:"kind"`        // app.ABI1 or app.WASM4; empty is found out from the module
+	Category    string   `toml:"category"`    // CategoryGame (or empty) or CategoryTest
 }
+
+// Categories of apps. Test apps measure rather than entertain; a catalogue shows them
+// after the games.
+const (
+	CategoryGame = "game"
+	CategoryTest = "test"
+)
 
 // ParseManifest reads an app.toml from anywhere: unknown keys, control characters
 // and texts over their limits are refused, with the line where it helps.
@@ -52,7 +60,7 @@ func ParseManifest(b []byte) (Manifest, error) {
 	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
 		e := unknown.Errors[0]
 		row, _ := e.Position()
-		return Manifest{}, fmt.Errorf("%w: line %d: unknown key %q; the keys are name, title, description, author, license, controls, kind",
+		return Manifest{}, fmt.Errorf("%w: line %d: unknown key %q; the keys are name, title, description, author, license, controls, kind, category",
 			ErrManifest, row, strings.Join(e.Key(), "."))
 	case errors.As(err, &broken):
 		row, col := broken.Position()
@@ -75,6 +83,9 @@ func (m *Manifest) check() error {
 	}
 	if m.Kind != "" && m.Kind != app.ABI1 && m.Kind != app.WASM4 {
 		return fmt.Errorf("%w: kind %.40q; it is %q, %q or left out", ErrManifest, m.Kind, app.ABI1, app.WASM4)
+	}
+	if m.Category != "" && m.Category != CategoryGame && m.Category != CategoryTest {
+		return fmt.Errorf("%w: category %.40q; it is %q, %q or left out", ErrManifest, m.Category, CategoryGame, CategoryTest)
 	}
 	if len(m.Controls) > maxControls {
 		return fmt.Errorf("%w: %d controls (the limit is %d)", ErrManifest, len(m.Controls), maxControls)

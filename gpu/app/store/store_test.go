@@ -302,6 +302,7 @@ func TestParseManifest(t *testing.T) {
 		"name = \"x\"":                                               "no title",
 		"name = \"UPPER\"\ntitle = \"X\"":                            "a-z",
 		base + "kind = \"exe\"":                                      "kind",
+		base + "category = \"ad\"":                                   "category",
 		base + "spam = 1":                                            `line 3: unknown key "spam"`,
 		base + "[author]\nname = \"me\"":                             "line",
 		base + "author = \"a\\u001b[31m\"":                           "U+001B",
