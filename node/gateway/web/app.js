@@ -8,6 +8,7 @@ import { get, getJSON, Refused } from './whep.js';
 import { Period } from './slack.js';
 import { playerKey } from './identity.js';
 import { parseHash, iceServers } from './links.js';
+import { warm } from './verify.js';
 import { problemWords, words } from './words.js';
 import { toast } from './dom.js';
 
@@ -88,6 +89,7 @@ if (new URLSearchParams(location.search).get('probe') === '1') {
 }
 
 catalogue.loading();
+warm();
 const key = playerKey().then(k => { state.key = k; });
 await refresh();
 await Promise.race([key, new Promise(r => setTimeout(r, 300))]);

@@ -10,6 +10,9 @@ export const price = micro => (micro > 0 ? `$${(micro / 1e6).toFixed(micro < 1e4
 /** places says how many could start now. */
 export const places = a => (a.slots_free > 0 ? `${a.slots_free} ${a.slots_free === 1 ? 'place' : 'places'} free` : 'busy: you would wait in line');
 
+/** ordered puts games first and test cards last, and keeps the mesh's order otherwise. */
+export const ordered = apps => [...apps].sort((a, b) => /^latency/.test(a.name) - /^latency/.test(b.name));
+
 function tile(app, first, { play, prepare }) {
   const img = el('img', { src: `/api/apps/${encodeURIComponent(app.id)}/picture`, alt: '', loading: first ? 'eager' : 'lazy', decoding: 'async', draggable: 'false' });
   const shot = el('div.shot', {}, img, el('span.go', {}, icon('play'), el('span', {}, 'Play')));
@@ -48,7 +51,7 @@ export class Catalogue {
       return this.say('No games yet', 'No machine in this mesh offers a game right now.', 'Start one on this machine with “framemesh demo”, or wait for others to join. This page looks again by itself.');
     }
     const focused = document.activeElement?.dataset?.app;
-    this.root.replaceChildren(el('ul.tiles', {}, apps.map((a, i) => tile(a, i === 0, this))));
+    this.root.replaceChildren(el('ul.tiles', {}, ordered(apps).map((a, i) => tile(a, i === 0, this))));
     if (focused) this.root.querySelector(`[data-app="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 

@@ -32,8 +32,8 @@ export class Peer {
     this.input = this.pc.createDataChannel('input', { ordered: false, maxRetransmits: 0 });
     this.input.binaryType = 'arraybuffer';
     this.control = this.pc.createDataChannel('control');
-    this.pc.addTransceiver('video', { direction: 'recvonly' });
-    this.pc.addTransceiver('audio', { direction: 'recvonly' });
+    prefer(this.pc.addTransceiver('video', { direction: 'recvonly' }), 'video', /^video\/(h264|rtx)$/i);
+    prefer(this.pc.addTransceiver('audio', { direction: 'recvonly' }), 'audio', /^audio\/opus$/i);
     this.candidates = [];
     this.complete = false;
     this.pc.onicecandidate = e => {
@@ -57,6 +57,15 @@ export class Peer {
   close() {
     this.pc.close();
   }
+}
+
+// prefer leaves out what no container sends: a short description is made, sent and
+// applied faster. Browsers that cannot choose offer everything, which works too.
+function prefer(transceiver, kind, wanted) {
+  try {
+    const codecs = RTCRtpReceiver.getCapabilities(kind).codecs.filter(c => wanted.test(c.mimeType));
+    if (codecs.length) transceiver.setCodecPreferences(codecs);
+  } catch { /* as above */ }
 }
 
 /** stereo asks for both channels of Opus; browsers decode mono unless their own description says so. */

@@ -6,7 +6,7 @@ import { problemWords, byeWords, words, shortId } from '../web/words.js';
 import { reading, figures, digest } from '../web/meter.js';
 import { fragment } from '../web/whep.js';
 import { stereo } from '../web/session.js';
-import { price, places } from '../web/catalogue.js';
+import { price, places, ordered } from '../web/catalogue.js';
 
 const near = (a, b, d = 1e-6) => assert.ok(Math.abs(a - b) <= d, `${a} is not near ${b}`);
 
@@ -82,5 +82,6 @@ test('small things', () => {
   assert.equal(stereo('a=fmtp:111 minptime=10;useinbandfec=1;stereo=0\r\n'), 'a=fmtp:111 minptime=10;useinbandfec=1;stereo=0\r\n');
   assert.equal(price(250000), '$0.25 / h');
   assert.equal(price(0), 'free');
+  assert.deepEqual(ordered([{ name: 'latency-30' }, { name: 'comet' }, { name: 'nova' }]).map(a => a.name), ['comet', 'nova', 'latency-30']);
   assert.equal(places({ slots_free: 1 }), '1 place free');
 });
