@@ -19,13 +19,14 @@ export class Hud {
     this.mute = tool('volume', 'Mute', () => this.#volume(this.audio.volume || 0.8, !this.audio.muted));
     this.pause = tool('pause', 'Pause', () => stage.setPaused(!this.isPaused));
     this.invite = tool('invite', 'Invite somebody', () => this.#links());
+    this.padTool = tool('pad', 'Controllers', () => openPads(this.#dialogs()));
     this.touchTool = tool('touch', 'Touch controls', () => stage.touch?.show(!stage.touch.shown));
     this.full = tool('full', 'Fullscreen', () => this.#fullscreen());
     this.bar = el('header.hud', { hidden: true },
       tool('stop', 'Stop and go back', () => stage.stop(), { 'data-tool': 'stop' }), this.title, this.role, el('span.gap'),
       this.mute, this.volume, this.pause, this.invite,
       tool('chat', 'Chat', () => stage.chat.toggle(), { 'data-tool': 'chat' }), tool('stats', 'Statistics (F9)', () => stage.stats.toggle(), { 'data-tool': 'stats' }),
-      tool('pad', 'Controllers', () => openPads(this.#dialogs())), this.touchTool,
+      this.padTool, this.touchTool,
       tool('help', 'Controls', () => this.#help(), { 'data-tool': 'help' }), this.full);
     this.loud = el('button.unmute.primary', { hidden: true, onclick: e => { stage.unmute(); this.#back(e); } }, icon('muted'), 'Turn the sound on');
     stage.root.append(this.bar, this.loud);
@@ -46,6 +47,7 @@ export class Hud {
     this.role.textContent = role === 'watch' ? 'watching' : role === 'play' ? 'second player' : '';
     this.invite.hidden = !(links.play || links.watch);
     this.pause.hidden = role !== 'owner';
+    this.padTool.hidden = role === 'watch';
     this.touchTool.hidden = role === 'watch' || !navigator.maxTouchPoints;
     this.full.hidden = !document.fullscreenEnabled;
     this.bar.hidden = false;
