@@ -33,7 +33,10 @@ export class Hud {
     const kept = sound.get({ volume: 0.8, muted: false });
     this.#volume(kept.volume, kept.muted);
     for (const t of ['pointermove', 'pointerdown', 'focusin']) stage.root.addEventListener(t, () => this.wake());
-    document.addEventListener('fullscreenchange', () => stage.root.classList.toggle('full', Boolean(document.fullscreenElement)));
+    document.addEventListener('fullscreenchange', () => { // only what is inside the fullscreen element is seen
+      const toasts = document.getElementById('toasts');
+      if (toasts) (document.fullscreenElement ?? document.body).append(toasts);
+    });
   }
 
   get audio() {

@@ -188,13 +188,13 @@ export class Input {
     this.sender.changed(0, false);
   }
 
-  /** lock takes the mouse for relative motion; Esc gives it back. */
+  /** lock takes the mouse for relative motion; Esc gives it back. While it lasts every event goes to the video. */
   async lock() {
     try {
-      await this.stage.requestPointerLock({ unadjustedMovement: true });
+      await this.video.requestPointerLock({ unadjustedMovement: true });
     } catch {
       try {
-        await this.stage.requestPointerLock();
+        await this.video.requestPointerLock();
       } catch { /* refused right after Esc: the next click works */ }
     }
   }
