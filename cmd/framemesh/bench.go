@@ -13,6 +13,21 @@ import (
 	"github.com/framemesh/framemesh/gpu/device"
 )
 
+// benchReport is what bench prints with --json.
+type benchReport struct {
+	Devices      []device.Device `json:"devices"`
+	Encoder      string          `json:"encoder"`
+	DrawMS       float64         `json:"draw_ms"` // per picture of 640×360, as the next two
+	ConvertMS    float64         `json:"convert_ms"`
+	EncodeMS     float64         `json:"encode_ms"`
+	Slots        int             `json:"slots"`            // sessions at 60 pictures a second
+	Headroom     int             `json:"headroom_percent"` // of the machine, left over with all slots taken
+	ScoreMilli   int             `json:"score_milli"`
+	ScoreVersion string          `json:"score_version"`
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
 func benchCommand() *cobra.Command {
 	var asJSON, cached bool
 	c := &cobra.Command{
@@ -24,7 +39,7 @@ container does at its first start.`,
 		Example: `  framemesh bench
   framemesh bench --json
   framemesh bench --cached                what containers on this machine already know`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := device.Options{}
 			if cached {
@@ -34,22 +49,23 @@ container does at its first start.`,
 				}
 				o.CacheDir = filepath.Join(dir, "framemesh")
 			}
+			if !cached {
+				fmt.Fprintln(c.ErrOrStderr(), "… measuring, about a second")
+			}
 			m, err := device.Measure(c.Context(), o)
 			if err != nil {
 				return err
 			}
 			devices := device.Inventory(os.DirFS("/"), runtime.GOMAXPROCS(0))
 			if asJSON {
-				return printJSON(c.OutOrStdout(), struct {
-					Capacity device.Capacity `json:"capacity"`
-					Devices  []device.Device `json:"devices"`
-				}{m, devices})
+				return printJSON(c.OutOrStdout(), benchReport{devices, m.Encoder, millis(m.Cost.Draw), millis(m.Cost.Convert), millis(m.Cost.Encode),
+					m.Slots, device.Headroom, m.ScoreMilli, m.ScoreVersion})
 			}
 			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			for _, d := range devices {
 				fmt.Fprintf(t, "device\t%s (%s)\n", d.Name, d.Kind)
 			}
-			ms := func(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d.Microseconds())/1000) }
+			ms := func(d time.Duration) string { return fmt.Sprintf("%.3f ms", millis(d)) }
 			fmt.Fprintf(t, "encoder\t%s\n", m.Encoder)
 			fmt.Fprintf(t, "draw a picture of 640×360\t%s\n", ms(m.Cost.Draw))
 			fmt.Fprintf(t, "convert it\t%s\n", ms(m.Cost.Convert))

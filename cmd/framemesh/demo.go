@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -46,7 +47,7 @@ With --for it plays by itself, without a browser, and says what it measured.`,
   framemesh demo --open                   and open the browser
   framemesh demo --for 20s --json         play without a browser, print one JSON object
   framemesh demo --containers 4 --slots 1`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.listenGiven = c.Flags().Changed("listen")
 			return runDemo(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
@@ -65,10 +66,14 @@ With --for it plays by itself, without a browser, and says what it measured.`,
 	fl.IntVar(&f.slots, "slots", 0, "sessions per container (default: what the machine holds, shared)")
 	fl.StringVar(&f.encoder, "encoder", "", "video encoder by name (default: the best that works)")
 	fl.StringVar(&f.logLevel, "log", "warn", "what the peers say: debug, info, warn, error")
+	_ = c.RegisterFlagCompletionFunc("log", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
 func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	dir := f.dir
@@ -91,7 +96,7 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 		return err
 	}
 	defer func() {
-		say("… ending")
+		say("… ending; Ctrl-C once more ends at once")
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if e := n.Stop(stop); e != nil && err == nil {
@@ -100,7 +105,7 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	}()
 	say(fmt.Sprintf("… ready after %.1f s", time.Since(began).Seconds()))
 	if f.play > 0 {
-		return playDemo(ctx, n, f, out)
+		return playDemo(ctx, n, f, out, errOut)
 	}
 	if f.asJSON {
 		if _, err := fmt.Fprintf(out, "{\"url\":%q,\"pid\":%d,\"peers\":%d}\n", n.URL(), os.Getpid(), len(n.Peers())); err != nil {
@@ -129,7 +134,7 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	}
 }
 
-func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out io.Writer) error {
+func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out, errOut io.Writer) error {
 	app := f.app
 	if app == "" {
 		apps, err := n.Find("gateway-1").Gateway().Apps(ctx)
@@ -137,6 +142,11 @@ func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out io.Writer) e
 			return err
 		}
 		app = apps[0].Name // games come first, and the network was ready only with one
+	} else if err := knows(ctx, n, app); err != nil {
+		return err
+	}
+	if !f.asJSON {
+		fmt.Fprintf(errOut, "… playing %s for %v\n", app, f.play)
 	}
 	r := demo.Play(ctx, n, app, f.play)
 	if f.asJSON {
@@ -148,14 +158,63 @@ func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out io.Writer) e
 		}
 		return nil
 	}
+	if r.Frames == 0 {
+		return playFailed(r)
+	}
 	fmt.Fprintf(out, "played %s on %s for %v: %d pictures (%.1f per second), %d sound packets, %.0f kbit/s\n", r.App, r.Container, f.play, r.Frames, r.FPS, r.Audio, r.BitrateKbps)
 	l := r.LaunchMS
 	fmt.Fprintf(out, "launch %.0f ms: match %.1f, reserve %.1f, signal %.1f, connect %.1f, first picture %.1f\n", l.Total, l.Match, l.Reserve, l.Signal, l.Connect, l.FirstFrame)
 	fmt.Fprintf(out, "inputs %d sent, %d acknowledged; certificate verified: %v; answer verified: %v\n", r.InputsSent, r.InputsAcked, r.Certificate, r.Answer)
 	if !r.OK() {
-		return withHint(errors.New(strings.Join(r.Errors, "; ")), "`framemesh demo --log info` to see what the peers say")
+		return playFailed(r)
 	}
 	return nil
+}
+
+func playFailed(r *demo.Report) error {
+	return withHint(errors.New(strings.Join(r.Errors, "; ")), "`framemesh demo --log info` to see what the peers say")
+}
+
+// check refuses options that cannot work, before anything starts.
+func (f *demoFlags) check() error {
+	if err := checkLogLevel(f.logLevel); err != nil {
+		return err
+	}
+	if _, port, err := net.SplitHostPort(f.listen); err != nil || port == "" {
+		return withHint(fmt.Errorf("--listen %q is no host and port", f.listen), "--listen 127.0.0.1:8080, or port 0 for any free one")
+	}
+	switch {
+	case f.play < 0:
+		return withHint(fmt.Errorf("--for %v is in the past", f.play), "--for 20s")
+	case f.slots < 0 || f.slots > 256:
+		return withHint(fmt.Errorf("--slots %d", f.slots), "0 (as many as the machine holds) to 256")
+	case f.indexers < 1:
+		return withHint(errors.New("--indexers 0: nobody could match"), "--indexers 1")
+	case f.play > 0 && f.containers < 1:
+		return withHint(errors.New("--containers 0: nobody could render, so --for cannot play"), "--containers 1")
+	case f.app != "" && f.play == 0:
+		return withHint(errors.New("--app only says what --for plays"), "add --for 20s, or leave --app out and choose on the page")
+	}
+	if f.containers > 0 {
+		return checkEncoder(f.encoder)
+	}
+	return nil
+}
+
+// knows says whether the network offers the app.
+func knows(ctx context.Context, n *testnet.Net, app string) error {
+	apps, err := n.Find("gateway-1").Gateway().Apps(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, a := range apps {
+		if a.Name == app {
+			return nil
+		}
+		names = append(names, a.Name)
+	}
+	return withHint(fmt.Errorf("no container offers an app named %q", app), "one of "+strings.Join(names, ", "))
 }
 
 func printDemo(out io.Writer, n *testnet.Net) {

@@ -22,7 +22,7 @@ func initCommand() *cobra.Command {
 		Example: `  framemesh init                          ./framemesh.toml
   framemesh init --config ~/edge-1.toml
   framemesh init --print                  only show it`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if show {
 				_, err := c.OutOrStdout().Write(node.ReferenceConfig)
@@ -33,7 +33,7 @@ func initCommand() *cobra.Command {
 				return withHint(fmt.Errorf("%s is already there and stays as it is", path), "another name with --config, or `framemesh init --print` to compare")
 			}
 			if err != nil {
-				return withHint(err, "a place you may write to, with --config")
+				return withHint(err, "a folder that exists and that you may write to, with --config")
 			}
 			if _, err := f.Write(node.ReferenceConfig); err != nil {
 				f.Close()

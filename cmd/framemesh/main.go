@@ -17,16 +17,23 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// work is the life of a session's process, or of the start benchmark's.
+// work is the life of a process that the binary starts of itself: a session's worker,
+// the start benchmark, or doctor's trial of the encoders.
 func work(args []string) int {
 	if len(args) == 0 {
 		return worker.Main()
 	}
-	if args[0] != "bench" {
-		fmt.Fprintln(os.Stderr, "framemesh worker is started by a node, not by hand")
+	var err error
+	switch args[0] {
+	case "bench":
+		err = device.Serve(os.Stdout)
+	case "probe":
+		err = serveProbe(os.Stdout)
+	default:
+		fmt.Fprintln(os.Stderr, "framemesh worker is started by a node, not by hand; try `framemesh demo`")
 		return 2
 	}
-	if err := device.Serve(os.Stdout); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

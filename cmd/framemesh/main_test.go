@@ -144,7 +144,7 @@ func TestErrorsEndInWhatToTry(t *testing.T) {
 		"no certificate":   {[]string{"match", "verify", filepath.Join(dir, "none")}, "no such file"},
 		"not a module":     {[]string{"apps", "add", junk, "--data-dir", dir, "--name", "junk"}, "WebAssembly"},
 		"unknown app":      {[]string{"apps", "remove", "nothing-here", "--data-dir", dir}, "apps list"},
-		"unknown command":  {[]string{"frobnicate"}, "unknown command"},
+		"unknown command":  {[]string{"frobnicate"}, "has no command"},
 		"config is there":  {[]string{"init", "--config", bad}, "another name with --config"},
 		"bad duration":     {[]string{"demo", "--for", "soon"}, "invalid"},
 		"too many peers":   {[]string{"demo", "--containers", "1000"}, "--containers"},

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,15 +16,16 @@ import (
 
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/node"
+	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
 func matchCommand() *cobra.Command {
-	c := &cobra.Command{
+	c := group(&cobra.Command{
 		Use:     "match",
 		Short:   "Check match certificates",
-		Example: "  framemesh match verify match.bin",
-	}
+		Example: "  framemesh match verify match.b64",
+	})
 	c.AddCommand(matchVerify())
 	return c
 }
@@ -54,11 +55,11 @@ func matchVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Recompute a match certificate from the file alone",
-		Long: `verify checks a certificate as the player page offers it for download, or as the WHEP
-header Framemesh-Certificate holds it (base64). FILE "-" is standard input.`,
-		Example: `  framemesh match verify match.bin
+		Long: `verify checks a certificate as the header Framemesh-Certificate of a WHEP answer holds
+it (base64), or its bytes. FILE "-" is standard input.`,
+		Example: `  framemesh match verify match.b64
   framemesh match verify --json --network main match.b64`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			b, err := readCertificate(args[0], c.InOrStdin())
 			if err != nil {
@@ -68,12 +69,7 @@ header Framemesh-Certificate holds it (base64). FILE "-" is standard input.`,
 			if network == "" {
 				networks = []string{"demo", node.DefaultConfig().Network}
 			}
-			var v verified
-			for _, n := range networks {
-				if v = verify(b, n); v.Valid {
-					break
-				}
-			}
+			v := verifyOn(b, networks)
 			if asJSON {
 				if err := printJSON(c.OutOrStdout(), v); err != nil {
 					return err
@@ -81,7 +77,7 @@ header Framemesh-Certificate holds it (base64). FILE "-" is standard input.`,
 			} else if v.Valid {
 				printVerified(c.OutOrStdout(), v)
 			} else {
-				fmt.Fprintf(c.ErrOrStderr(), "NOT VALID on network %s: %s\n", v.Network, v.Why)
+				fmt.Fprintf(c.ErrOrStderr(), "NOT VALID on network %s: %s\n  try: %s\n", v.Network, v.Why, tryAnother)
 			}
 			if !v.Valid {
 				return errFailed
@@ -94,13 +90,35 @@ header Framemesh-Certificate holds it (base64). FILE "-" is standard input.`,
 	return c
 }
 
+const tryAnother = "--network with the network it was made on, and the whole header Framemesh-Certificate; otherwise do not believe this match"
+
+// verifyOn takes the first network that the certificate holds on. When it holds on none,
+// the answer is that of the network that it was sealed for, if it is one of them.
+func verifyOn(b []byte, networks []string) verified {
+	var best verified
+	for i, n := range networks {
+		v, sealed := verify(b, n)
+		if v.Valid {
+			return v
+		}
+		if i == 0 || sealed {
+			best = v
+		}
+		if sealed {
+			return best
+		}
+	}
+	best.Network = strings.Join(networks, " or ")
+	return best
+}
+
 // readCertificate reads the binary form or base64 text of it.
 func readCertificate(path string, in io.Reader) ([]byte, error) {
 	r := in
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, withHint(err, "the file that the page's panel saved")
+			return nil, withHint(err, "a file that holds the header Framemesh-Certificate of a WHEP answer")
 		}
 		defer f.Close()
 		r = f
@@ -112,18 +130,28 @@ func readCertificate(path string, in io.Reader) ([]byte, error) {
 	if len(b) > 2*match.MaxCertificateBytes {
 		return nil, withHint(errors.New("the file is too large for a match certificate"), "another file")
 	}
-	if t, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(b))); err == nil {
+	if t, err := base64.StdEncoding.DecodeString(headerValue(string(b))); err == nil && len(t) > 0 {
 		return t, nil
 	}
 	return b, nil
 }
 
-func verify(b []byte, network string) verified {
-	v := verified{Network: network}
+// headerValue is what follows the header's name, where a whole line was saved.
+func headerValue(s string) string {
+	if name, value, ok := strings.Cut(s, ":"); ok && strings.EqualFold(strings.TrimSpace(name), "Framemesh-Certificate") {
+		s = value
+	}
+	return strings.TrimSpace(s)
+}
+
+// verify also says whether the certificate was sealed for this network, whatever else
+// is wrong with it.
+func verify(b []byte, network string) (v verified, sealed bool) {
+	v.Network = network
 	c, err := match.Verify(b, network)
 	if err != nil {
 		v.Why = err.Error()
-		return v
+		return v, !errors.Is(err, seal.ErrSignature) && !errors.Is(err, seal.ErrDecode)
 	}
 	v.Valid, v.Indexer, v.Candidates = true, peer.ID(c.Indexer).String(), c.Candidates
 	v.Made, v.Root = time.UnixMilli(int64(c.MadeMs)).UTC().Format(time.RFC3339Nano), hex.EncodeToString(c.CandidateRoot)
@@ -136,7 +164,7 @@ func verify(b []byte, network string) verified {
 	for _, t := range c.Top {
 		v.Top = append(v.Top, choice{peer.ID(t.Container).String(), t.Score, partsOf(t.Parts)})
 	}
-	return v
+	return v, true
 }
 
 func partsOf(p *wire.ScoreParts) map[string]int64 {

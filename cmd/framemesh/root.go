@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,6 +39,7 @@ var errFailed = errors.New("failed")
 func run(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the first Ctrl-C ends in order, the second at once
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)
@@ -70,8 +73,65 @@ machine and a page to play on.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.Args = func(c *cobra.Command, args []string) error { return unknownCommand(c, args) }
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return withHint(err, fmt.Sprintf("`%s --help` lists its options", c.CommandPath()))
+	})
 	root.AddCommand(demoCommand(), initCommand(), runCommand(), appsCommand(), matchCommand(), benchCommand(), doctorCommand(), versionCommand())
 	return root
+}
+
+// group makes c a command that only holds others.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args = unknownCommand
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
+}
+
+// unknownCommand refuses whatever is no command of c, with those that look like it.
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	try := fmt.Sprintf("`%s --help` lists the commands", c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+		try = fmt.Sprintf("`%s %s`; %s", c.CommandPath(), like[0], try)
+	}
+	return withHint(fmt.Errorf("%s has no command %q", c.CommandPath(), args[0]), try)
+}
+
+// noArgs refuses arguments where there are only options.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("%s takes options only, not %q", c.CommandPath(), args[0]), fmt.Sprintf("`%s --help` lists them", c.CommandPath()))
+}
+
+// oneArg wants exactly one argument, called what in the help.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch len(args) {
+		case 1:
+			return nil
+		case 0:
+			return withHint(fmt.Errorf("%s is missing", what), fmt.Sprintf("`%s %s`", c.CommandPath(), what))
+		}
+		return withHint(fmt.Errorf("%s takes one %s, not %d", c.CommandPath(), what, len(args)), "one call for each; quote a name that has spaces")
+	}
+}
+
+// logLevels are what --log takes.
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+// checkLogLevel refuses what is none of logLevels.
+func checkLogLevel(l string) error {
+	if slices.Contains(logLevels, l) {
+		return nil
+	}
+	return withHint(fmt.Errorf("--log %q is no level", l), "one of "+strings.Join(logLevels, ", "))
 }
 
 // printJSON writes one indented JSON object.
@@ -84,7 +144,7 @@ func printJSON(w io.Writer, v any) error {
 // printLine writes one JSON object on one line.
 func printLine(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
-// logger builds the process's logger on stderr.
+// logger builds the process's logger on stderr; the level was checked before.
 func logger(level, format string, w io.Writer) *slog.Logger {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {

@@ -21,7 +21,7 @@ func runCommand() *cobra.Command {
 		Example: `  framemesh run
   framemesh run --config edge-1.toml --data-dir /var/lib/framemesh
   framemesh run --json                    one JSON line on standard output when it is up`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := node.LoadConfig(path)
 			if err != nil {
@@ -29,6 +29,12 @@ func runCommand() *cobra.Command {
 			}
 			if dataDir != "" {
 				cfg.DataDir = dataDir
+			}
+			if cfg.Has(node.RoleContainer) {
+				if err := checkEncoder(cfg.Container.Encoder); err != nil {
+					return err
+				}
+				fmt.Fprintln(c.ErrOrStderr(), "… starting; the first time, this machine is measured")
 			}
 			n, err := node.New(cfg, node.Options{Log: logger(cfg.Log.Level, cfg.Log.Format, c.ErrOrStderr())})
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/framemesh/framemesh/gpu/encode"
 	"github.com/framemesh/framemesh/node"
 )
 
@@ -33,18 +34,34 @@ func currentVersion() versionInfo {
 	return v
 }
 
+func (v versionInfo) shortRevision() string {
+	if len(v.Revision) < 12 {
+		return ""
+	}
+	return "-" + v.Revision[:12]
+}
+
+func (v versionInfo) without() string {
+	if len(encode.Encoders()) > 0 {
+		return ""
+	}
+	return ", without cgo: no encoders"
+}
+
 func versionCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this binary",
-		Args:  cobra.NoArgs,
+		Example: `  framemesh version
+  framemesh version --json`,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			v := currentVersion()
 			if asJSON {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "framemesh %s (%s, %s)\n", v.Version, v.Platform, v.Go)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "framemesh %s%s (%s, %s%s)\n", v.Version, v.shortRevision(), v.Platform, v.Go, v.without())
 			return err
 		},
 	}
