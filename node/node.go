@@ -236,6 +236,9 @@ func (n *Node) Stop(ctx context.Context) error { return n.life.stop(ctx) }
 // Crash ends the node as a pulled power cord would: workers are killed, sockets
 // closed, nobody is told.
 func (n *Node) Crash() {
+	if n.engine != nil {
+		n.engine.Abandon() // first: what ends after it may say goodbye to nobody
+	}
 	if c := n.rendering(); c != nil {
 		c.Crash()
 	}

@@ -130,7 +130,7 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	o := container.Options{System: n.system, Key: n.key, Network: n.cfg.Network, Region: n.cfg.Region,
 		Apps: installed, Device: container.OnDevice(dev), Stream: container.OnEngine(n.engine),
 		Publish: n.gossip.Ads().Publish, Server: n.server, Addrs: n.binaryAddrs,
-		Score: uint32(capacity.ScoreMilli), Encoders: []string{capacity.Encoder}, Price: n.cfg.Container.Price,
+		SaveDir: filepath.Join(n.dir, "saves"), Score: uint32(capacity.ScoreMilli), Encoders: []string{capacity.Encoder}, Price: n.cfg.Container.Price,
 		Session: session.Options{Grace: time.Duration(n.cfg.Media.GraceSecs) * time.Second,
 			IdleEnd: time.Duration(n.cfg.Media.IdleEndMin) * time.Minute},
 		Log: n.log, Registerer: n.reg}

@@ -197,8 +197,7 @@ func (p *peer) controlMessage(m webrtc.DataChannelMessage) error {
 	}
 	switch msg := msg.(type) {
 	case control.Hello:
-		p.send(p.s.welcomeFor(p))
-		p.welcome.Store(true)
+		p.greet()
 	case control.Ping:
 		p.send(control.Pong(msg))
 	case control.Chat:

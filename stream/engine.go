@@ -107,11 +107,13 @@ type Engine struct {
 	cert        webrtc.Certificate
 	fingerprint [32]byte
 	mux         ice.UDPMux
+	line        *line
 	metrics     *metrics
 
 	mu       sync.Mutex // guards what follows, and that an estimator goes to its own connection
 	made     cc.BandwidthEstimator
 	sessions map[*Session]struct{}
+	left     []*Session // abandoned; their goroutines may still be ending
 	closed   bool
 }
 
@@ -124,6 +126,9 @@ func NewEngine(config Config) (*Engine, error) {
 	}
 	e := &Engine{config: config, sessions: map[*Session]struct{}{}, metrics: newMetrics(config.Registerer)}
 	if err := e.makeCertificate(); err != nil {
+		return nil, err
+	}
+	if e.line, err = newLine(); err != nil {
 		return nil, err
 	}
 	if err := e.listen(); err != nil {
@@ -170,13 +175,13 @@ func (e *Engine) listen() error {
 		}
 		// Best effort: the kernel may grant less.
 		_, _ = udp.SetReadBuffer(socketBuffer), udp.SetWriteBuffer(socketBuffer)
-		conn = udp
+		conn = socket{udp, &e.line.cut}
 	}
 	if conn != nil {
 		e.mux = webrtc.NewICEUDPMux(logs.NewLogger("ice"), conn)
 		return nil
 	}
-	m, err := ice.NewMultiUDPMuxFromPort(e.config.UDPPort, ice.UDPMuxFromPortWithLogger(logs.NewLogger("ice")),
+	m, err := ice.NewMultiUDPMuxFromPort(e.config.UDPPort, ice.UDPMuxFromPortWithLogger(logs.NewLogger("ice")), ice.UDPMuxFromPortWithNet(e.line),
 		ice.UDPMuxFromPortWithReadBufferSize(socketBuffer), ice.UDPMuxFromPortWithWriteBufferSize(socketBuffer))
 	if err != nil {
 		return fmt.Errorf("stream: UDP port %d: %w; choose another port, or 0 for any", e.config.UDPPort, err)
@@ -234,6 +239,7 @@ func (e *Engine) makeAPI() (*webrtc.API, error) {
 
 	s := webrtc.SettingEngine{LoggerFactory: logs}
 	s.SetICEUDPMux(e.mux)
+	s.SetNet(e.line) // for the sockets of STUN
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	if e.config.LoopbackOnly {
@@ -293,10 +299,29 @@ func (e *Engine) Close(ctx context.Context) error {
 	for s := range e.sessions {
 		open = append(open, s)
 	}
+	open = append(open, e.left...)
 	e.mu.Unlock()
 	var errs []error
 	for _, s := range open {
 		errs = append(errs, s.Close(ctx))
 	}
 	return errors.Join(append(errs, e.mux.Close())...)
+}
+
+// Abandon ends all sessions as a power cut would: from the call on no packet leaves, and
+// so no peer hears a goodbye of any layer. It waits for nothing; Close waits for what is
+// left of it.
+func (e *Engine) Abandon() {
+	e.line.cut.Store(true)
+	e.mu.Lock()
+	e.closed = true
+	for s := range e.sessions {
+		e.left = append(e.left, s)
+	}
+	left := e.left
+	e.mu.Unlock()
+	_ = e.mux.Close()
+	for _, s := range left {
+		s.shut()
+	}
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -74,6 +75,13 @@ type SessionInfo struct {
 	FPS       int    // ticks per second, 1..240
 	Encoder   string // name of the encoder in use
 	Container string // peer id
+}
+
+func (i SessionInfo) check() error {
+	if i.Width < 1 || i.Width > 8192 || i.Height < 1 || i.Height > 8192 || i.FPS < 1 || i.FPS > 240 {
+		return fmt.Errorf("%w: an app of %d×%d at %d ticks per second", ErrConfig, i.Width, i.Height, i.FPS)
+	}
+	return nil
 }
 
 // Join is the wish to add a peer connection to a session.

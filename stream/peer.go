@@ -59,6 +59,8 @@ type peer struct {
 
 	seats seatInput
 
+	greeting sync.Mutex // one welcome at a time
+
 	signal sync.Mutex // one signalling step at a time
 	offer  string     // the newest, with the newest ICE credentials
 }

@@ -45,6 +45,7 @@ type Session struct {
 	mu     sync.Mutex // guards what follows; never held while pion or the handler is called
 	info   SessionInfo
 	worker WorkerStats
+	paused string // the notice's text while the app is; else empty
 	closed bool
 
 	keyMu sync.Mutex
@@ -68,8 +69,8 @@ type Session struct {
 // NewSession opens a session with this id, which pages see as it is. It returns
 // [ErrConfig] for figures that no app has and [ErrClosed] after Close.
 func (e *Engine) NewSession(id string, h Handler, info SessionInfo) (*Session, error) {
-	if info.Width < 1 || info.Width > 8192 || info.Height < 1 || info.Height > 8192 || info.FPS < 1 || info.FPS > 240 {
-		return nil, fmt.Errorf("%w: an app of %d×%d at %d ticks per second", ErrConfig, info.Width, info.Height, info.FPS)
+	if err := info.check(); err != nil {
+		return nil, err
 	}
 	s := &Session{engine: e, id: id, handler: h, info: info, rate: rate.New(e.limits()), done: make(chan struct{})}
 	s.peers.Store(&[]*peer{})
@@ -313,10 +314,16 @@ func (s *Session) Bye(code, text string) {
 // ended, or with the context's error when that takes too long. What Bye said is sent
 // out first, for at most a quarter of a second.
 func (s *Session) Close(ctx context.Context) error {
+	s.shut()
+	return s.wait(ctx)
+}
+
+// shut begins to end the session, once, and waits for nothing.
+func (s *Session) shut() {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return s.wait(ctx)
+		return
 	}
 	s.closed = true
 	s.mu.Unlock()
@@ -328,7 +335,6 @@ func (s *Session) Close(ctx context.Context) error {
 	delete(s.engine.sessions, s)
 	s.engine.mu.Unlock()
 	s.engine.metrics.sessions.Dec()
-	return s.wait(ctx)
 }
 
 func (s *Session) wait(ctx context.Context) error {

@@ -2,12 +2,24 @@ package stream
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/framemesh/framemesh/stream/control"
 )
 
-// Notice tells all pages of something that happened, with a sentence for people.
+// Notice tells all pages of something that happened, with a sentence for people. That
+// the app is paused is also told to pages that come later, until it is resumed.
 func (s *Session) Notice(code, text string) {
+	switch code {
+	case control.NoticePaused:
+		s.mu.Lock()
+		s.paused = text
+		s.mu.Unlock()
+	case control.NoticeResumed:
+		s.mu.Lock()
+		s.paused = ""
+		s.mu.Unlock()
+	}
 	s.noticeExcept(nil, control.Notice{Code: code, Text: text})
 }
 
@@ -62,6 +74,48 @@ func (s *Session) welcomeFor(p *peer) control.Welcome {
 	i := s.info
 	return control.Welcome{V: control.Version, Session: s.id, Role: string(p.role), Seat: p.seat, App: i.App,
 		Width: i.Width, Height: i.Height, FPS: i.FPS, Encoder: i.Encoder, Container: i.Container}
+}
+
+// greet answers a page's hello. The lock orders it after or before what SetInfo sends,
+// so that the page's last welcome is the newest.
+func (p *peer) greet() {
+	p.greeting.Lock()
+	defer p.greeting.Unlock()
+	p.send(p.s.welcomeFor(p))
+	p.welcome.Store(true)
+	p.s.mu.Lock()
+	paused := p.s.paused
+	p.s.mu.Unlock()
+	if paused != "" {
+		p.send(control.Notice{Code: control.NoticePaused, Text: paused})
+	}
+}
+
+// SetInfo replaces what pages are told of the session, once its app has been loaded and
+// the real figures are known. Pages that were welcomed already are welcomed again if it
+// is news. It returns [ErrConfig] for figures that no app has.
+func (s *Session) SetInfo(info SessionInfo) error {
+	if err := info.check(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	news := s.info != info
+	s.info = info
+	s.mu.Unlock()
+	if !news {
+		return nil
+	}
+	s.video.mu.Lock()
+	s.video.clock.step = time.Second / time.Duration(info.FPS)
+	s.video.mu.Unlock()
+	for _, p := range *s.peers.Load() {
+		p.greeting.Lock()
+		if p.welcome.Load() {
+			p.send(s.welcomeFor(p))
+		}
+		p.greeting.Unlock()
+	}
+	return nil
 }
 
 func noticeJoined(r Role) control.Notice {

@@ -54,7 +54,9 @@ type Device interface {
 	Slots() int
 	Ready(app [32]byte) bool
 	Info(app [32]byte) (worker.Info, bool)
-	Acquire(app gpu.App) (session.Slot, error)
+	// Acquire lends a slot. fresh leaves a worker that waits to somebody else, because
+	// that one has asked for its player's save already.
+	Acquire(app gpu.App, fresh bool) (session.Slot, error)
 }
 
 // OnDevice is a gpu.Device as a container uses it.
@@ -62,8 +64,8 @@ func OnDevice(d *gpu.Device) Device { return device{d} }
 
 type device struct{ *gpu.Device }
 
-func (d device) Acquire(app gpu.App) (session.Slot, error) {
-	slot, err := d.Device.Acquire(app)
+func (d device) Acquire(app gpu.App, fresh bool) (session.Slot, error) {
+	slot, err := d.Device.Acquire(app, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +95,8 @@ type Options struct {
 	Encoders   []string
 	Price      uint64 // µUSD per hour
 	Coordinate []int32
+	// SaveDir keeps what apps save for players who have a key; "" keeps nothing.
+	SaveDir string
 	// Session has the durations of sessions; what it leaves zero has their defaults.
 	Session session.Options
 	// Verify checks a certificate; match.Verify when nil.
@@ -117,6 +121,7 @@ type Container struct {
 	o       Options
 	self    peer.ID
 	metrics *metrics
+	saves   *saves // nil without a directory
 	ref     supervise.Ref
 	abrupt  atomic.Bool
 }
@@ -145,6 +150,11 @@ func New(o Options) (*Container, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Container{o: o, self: self, metrics: newMetrics()}
+	if o.SaveDir != "" {
+		if c.saves, err = openSaves(o.SaveDir, saveTotal, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(c.metrics); err != nil {
 			return nil, fmt.Errorf("container: register metrics: %w", err)
@@ -194,9 +204,17 @@ func (c *Container) await(ctx context.Context) error {
 		if c.o.Registerer != nil {
 			c.o.Registerer.Unregister(c.metrics)
 		}
-		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("container: sessions are still closing: %w", ctx.Err())
+	}
+	if c.saves == nil {
+		return nil
+	}
+	select {
+	case <-c.saves.settled():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("container: saves are still being written: %w", ctx.Err())
 	}
 }
 

@@ -70,7 +70,7 @@ func (d *fakeDevice) Ready(sha [32]byte) bool { return sha == snake.SHA256 }
 func (d *fakeDevice) Info(sha [32]byte) (worker.Info, bool) {
 	return worker.Info{Width: 320, Height: 180, FPS: 30, Seats: 2, PointerLock: true}, d.Ready(sha)
 }
-func (d *fakeDevice) Acquire(gpu.App) (session.Slot, error) {
+func (d *fakeDevice) Acquire(gpu.App, bool) (session.Slot, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lent >= d.slots {
@@ -83,7 +83,7 @@ func (d *fakeDevice) Acquire(gpu.App) (session.Slot, error) {
 
 type fakeSlot struct{ d *fakeDevice }
 
-func (s *fakeSlot) Open(sink worker.Sink) (gpu.Process, bool, error) {
+func (s *fakeSlot) Open(sink worker.Sink, _ []byte) (gpu.Process, bool, error) {
 	sink.Ready(worker.Info{Width: 640, Height: 360, FPS: 60, Seats: 2, Encoder: "fake"})
 	return &fakeWorker{d: s.d, sink: sink}, true, nil
 }
@@ -134,6 +134,7 @@ func (f *fakeStream) Remove(peer, code, text string) error {
 func (f *fakeStream) WriteVideo([]byte, bool, time.Duration) error          { return nil }
 func (f *fakeStream) WriteAudio([]byte, time.Duration, time.Duration) error { return nil }
 func (f *fakeStream) Applied(uint64, [worker.Seats]uint32)                  {}
+func (f *fakeStream) SetInfo(stream.SessionInfo) error                      { return nil }
 func (f *fakeStream) SetWorkerStats(stream.WorkerStats)                     {}
 func (f *fakeStream) Notice(code, text string)                              {}
 func (f *fakeStream) Bye(code, text string)                                 { f.m.note("bye " + code) }

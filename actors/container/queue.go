@@ -35,6 +35,7 @@ type waiter struct {
 	from   peer.ID // who asks for the player
 	app    [32]byte
 	title  string // of the app
+	player []byte // its key; nil without
 	polled time.Time
 	ready  time.Time // when a slot was held for it; zero before
 }

@@ -66,6 +66,7 @@ func (c *Container) onReserve(ctx context.Context, from peer.ID, req *wire.Reser
 	if n := len(req.GetPlayer()); n != 0 && n != 32 {
 		return nil, rpc.Errorf(wire.Code_INVALID, "a player's key has 32 bytes, not %d; send none if there is none", n)
 	}
+	m.player = bytes.Clone(req.GetPlayer())
 	if len(req.GetTicket()) > 0 {
 		// Its certificate was checked when the ticket was given.
 		if len(req.GetTicket()) != 16 {
@@ -115,6 +116,9 @@ func (c *Container) checkCertificate(sealed []byte, now time.Time, m *reserve) e
 	var req wire.MatchRequest
 	if err := proto.Unmarshal(cert.GetRequest(), &req); err != nil || len(req.GetAppSha256()) != 32 || len(req.GetRequestId()) != 16 {
 		return rpc.Errorf(wire.Code_INVALID, "the match is of a malformed request; match again")
+	}
+	if p := req.GetPlayer(); len(p) > 0 && len(m.player) > 0 && !bytes.Equal(p, m.player) {
+		return rpc.Errorf(wire.Code_INVALID, "the match was made for another player; match again")
 	}
 	m.app, m.request = [32]byte(req.GetAppSha256()), [16]byte(req.GetRequestId())
 	return nil

@@ -28,6 +28,7 @@ type (
 		app     [32]byte
 		title   string // of the app, when it is here
 		here    bool
+		player  []byte   // Ed25519 public key; empty without
 		request [16]byte // the match request's id
 		queue   bool
 	}
@@ -174,7 +175,7 @@ func (s *state) reserve(c *supervise.Ctx, m reserve) (resp *wire.ReserveResponse
 		return nil, "wasteful", busy("too many reservations through this gateway were never used; try again in a minute")
 	}
 	if s.free() > 0 {
-		l, err := s.open(c, waiter{nonce: m.nonce, from: m.from, app: m.app, title: m.title}, now)
+		l, err := s.open(c, waiter{nonce: m.nonce, from: m.from, app: m.app, title: m.title, player: m.player}, now)
 		if err != nil {
 			return nil, "refused", err
 		}
@@ -184,7 +185,7 @@ func (s *state) reserve(c *supervise.Ctx, m reserve) (resp *wire.ReserveResponse
 	if !m.queue {
 		return nil, "busy", busy("every slot of this machine is in use; try the next one or wait in its queue")
 	}
-	w, place, err := s.queue.enter(waiter{ticket: ticket(random16()), nonce: m.nonce, from: m.from, app: m.app, title: m.title}, now)
+	w, place, err := s.queue.enter(waiter{ticket: ticket(random16()), nonce: m.nonce, from: m.from, app: m.app, title: m.title, player: m.player}, now)
 	if err != nil {
 		return nil, "busy", busy("too many players wait for this machine; try another")
 	}
@@ -231,7 +232,10 @@ func (s *state) open(c *supervise.Ctx, w waiter, now time.Time) (*lease, error) 
 	o.ID, o.Secret, o.Lease = l.id, l.secret, lifetime
 	o.Info = s.info(w)
 	o.Stream = s.c.o.Stream
-	o.Acquire = func(ctx context.Context) (session.Slot, error) { return s.c.acquire(ctx, w.app) }
+	if s.c.saves != nil && len(w.player) == 32 {
+		o.Save = s.c.saves.of(saveKey{w.app, [32]byte(w.player)})
+	}
+	o.Acquire = func(ctx context.Context, fresh bool) (session.Slot, error) { return s.c.acquire(ctx, w.app, fresh) }
 	o.Report = func(sum session.Summary) { _ = self.Tell(sum) }
 	o.Abrupt = s.c.abrupt.Load
 	o.Log = s.c.o.Log.With("session", hex.EncodeToString(l.id[:4]))
@@ -264,7 +268,7 @@ func (s *state) info(w waiter) stream.SessionInfo {
 
 // acquire gets the app, fetching it if need be, and a slot of the device. It runs on
 // the session's goroutine.
-func (c *Container) acquire(ctx context.Context, sha [32]byte) (session.Slot, error) {
+func (c *Container) acquire(ctx context.Context, sha [32]byte, fresh bool) (session.Slot, error) {
 	app, ok := c.o.Apps.Get(sha)
 	if !ok && c.o.Fetch != nil {
 		if err := c.o.Fetch(ctx, sha); err != nil {
@@ -276,7 +280,7 @@ func (c *Container) acquire(ctx context.Context, sha [32]byte) (session.Slot, er
 	if !ok {
 		return nil, errNoApp
 	}
-	return c.o.Device.Acquire(app.App)
+	return c.o.Device.Acquire(app.App, fresh)
 }
 
 func (s *state) leaseResponse(l *lease) *wire.ReserveResponse {

@@ -87,6 +87,8 @@ type whole struct {
 	app     container.App
 	http    *httptest.Server
 	indexer crypto.PrivKey
+	saves   string // their directory
+	dev     *gpu.Device
 
 	mu  sync.Mutex
 	ads [][]byte
@@ -113,17 +115,23 @@ func newKey(t *testing.T) crypto.PrivKey {
 
 func begin(t *testing.T) *whole {
 	t.Helper()
+	module, err := games.FS.ReadFile("latency/module.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return beginWith(t, module)
+}
+
+// beginWith is begin with another app.
+func beginWith(t *testing.T, module []byte) *whole {
+	t.Helper()
 	if len(encode.Encoders()) == 0 {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("no video encoder in this build; CI needs cgo and g++")
 		}
 		t.Skip("no video encoder in this build: needs cgo and g++")
 	}
-	w := &whole{T: t, indexer: newKey(t)}
-	module, err := games.FS.ReadFile("latency/module.wasm")
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &whole{T: t, indexer: newKey(t), saves: t.TempDir()}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "module.wasm")
 	if err := os.WriteFile(path, module, 0o600); err != nil {
@@ -146,7 +154,7 @@ func begin(t *testing.T) *whole {
 		t.Fatal(err)
 	}
 	store := &shelf{app: w.app, module: module}
-	dev, err := gpu.New(gpu.Options{System: sys, Slots: 1, Standby: 1, Start: gpu.StartWorker, CacheDir: dir, Log: log,
+	w.dev, err = gpu.New(gpu.Options{System: sys, Slots: 1, Standby: 1, Start: gpu.StartWorker, CacheDir: dir, Log: log,
 		Installed: func() []gpu.App { return []gpu.App{w.app.App} }, Changed: func() {
 			if w.c != nil {
 				w.c.Changed()
@@ -158,7 +166,7 @@ func begin(t *testing.T) *whole {
 	server := rpc.NewServer(h, network, rpc.Options{Log: log})
 	w.client = rpc.NewClient(g, network)
 	w.c, err = container.New(container.Options{System: sys, Key: key, Network: network, Region: region, Apps: store,
-		Device: container.OnDevice(dev), Stream: container.OnEngine(engine), Publish: w.publish, Server: server, Score: 1000,
+		Device: container.OnDevice(w.dev), Stream: container.OnEngine(engine), Publish: w.publish, Server: server, SaveDir: w.saves, Score: 1000,
 		Encoders: []string{"openh264"}, Price: 10, Session: session.Options{Grace: patience}, Log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -268,8 +276,9 @@ func (w *whole) whep(rw http.ResponseWriter, r *http.Request) {
 		}
 		nonce := make([]byte, 16)
 		_, _ = rand.Read(nonce)
+		key, _ := hex.DecodeString(r.URL.Query().Get("player"))
 		var lease wire.ReserveResponse
-		if err := w.client.Call(ctx, w.self, "reserve", &wire.ReserveRequest{Certificate: cert, Nonce: nonce}, &lease); err != nil {
+		if err := w.client.Call(ctx, w.self, "reserve", &wire.ReserveRequest{Certificate: cert, Nonce: nonce, Player: key}, &lease); err != nil {
 			fail(err)
 			return
 		}
@@ -451,5 +460,89 @@ func TestWholeCrashOfTheContainer(t *testing.T) {
 	}
 	if r := p.Report(); r.Decodable > seen+2 {
 		t.Errorf("pictures go on after the crash: %d more", r.Decodable-seen)
+	}
+}
+
+// counterCart is a WASM-4 cart that adds one to the first byte of its disk when it
+// starts, and then does nothing.
+var counterCart = []byte{
+	0, 'a', 's', 'm', 1, 0, 0, 0,
+	1, 10, 2, 0x60, 0, 0, 0x60, 2, 0x7f, 0x7f, 1, 0x7f, // types: () → (), (i32, i32) → i32
+	2, 40, 3, // imports
+	3, 'e', 'n', 'v', 6, 'm', 'e', 'm', 'o', 'r', 'y', 2, 1, 1, 1,
+	3, 'e', 'n', 'v', 5, 'd', 'i', 's', 'k', 'r', 0, 1,
+	3, 'e', 'n', 'v', 5, 'd', 'i', 's', 'k', 'w', 0, 1,
+	3, 3, 2, 0, 0, // functions 2 and 3
+	7, 18, 2, 5, 's', 't', 'a', 'r', 't', 0, 2, 6, 'u', 'p', 'd', 'a', 't', 'e', 0, 3, // exports
+	10, 42, 2, // code
+	37, 0,
+	0x41, 0x80, 0xc0, 0, 0x41, 1, 0x10, 0, 0x1a, // diskr(8192, 1)
+	0x41, 0x80, 0xc0, 0, 0x41, 0x80, 0xc0, 0, 0x2d, 0, 0, 0x41, 1, 0x6a, 0x3a, 0, 0, // byte 8192 += 1
+	0x41, 0x80, 0xc0, 0, 0x41, 1, 0x10, 1, 0x1a, // diskw(8192, 1)
+	0x0b,
+	2, 0, 0x0b, // update does nothing
+}
+
+// What an app saves is there in the next session of the same player and in no other's.
+func TestWholeSaves(t *testing.T) {
+	w := beginWith(t, counterCart)
+	// newest is the count in the save that was written last.
+	newest := func() int {
+		list, err := os.ReadDir(w.saves)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at time.Time
+		count := 0
+		for _, e := range list {
+			fi, err := e.Info()
+			if err != nil || !strings.HasSuffix(e.Name(), ".save") || fi.ModTime().Before(at) {
+				continue
+			}
+			b, err := os.ReadFile(filepath.Join(w.saves, e.Name()))
+			if err != nil || len(b) == 0 {
+				t.Fatalf("%s: %d bytes, %v", e.Name(), len(b), err)
+			}
+			if fi.Mode().Perm() != 0o600 {
+				t.Errorf("%s can be read by others: %v", e.Name(), fi.Mode())
+			}
+			at, count = fi.ModTime(), int(b[104])
+		}
+		return count
+	}
+	files := func() int {
+		list, _ := filepath.Glob(filepath.Join(w.saves, "*.save"))
+		return len(list)
+	}
+	alice, bob := "?player="+strings.Repeat("a1", 32), "?player="+strings.Repeat("b0", 32)
+	for _, turn := range []struct {
+		who          string
+		count, files int
+	}{{alice, 1, 1}, {alice, 2, 1}, {bob, 1, 2}, {"", 1, 2}, {alice, 3, 2}} {
+		p := w.play(turn.who)
+		if turn.who == "" {
+			w.await("some play", func() bool { return p.Report().Decodable > 5 })
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		if err := p.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		w.await(fmt.Sprintf("a count of %d in %d files, not %d in %d", turn.count, turn.files, newest(), files()), func() bool {
+			return newest() == turn.count && files() == turn.files
+		})
+		w.await("the slot", func() bool { s, err := w.c.Stats(t.Context()); return err == nil && s.Free == 1 })
+	}
+}
+
+// A worker that waits makes a launch short. The log says what each part took.
+func TestWholeWarmLaunch(t *testing.T) {
+	w := begin(t)
+	w.await("a worker that waits", func() bool { return w.dev.Waiting(w.app.SHA256) })
+	p := w.play("")
+	r := p.Report()
+	t.Logf("warm: post %v, connect %v, first frame %v, total %v", r.Stages.Post, r.Stages.Connect, r.Stages.FirstFrame, r.Stages.Total)
+	if s := w.session(); s.Restarts != 0 || s.PID == 0 {
+		t.Errorf("session %+v", s)
 	}
 }

@@ -127,13 +127,22 @@ func (d *Device) Ready(app [32]byte) bool { _, ok := d.set.get(app); return ok }
 // has not been loaded yet.
 func (d *Device) Info(app [32]byte) (info worker.Info, ok bool) { return d.set.get(app) }
 
+// Waiting says whether a worker has loaded the app and waits for a session.
+func (d *Device) Waiting(app [32]byte) bool {
+	ok, err := supervise.Ask[bool](context.Background(), d.ref, loaded{app})
+	return ok && err == nil
+}
+
 // Acquire lends a slot for one session of the app. It returns ErrBusy when all are
 // in use; errors.Is(err, ErrBusy) also holds when the device is asked more than it
 // can answer. The slot must be given back with Release.
-func (d *Device) Acquire(app App) (*Slot, error) {
+//
+// fresh leaves a worker that waits for this app to the next session: it has asked for
+// its player's save already, so it is of no use to a player who has one.
+func (d *Device) Acquire(app App, fresh bool) (*Slot, error) {
 	// The device answers without waiting for anything, so that there is nothing to
 	// cut short; an answer that nobody waits for would lose the slot.
-	slot, err := supervise.Ask[*Slot](context.Background(), d.ref, acquire{app})
+	slot, err := supervise.Ask[*Slot](context.Background(), d.ref, acquire{app, fresh})
 	if errors.Is(err, supervise.ErrBusy) {
 		return nil, errors.Join(ErrBusy, err)
 	}

@@ -149,24 +149,24 @@ func settle(d time.Duration) {
 
 func TestAdmission(t *testing.T) {
 	bench(t, Options{Slots: 2}, func(t *testing.T, d *Device, fl *fleet) {
-		a, err := d.Acquire(snake)
+		a, err := d.Acquire(snake, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := d.Acquire(snake)
+		b, err := d.Acquire(snake, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Acquire(snake); !errors.Is(err, ErrBusy) {
+		if _, err := d.Acquire(snake, false); !errors.Is(err, ErrBusy) {
 			t.Fatalf("a third session on two slots gave %v", err)
 		}
 		a.Release()
 		a.Release() // once counts
-		c, err := d.Acquire(chess)
+		c, err := d.Acquire(chess, false)
 		if err != nil {
 			t.Fatalf("a freed slot was not lent again: %v", err)
 		}
-		if _, err := d.Acquire(chess); !errors.Is(err, ErrBusy) {
+		if _, err := d.Acquire(chess, false); !errors.Is(err, ErrBusy) {
 			t.Fatalf("a slot given back twice was lent twice: %v", err)
 		}
 		b.Release()
@@ -180,7 +180,7 @@ func TestManyRaceForTheLastSlot(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				if s, err := d.Acquire(snake); err == nil {
+				if s, err := d.Acquire(snake, false); err == nil {
 					won <- s
 				} else if !errors.Is(err, ErrBusy) {
 					t.Error(err)
@@ -197,13 +197,13 @@ func TestManyRaceForTheLastSlot(t *testing.T) {
 
 func TestColdThenSuccessorOnTheSameSnapshot(t *testing.T) {
 	bench(t, Options{Slots: 1}, func(t *testing.T, d *Device, fl *fleet) {
-		slot, err := d.Acquire(snake)
+		slot, err := d.Acquire(snake, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer slot.Release()
 		var first, second sink
-		p, warm, err := slot.Open(&first)
+		p, warm, err := slot.Open(&first, nil)
 		if err != nil || warm {
 			t.Fatalf("warm %v, %v", warm, err)
 		}
@@ -216,7 +216,7 @@ func TestColdThenSuccessorOnTheSameSnapshot(t *testing.T) {
 			t.Error("an app that was loaded counts as compiled, and no other")
 		}
 		snap, seed := p.(*fakeProcess).spec.Snapshot, p.(*fakeProcess).spec.Seed
-		q, warm, err := slot.Open(&second)
+		q, warm, err := slot.Open(&second, nil)
 		if err != nil || warm {
 			t.Fatalf("successor: warm %v, %v", warm, err)
 		}
@@ -237,19 +237,19 @@ func TestStandby(t *testing.T) {
 		if got := fl.living(); len(got) != 1 || got[0] != "snake.wasm" {
 			t.Fatalf("waiting workers: %v, want one of the first app", got)
 		}
-		slot, err := d.Acquire(snake)
+		slot, err := d.Acquire(snake, false)
 		if err != nil || !slot.Warm() {
 			t.Fatalf("warm %v, %v", slot.Warm(), err)
 		}
 		var s sink
 		before := fl.count()
-		p, warm, err := slot.Open(&s)
+		p, warm, err := slot.Open(&s, nil)
 		if err != nil || !warm || s.told() != "[ready]" || fl.count() != before {
 			t.Fatalf("warm %v, %v, told %v, %d started", warm, err, s.told(), fl.count()-before)
 		}
 		warmSpec := p.(*fakeProcess).spec
 		p.Kill()
-		if p, warm, err = slot.Open(&sink{}); err != nil || warm || p.(*fakeProcess).spec.Snapshot != warmSpec.Snapshot || p.(*fakeProcess).spec.Seed != warmSpec.Seed {
+		if p, warm, err = slot.Open(&sink{}, nil); err != nil || warm || p.(*fakeProcess).spec.Snapshot != warmSpec.Snapshot || p.(*fakeProcess).spec.Seed != warmSpec.Seed {
 			t.Fatalf("the successor of one that waited: warm %v, %v, %+v", warm, err, p.(*fakeProcess).spec)
 		}
 		settle(10 * time.Second)
@@ -257,7 +257,7 @@ func TestStandby(t *testing.T) {
 			t.Fatalf("after one was taken there are %v, want the session's and a new one waiting", got)
 		}
 		// Another app is wanted: the next standby is for that one.
-		other, err := d.Acquire(chess)
+		other, err := d.Acquire(chess, false)
 		if err != nil || other.Warm() {
 			t.Fatal("chess had no worker waiting", err)
 		}
@@ -270,7 +270,7 @@ func TestStandby(t *testing.T) {
 		if got := fl.living(); len(got) != 2 {
 			t.Fatalf("with a slot free again one should wait: %v", got)
 		}
-		next, err := d.Acquire(chess)
+		next, err := d.Acquire(chess, false)
 		if err != nil || !next.Warm() {
 			t.Fatal("the app used last has no worker waiting", err)
 		}
@@ -284,12 +284,12 @@ func TestSessionTakesOverAWorkerThatStillLoads(t *testing.T) {
 	o := Options{Slots: 2, Installed: func() []App { return []App{snake, chess} }}
 	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
 		settle(500 * time.Millisecond) // snake is half compiled
-		slot, err := d.Acquire(snake)
+		slot, err := d.Acquire(snake, false)
 		if err != nil || !slot.Warm() || fl.count() != 1 {
 			t.Fatalf("warm %v, %v, %d started", slot.Warm(), err, fl.count())
 		}
 		var s sink
-		p, _, err := slot.Open(&s)
+		p, _, err := slot.Open(&s, nil)
 		if err != nil || s.told() != "[]" {
 			t.Fatal(s.told(), err)
 		}
@@ -314,7 +314,7 @@ func TestWhatOnlyMightBeWantedGivesWay(t *testing.T) {
 	o := Options{Slots: 2, Standby: 1, Installed: func() []App { return []App{snake, chess} }}
 	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
 		settle(500 * time.Millisecond) // snake is half compiled
-		slot, err := d.Acquire(chess)
+		slot, err := d.Acquire(chess, false)
 		if err != nil || slot.Warm() {
 			t.Fatal(slot, err)
 		}
@@ -336,12 +336,12 @@ func TestDeadStandbyIsNotHandedOut(t *testing.T) {
 		for p := range fl.alive {
 			p.exit(worker.ErrCrashed)
 		}
-		slot, err := d.Acquire(snake)
+		slot, err := d.Acquire(snake, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var s sink
-		p, warm, err := slot.Open(&s)
+		p, warm, err := slot.Open(&s, nil)
 		if err != nil || warm {
 			t.Fatalf("a dead worker was handed out: warm %v, %v", warm, err)
 		}
@@ -358,7 +358,7 @@ func TestBrokenAppIsTriedOnceAMinute(t *testing.T) {
 	o := Options{Slots: 1, Standby: 1}
 	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
 		fl.broken["snake.wasm"] = true
-		slot, err := d.Acquire(snake)
+		slot, err := d.Acquire(snake, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +390,7 @@ func TestNoStandbyWithoutMemory(t *testing.T) {
 func TestStopWhileAStandbyStarts(t *testing.T) {
 	o := Options{Slots: 1, Standby: 1}
 	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
-		slot, err := d.Acquire(snake)
+		slot, err := d.Acquire(snake, false)
 		if err != nil {
 			t.Fatal(err)
 		}

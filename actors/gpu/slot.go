@@ -37,10 +37,14 @@ func (s *standby) drop() {
 // Run. The first call takes the worker that waited, if there is one, and says so with
 // warm; later calls start a successor that goes on from the last snapshot. The
 // predecessor must be gone or killed.
-func (s *Slot) Open(sink worker.Sink) (p Process, warm bool, err error) {
+//
+// save is what the app saved in earlier sessions, at most 64 KiB. A worker that waited
+// has loaded the app without it, and is dropped when there is one: to load the app
+// again takes as long as a new worker, whose start runs beside the connection's.
+func (s *Slot) Open(sink worker.Sink, save []byte) (p Process, warm bool, err error) {
 	if w := s.warm; w != nil {
 		s.warm = nil
-		if w.relay.attach(sink) {
+		if len(save) == 0 && w.relay.attach(sink) {
 			s.snap, s.seed = w.snap, w.seed
 			return w.proc, true, nil
 		}
@@ -54,7 +58,9 @@ func (s *Slot) Open(sink worker.Sink) (p Process, warm bool, err error) {
 	}
 	r := newRelay(func(i worker.Info) { _ = s.dev.ref.Tell(compiled{s.app.SHA256, i}) })
 	r.attach(sink)
-	p, err = s.dev.o.Start(s.dev.spec(s.app, s.seed, s.snap), r)
+	spec := s.dev.spec(s.app, s.seed, s.snap)
+	spec.Save = save
+	p, err = s.dev.o.Start(spec, r)
 	return p, false, err
 }
 

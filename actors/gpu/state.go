@@ -23,8 +23,12 @@ const (
 
 // Messages of the device's actor.
 type (
-	acquire  struct{ app App }
+	acquire struct {
+		app   App
+		fresh bool // the worker that waits is not wanted
+	}
 	released struct{}
+	loaded   struct{ app [32]byte } // asks whether a worker waits for the app
 	compiled struct {
 		app  [32]byte
 		info worker.Info
@@ -75,7 +79,10 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 			w.drop()
 		}
 	case acquire:
-		s.acquire(c, m.app)
+		s.acquire(c, m)
+	case loaded:
+		w := s.waiting[m.app]
+		c.Reply(w != nil && w != s.loading && w.relay.alive())
 	case released:
 		s.refillSoon(c)
 	case compiled:
@@ -92,15 +99,18 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	}
 }
 
-func (s *state) acquire(c *supervise.Ctx, app App) {
+func (s *state) acquire(c *supervise.Ctx, m acquire) {
 	if s.dev.lent.Load() >= int64(s.dev.o.Slots) {
 		c.Reply(ErrBusy)
 		return
 	}
 	s.dev.lent.Add(1)
-	s.touch(app)
-	slot := &Slot{dev: s.dev, app: app, warm: s.waiting[app.SHA256]}
-	delete(s.waiting, app.SHA256)
+	s.touch(m.app)
+	slot := &Slot{dev: s.dev, app: m.app}
+	if !m.fresh {
+		slot.warm = s.waiting[m.app.SHA256]
+		delete(s.waiting, m.app.SHA256)
+	}
 	if l := s.loading; l != nil && l != slot.warm {
 		// A player waits: what only might be wanted gives way. Its end makes room.
 		delete(s.waiting, l.app.SHA256)

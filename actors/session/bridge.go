@@ -14,6 +14,7 @@ import (
 type bridge struct {
 	tell      func(msg any) // the actor's inlet
 	out       Stream        // set before any worker starts
+	save      Save          // nil keeps nothing
 	proc      atomic.Pointer[gpu.Process]
 	bitrate   atomic.Int64 // asked for last, bit/s
 	lastInput atomic.Int64 // unix ns
@@ -81,7 +82,10 @@ type feed struct {
 	base  time.Duration // of this worker's clock on the session's
 }
 
-var _ worker.Sink = (*feed)(nil)
+var (
+	_ worker.Sink     = (*feed)(nil)
+	_ worker.SaveSink = (*feed)(nil)
+)
 
 // Ready implements worker.Sink.
 func (f *feed) Ready(i worker.Info) { f.b.tell(workerReady{f.life, i}) }
@@ -110,6 +114,13 @@ func (f *feed) Audio(p worker.AudioPacket) {
 func (f *feed) Stats(s worker.Stats) {
 	f.b.out.SetWorkerStats(stream.WorkerStats{FPS: s.FPS, DrawMS: ms(s.Draw), ConvertMS: ms(s.Convert), EncodeMS: ms(s.Encode)})
 	f.b.tell(workerStats{f.life, s})
+}
+
+// Saved implements worker.SaveSink.
+func (f *feed) Saved(data []byte) {
+	if f.b.save != nil {
+		f.b.save.Store(data)
+	}
 }
 
 // Exited implements worker.Sink.

@@ -56,6 +56,7 @@ type fakeStream struct {
 	h       stream.Handler
 	owner   string
 	frames  []time.Duration
+	infos   []stream.SessionInfo
 	answers time.Duration // how long an answer takes
 }
 
@@ -88,10 +89,14 @@ func (f *fakeStream) WriteVideo(au []byte, key bool, pts time.Duration) error {
 }
 func (f *fakeStream) WriteAudio([]byte, time.Duration, time.Duration) error { return nil }
 func (f *fakeStream) Applied(tick uint64, acked [worker.Seats]uint32)       {}
-func (f *fakeStream) SetWorkerStats(stream.WorkerStats)                     {}
-func (f *fakeStream) Notice(code, text string)                              { f.j.add("notice %s", code) }
-func (f *fakeStream) Bye(code, text string)                                 { f.j.add("bye %s", code) }
-func (f *fakeStream) Close(context.Context) error                           { f.j.add("close"); return nil }
+func (f *fakeStream) SetInfo(i stream.SessionInfo) error {
+	f.infos = append(f.infos, i)
+	return nil
+}
+func (f *fakeStream) SetWorkerStats(stream.WorkerStats) {}
+func (f *fakeStream) Notice(code, text string)          { f.j.add("notice %s", code) }
+func (f *fakeStream) Bye(code, text string)             { f.j.add("bye %s", code) }
+func (f *fakeStream) Close(context.Context) error       { f.j.add("close"); return nil }
 
 // fakeWorker is a worker that is ready after a while and then does nothing by itself.
 type fakeWorker struct {
@@ -132,7 +137,7 @@ type fakeSlot struct {
 	started []*fakeWorker
 }
 
-func (s *fakeSlot) Open(sink worker.Sink) (gpu.Process, bool, error) {
+func (s *fakeSlot) Open(sink worker.Sink, save []byte) (gpu.Process, bool, error) {
 	if s.broken != nil {
 		return nil, false, s.broken
 	}
@@ -140,6 +145,9 @@ func (s *fakeSlot) Open(sink worker.Sink) (gpu.Process, bool, error) {
 	p := &fakeWorker{j: s.j, n: len(s.started) + 1, sink: sink}
 	s.started = append(s.started, p)
 	s.mu.Unlock()
+	if save != nil {
+		s.j.add("save %s", save)
+	}
 	s.j.add("open %d", p.n)
 	if s.dies != nil {
 		p.exit(s.dies)
@@ -237,7 +245,7 @@ func begin(t *testing.T, change func(*Options, *fakeSlot), story func(p *play)) 
 		p := &play{T: t, journal: j, sys: sys, slot: &fakeSlot{j: j, loads: 100 * time.Millisecond}, secret: [32]byte{5}}
 		o := Options{
 			ID: [16]byte{1}, Secret: p.secret, Info: stream.SessionInfo{App: "Test"},
-			Acquire: func(context.Context) (Slot, error) { return p.slot, nil },
+			Acquire: func(context.Context, bool) (Slot, error) { return p.slot, nil },
 			Stream: func(_ string, h stream.Handler, _ stream.SessionInfo) (Stream, error) {
 				p.out = &fakeStream{j: j, h: h}
 				return p.out, nil

@@ -160,6 +160,8 @@ func toggle(c *supervise.Ctx, timer *func(), on bool, d time.Duration, msg any) 
 	}
 }
 
+const textPaused = "The game is paused."
+
 func (s *state) pauseWish(c *supervise.Ctx, m pauseWish) {
 	if p := s.pages[m.peer]; p == nil || p.role != stream.RoleOwner || s.wish == m.paused {
 		return
@@ -167,7 +169,7 @@ func (s *state) pauseWish(c *supervise.Ctx, m pauseWish) {
 	s.wish = m.paused
 	text := "The game goes on."
 	if m.paused {
-		text = "The game is paused."
+		text = textPaused
 	}
 	s.applyPause(c, text)
 }
@@ -266,7 +268,7 @@ func (s *state) idle(c *supervise.Ctx) {
 		s.end(c, control.ByeIdle, "Nobody played for a while, so the machine was freed for others.")
 	case quiet >= s.o.IdleNotice:
 		if !s.warned {
-			s.b.out.Notice(NoticeIdle, fmt.Sprintf("No input for a while: the session ends in %s unless you press something.", (s.o.IdleEnd-quiet).Round(time.Second)))
+			s.b.out.Notice(control.NoticeIdle, fmt.Sprintf("No input for a while: the session ends in %s unless you press something.", (s.o.IdleEnd-quiet).Round(time.Second)))
 		}
 		s.warned = true
 		c.After(s.o.IdleEnd-quiet, idleCheck{})

@@ -41,6 +41,7 @@ type Stream interface {
 	WriteVideo(au []byte, key bool, pts time.Duration) error
 	WriteAudio(opus []byte, pts, duration time.Duration) error
 	Applied(tick uint64, acked [worker.Seats]uint32)
+	SetInfo(stream.SessionInfo) error
 	SetWorkerStats(stream.WorkerStats)
 	Notice(code, text string)
 	Bye(code, text string)
@@ -50,11 +51,21 @@ type Stream interface {
 
 // Slot is the right to run a worker; *gpu.Slot is the real one.
 type Slot interface {
-	Open(worker.Sink) (p gpu.Process, warm bool, err error)
+	// Open starts a worker, which finds what the app saved earlier for this player.
+	Open(sink worker.Sink, save []byte) (p gpu.Process, warm bool, err error)
 	Release()
 }
 
 var _ Slot = (*gpu.Slot)(nil)
+
+// Save is what the app keeps for this player from session to session.
+type Save interface {
+	// Load returns the newest save, nil when there is none. It may read a file.
+	Load() []byte
+	// Store replaces it with at most 64 KiB, which are the receiver's to keep. It is
+	// called between two pictures and must not block.
+	Store(data []byte)
+}
 
 // Options of a session. All but the durations and Report are needed; the durations
 // have the defaults named with them.
@@ -64,12 +75,15 @@ type Options struct {
 	Info   stream.SessionInfo
 
 	// Acquire gets the app, when it must be fetched, and a slot of a device. It may
-	// take as long as a download.
-	Acquire func(ctx context.Context) (Slot, error)
+	// take as long as a download. fresh wants a worker that has not asked for its save
+	// yet, because there is one.
+	Acquire func(ctx context.Context, fresh bool) (Slot, error)
 	// Stream makes the WebRTC session.
 	Stream func(id string, h stream.Handler, info stream.SessionInfo) (Stream, error)
 	// Report is told of every change. It is called from the actor and must not block.
 	Report func(Summary)
+	// Save keeps what the app saves; nil keeps nothing.
+	Save Save
 
 	Lease      time.Duration // until the first offer; 10 s
 	Grace      time.Duration // that the session outlives its owner's page; 30 s

@@ -298,7 +298,7 @@ func TestWorkerDiesBeforeItsStartIsKnown(t *testing.T) {
 
 func TestNoSlotAfterAll(t *testing.T) {
 	begin(t, func(o *Options, _ *fakeSlot) {
-		o.Acquire = func(context.Context) (Slot, error) { return nil, errAny }
+		o.Acquire = func(context.Context, bool) (Slot, error) { return nil, errAny }
 	}, func(p *play) {
 		if !p.ended() {
 			t.Fatal("a session without a slot goes on")
@@ -309,7 +309,7 @@ func TestNoSlotAfterAll(t *testing.T) {
 
 func TestStopWhileTheAppIsFetched(t *testing.T) {
 	begin(t, func(o *Options, s *fakeSlot) {
-		o.Acquire = func(ctx context.Context) (Slot, error) {
+		o.Acquire = func(ctx context.Context, _ bool) (Slot, error) {
 			<-ctx.Done()  // a download
 			return s, nil // that ended just now
 		}

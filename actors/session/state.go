@@ -13,11 +13,11 @@ import (
 	"github.com/framemesh/framemesh/stream/control"
 )
 
-// NoticeIdle warns a page that its session will end for want of input.
-const NoticeIdle = "idle"
-
 // closeWithin bounds what the last words to the pages may take.
 const closeWithin = 2 * time.Second
+
+// saveWithin bounds how long a worker may take to hand over its last save.
+const saveWithin = 500 * time.Millisecond
 
 // Messages to the session's own actor.
 type (
@@ -179,7 +179,7 @@ func (s *state) refuseWhileEnding(c *supervise.Ctx, msg any) bool {
 }
 
 func (s *state) start(c *supervise.Ctx) {
-	s.b = &bridge{tell: c.Inlet(), epoch: time.Now()}
+	s.b = &bridge{tell: c.Inlet(), save: s.o.Save, epoch: time.Now()}
 	s.b.lastInput.Store(time.Now().UnixNano())
 	s.sum = Summary{ID: s.o.ID, App: s.o.Info.App, Started: time.Now()}
 	out, err := s.o.Stream(fmt.Sprintf("%x", s.o.ID), s.b, s.o.Info)
@@ -204,13 +204,17 @@ func (s *state) open(c *supervise.Ctx, after time.Duration) {
 			return nil
 		}
 		m := opened{life: life}
+		var save []byte
+		if b.save != nil {
+			save = b.save.Load()
+		}
 		if slot == nil {
-			if m.slot, m.err = acquire(ctx); m.err != nil {
+			if m.slot, m.err = acquire(ctx, len(save) > 0); m.err != nil {
 				return m
 			}
 			slot = m.slot
 		}
-		m.proc, _, m.err = slot.Open(&feed{b: b, life: life})
+		m.proc, _, m.err = slot.Open(&feed{b: b, life: life}, save)
 		return m
 	})
 }
@@ -288,10 +292,10 @@ func (s *state) workerReady(c *supervise.Ctx, m workerReady) {
 	s.sum.Encoder = m.info.Encoder
 	info := s.o.Info
 	info.Width, info.Height, info.FPS, info.Encoder = m.info.Width, m.info.Height, m.info.FPS, m.info.Encoder
-	if out, ok := s.b.out.(interface{ SetInfo(stream.SessionInfo) }); ok {
-		out.SetInfo(info)
+	if err := s.b.out.SetInfo(info); err != nil {
+		s.fail(c, err)
+		return
 	}
-	s.b.out.SetWorkerStats(stream.WorkerStats{Encoder: m.info.Encoder})
 	if s.run {
 		s.b.with(gpu.Process.ForceKeyframe) // pages may have come while it loaded
 	}
@@ -303,6 +307,9 @@ func (s *state) workerReady(c *supervise.Ctx, m workerReady) {
 			text = "The game crashed and starts anew."
 		}
 		s.b.out.Notice(control.NoticeRestarted, text)
+		if s.wish {
+			s.b.out.Notice(control.NoticePaused, textPaused)
+		}
 	}
 	c.Log().Debug("worker ready", "pid", m.info.PID, "restored", m.info.Restored, "tick", m.info.Tick)
 	s.report()
@@ -382,7 +389,7 @@ func (s *state) end(c *supervise.Ctx, code, text string) {
 // pages to have heard the last words.
 func (s *state) close(err error) {
 	if p := s.b.takeProc(); p != nil {
-		p.Kill()
+		s.endWorker(p)
 	}
 	if s.slot != nil {
 		defer s.slot.Release()
@@ -405,6 +412,18 @@ func (s *state) close(err error) {
 		s.o.Log.Warn("session closes late", "session", Name(s.o.ID), "err", err)
 	}
 	s.report()
+}
+
+// endWorker kills the worker. One that saves for its player is asked to end, and hands
+// over what it saved last.
+func (s *state) endWorker(p gpu.Process) {
+	if s.o.Save == nil || s.o.Abrupt() {
+		p.Kill()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
+	defer cancel()
+	_ = p.Stop(ctx) // one that does not end is killed
 }
 
 func (s *state) summary() Summary {

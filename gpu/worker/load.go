@@ -103,6 +103,7 @@ func (s *session) restore(log *slog.Logger) bool {
 		}
 		if err == nil {
 			s.snapshots.drop()
+			_, s.saves = s.app.Saved() // the parent has it
 			return true
 		}
 		log.Warn("snapshot not restored", "tick", tick, "err", err)

@@ -48,17 +48,22 @@ func (s *session) play() error {
 	finestTimer()
 
 	s.clock.period = time.Second / time.Duration(s.info.FPS)
-	_, s.saves = s.app.Saved()
 	heartbeat := time.NewTicker(beatEvery)
 	defer heartbeat.Stop()
 	wasPlaying := false
 	for {
 		switch s.control.mode() {
 		case stopping:
+			if err := s.keepSave(); err != nil {
+				return err
+			}
 			return s.snapshot(s.now())
 		case waiting:
 			if wasPlaying {
 				wasPlaying = false
+				if err := s.keepSave(); err != nil {
+					return err
+				}
 				if err := s.snapshot(s.now()); err != nil {
 					return err
 				}
@@ -208,10 +213,8 @@ func (s *session) speak(pts time.Duration, pcm []int16) error {
 // afterwards does what is not urgent: saves, snapshot, statistics, a sign of life.
 func (s *session) afterwards(tick uint64) error {
 	now := s.now()
-	if data, n := s.app.Saved(); n != s.saves && now-s.savedT >= time.Second {
-		s.saves, s.savedT = n, now
-		s.frame = appendFrame(s.frame, msgSave, data[:min(len(data), maxSave)])
-		if err := s.write(); err != nil {
+	if s.savedT == 0 || now-s.savedT >= time.Second {
+		if err := s.keepSave(); err != nil {
 			return err
 		}
 	}
@@ -232,6 +235,17 @@ func (s *session) afterwards(tick uint64) error {
 		return s.beat()
 	}
 	return nil
+}
+
+// keepSave hands over what the app saved since the last time.
+func (s *session) keepSave() error {
+	data, n := s.app.Saved()
+	if n == s.saves {
+		return nil
+	}
+	s.saves, s.savedT = n, s.now()
+	s.frame = appendFrame(s.frame, msgSave, data[:min(len(data), maxSave)])
+	return s.write()
 }
 
 // snapshot keeps the state outside the process.

@@ -57,6 +57,7 @@ const (
 	NoticeSlow      = "slow-network"
 	NoticeJoined    = "viewer-joined"
 	NoticeLeft      = "viewer-left"
+	NoticeIdle      = "idle" // the session will end for want of input
 )
 
 // Codes of a bye.
