@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -92,6 +93,9 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	n, err := testnet.Start(ctx, testnet.Options{Gateways: 1, Indexers: f.indexers, Containers: f.containers, Checkers: f.checkers,
 		Dir: dir, CacheDir: filepath.Join(cache, "framemesh"), Listen: f.listen, InsistListen: f.listenGiven && !strings.HasSuffix(f.listen, ":0"),
 		Slots: f.slots, Encoder: f.encoder, Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return withHint(err, "`framemesh demo` without --listen takes the next free port, --listen 127.0.0.1:0 any")
+	}
 	if err != nil {
 		return err
 	}
