@@ -63,6 +63,8 @@ type fakeDevice struct {
 	lent  int
 	most  int
 	kills int
+	fresh []bool   // of each Acquire
+	saves []string // that Open was given
 }
 
 func (d *fakeDevice) Slots() int              { return d.slots }
@@ -70,9 +72,10 @@ func (d *fakeDevice) Ready(sha [32]byte) bool { return sha == snake.SHA256 }
 func (d *fakeDevice) Info(sha [32]byte) (worker.Info, bool) {
 	return worker.Info{Width: 320, Height: 180, FPS: 30, Seats: 2, PointerLock: true}, d.Ready(sha)
 }
-func (d *fakeDevice) Acquire(gpu.App, bool) (session.Slot, error) {
+func (d *fakeDevice) Acquire(_ gpu.App, fresh bool) (session.Slot, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.fresh = append(d.fresh, fresh)
 	if d.lent >= d.slots {
 		return nil, gpu.ErrBusy
 	}
@@ -83,7 +86,10 @@ func (d *fakeDevice) Acquire(gpu.App, bool) (session.Slot, error) {
 
 type fakeSlot struct{ d *fakeDevice }
 
-func (s *fakeSlot) Open(sink worker.Sink, _ []byte) (gpu.Process, bool, error) {
+func (s *fakeSlot) Open(sink worker.Sink, save []byte) (gpu.Process, bool, error) {
+	s.d.mu.Lock()
+	s.d.saves = append(s.d.saves, string(save))
+	s.d.mu.Unlock()
 	sink.Ready(worker.Info{Width: 640, Height: 360, FPS: 60, Seats: 2, Encoder: "fake"})
 	return &fakeWorker{d: s.d, sink: sink}, true, nil
 }
@@ -104,6 +110,10 @@ func (w *fakeWorker) Run()           {}
 func (w *fakeWorker) Seat(int, bool) {}
 func (w *fakeWorker) Pause(bool)     {}
 func (w *fakeWorker) ForceKeyframe() {}
+func (w *fakeWorker) Stop(context.Context) error {
+	w.Kill()
+	return nil
+}
 func (w *fakeWorker) Kill() {
 	w.d.mu.Lock()
 	w.d.kills++

@@ -409,3 +409,37 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// A worker that waits has asked for its save already: it is left to a player without
+// one, and a slot that learns of a save too late drops it.
+func TestSaveNeedsAFreshWorker(t *testing.T) {
+	bench(t, Options{Slots: 3, Standby: 1, Installed: func() []App { return []App{snake} }}, func(t *testing.T, d *Device, fl *fleet) {
+		settle(10 * time.Second)
+		if !d.Waiting(snake.SHA256) || d.Waiting(chess.SHA256) {
+			t.Fatal("no worker waits, or one of the wrong app")
+		}
+		mine, err := d.Acquire(snake, true)
+		if err != nil || mine.Warm() {
+			t.Fatalf("warm %v, %v", mine.Warm(), err)
+		}
+		p, warm, err := mine.Open(&sink{}, []byte("level 3"))
+		if err != nil || warm || string(p.(*fakeProcess).spec.Save) != "level 3" {
+			t.Fatalf("warm %v, %v", warm, err)
+		}
+		yours, err := d.Acquire(snake, false)
+		if err != nil || !yours.Warm() {
+			t.Fatalf("the worker that waited is gone: %v", err)
+		}
+		q, warm, err := yours.Open(&sink{}, []byte("level 9"))
+		if err != nil || warm || string(q.(*fakeProcess).spec.Save) != "level 9" {
+			t.Fatalf("warm %v, %v", warm, err)
+		}
+		if n := len(fl.living()); n != 2 {
+			t.Errorf("%d workers live, want those of the two sessions", n)
+		}
+		p.Kill()
+		q.Kill()
+		mine.Release()
+		yours.Release()
+	})
+}

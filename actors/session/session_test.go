@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -426,4 +427,66 @@ func TestFreeSeat(t *testing.T) {
 			t.Errorf("freeSeat(%v, %d) = %d, %v", c.taken, c.seats, got, ok)
 		}
 	}
+}
+
+// drawer is one player's save of one app.
+type drawer struct{ in []byte }
+
+func (d *drawer) Load() []byte      { return d.in }
+func (d *drawer) Store(data []byte) { d.in = data }
+
+func TestSaveGoesToEachWorkerAndComesBack(t *testing.T) {
+	d := &drawer{in: []byte("one")}
+	var fresh []bool
+	begin(t, func(o *Options, s *fakeSlot) {
+		o.Save = d
+		o.Acquire = func(_ context.Context, f bool) (Slot, error) { fresh = append(fresh, f); return s, nil }
+	}, func(p *play) {
+		p.want("save one; open 1")
+		p.join(stream.RoleOwner, "page")
+		time.Sleep(time.Second)
+		p.slot.last().sink.(worker.SaveSink).Saved([]byte("two"))
+		p.take()
+		p.slot.last().exit(worker.ErrCrashed)
+		if got := p.take(); !strings.HasPrefix(got, "save two; open 2") {
+			t.Errorf("the successor: %s", got)
+		}
+		time.Sleep(time.Second)
+		p.take()
+		// The last worker is asked to end, so that it can hand over what it saved last.
+		if _, err := p.ask(Leave{Token: p.token(stream.RoleOwner), End: true}); err != nil {
+			t.Fatal(err)
+		}
+		p.want("bye ended; close; release")
+		if string(d.in) != "two" || len(fresh) != 1 || !fresh[0] {
+			t.Errorf("kept %q, fresh %v", d.in, fresh)
+		}
+	})
+}
+
+func TestPausedGameStaysPausedOverACrash(t *testing.T) {
+	begin(t, nil, func(p *play) {
+		p.join(stream.RoleOwner, "page")
+		time.Sleep(time.Second)
+		p.out.h.Pause(true, "page")
+		p.take()
+		p.slot.last().exit(worker.ErrCrashed)
+		p.want("open 2; seat 0 true; pause true; run 2")
+		time.Sleep(time.Second)
+		p.want("key; notice worker-restarted; notice paused")
+		if p.last.Phase != Paused {
+			t.Errorf("phase %s", p.last.Phase)
+		}
+	})
+}
+
+func TestPagesLearnTheAppsRealSize(t *testing.T) {
+	begin(t, nil, func(p *play) {
+		p.join(stream.RoleOwner, "page")
+		time.Sleep(time.Second)
+		want := stream.SessionInfo{App: "Test", Width: 640, Height: 360, FPS: 60, Encoder: "fake"}
+		if len(p.out.infos) != 1 || p.out.infos[0] != want {
+			t.Errorf("told %+v", p.out.infos)
+		}
+	})
 }
