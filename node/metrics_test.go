@@ -1,0 +1,100 @@
+package node
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const metricsPage = "../docs/guides/metrics.md"
+
+// figure is a metric by its name and labels, as the page writes them: `a`, `b`.
+type figure struct{ labels string }
+
+var (
+	inADesc   = regexp.MustCompile(`fqName: "(framemesh_[a-z0-9_]+)".*variableLabels: \{([a-z_,]*)\}`)
+	onThePage = regexp.MustCompile("(?m)^\\| `(framemesh_[a-z0-9_]+)` \\| ([^|]*) \\| ([^|]+) \\|$")
+)
+
+// Every figure that a node can ever show is on the page, with its labels, and every one
+// on the page exists. A registry only gathers what has happened once, so the test asks
+// for the descriptions instead.
+func TestEveryMetricIsDocumented(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Network, cfg.DataDir, cfg.Roles = "metrics", t.TempDir(), []Role{RoleContainer, RoleIndexer, RoleChecker, RoleGateway}
+	cfg.P2P.Profile, cfg.P2P.Port, cfg.Gateway.Listen = "loopback", 0, "127.0.0.1:0"
+	cfg.Container.Slots = 1
+	n, err := New(cfg, Options{CacheDir: filepath.Join(os.TempDir(), "framemesh-test-cache")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]figure{}
+	descs := make(chan *prometheus.Desc)
+	go func() { n.Metrics().Describe(descs); close(descs) }()
+	for d := range descs {
+		if m := inADesc.FindStringSubmatch(d.String()); m != nil {
+			have[m[1]] = figure{m[2]}
+		} else if strings.Contains(d.String(), `"framemesh_`) {
+			t.Errorf("cannot read %s", d)
+		}
+	}
+	gathered, err := n.Metrics().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range gathered {
+		if _, ok := have[f.GetName()]; !ok && strings.HasPrefix(f.GetName(), "framemesh_") {
+			t.Errorf("%s is shown but not described", f.GetName())
+		}
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	defer cancel()
+	if err := n.Stop(stop); err != nil {
+		t.Error(err)
+	}
+	if len(have) < 30 {
+		t.Fatalf("only %d figures: the node lacks some of its parts", len(have))
+	}
+
+	page, err := os.ReadFile(metricsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]figure{}
+	for _, m := range onThePage.FindAllStringSubmatch(string(page), -1) {
+		if _, twice := told[m[1]]; twice {
+			t.Errorf("%s is on the page twice", m[1])
+		}
+		told[m[1]] = figure{strings.ReplaceAll(m[2], ", ", ",")}
+	}
+	for name, f := range have {
+		switch p, ok := told[name]; {
+		case !ok:
+			t.Errorf("%s %q is not in %s", name, f.labels, metricsPage)
+		case !sameLabels(p.labels, f.labels):
+			t.Errorf("%s has the labels %q, the page says %q", name, f.labels, p.labels)
+		}
+	}
+	for name := range told {
+		if _, ok := have[name]; !ok {
+			t.Errorf("%s in %s does not exist", name, metricsPage)
+		}
+	}
+}
+
+func sameLabels(a, b string) bool {
+	x, y := strings.Split(a, ","), strings.Split(b, ",")
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
+}
