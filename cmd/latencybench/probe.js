@@ -26,33 +26,62 @@
     }
   };
 
-  B.first = new Promise(done => {
+  // watch resolves when the next video shows its first picture
+  const watch = () => new Promise(done => {
     const limit = setTimeout(() => done({ Error: 'no first picture within 20 s: ' + (document.body?.innerText || '').slice(0, 300) }), 20000);
+    const before = B.shown;
     const hook = () => {
       const v = video();
-      if (!v) return requestAnimationFrame(hook);
+      if (!v || v.srcObject === before) return requestAnimationFrame(hook);
       mark('video');
       v.requestVideoFrameCallback(() => {
         mark('first_frame');
+        B.shown = v.srcObject;
         clearTimeout(limit);
         const launch = {}, nav = {};
         for (const k in marks) { nav[k] = marks[k]; if (marks[k] >= marks.click) launch[k] = marks[k] - marks.click; }
-        for (const e of performance.getEntriesByType('resource').filter(e => e.name.includes('/whep/'))) {
+        const e = performance.getEntriesByType('resource').filter(e => e.name.includes('/whep/') && e.startTime >= marks.click).pop();
+        if (e) {
           for (const t of e.serverTiming || []) launch['server_' + t.name] = t.duration;
           launch.whep_post = e.responseEnd - e.startTime;
         }
         done({ Launch: launch, Navigation: nav });
       });
     };
+    hook();
+  });
+  const tile = () => document.querySelector(`[data-app="${B.app}"]`);
+
+  // navigation → first picture: the tile is clicked the moment it is there
+  B.fromNavigation = new Promise(done => {
     const click = () => {
-      const tile = document.querySelector(`[data-app="${B.app}"]`);
-      if (!tile) return setTimeout(click, 2);
+      if (!tile()) return setTimeout(click, 2);
       mark('click');
-      (tile.matches('button,a') ? tile : tile.querySelector('button,a') || tile).click();
-      hook();
+      tile().click();
+      watch().then(done);
     };
     click();
   });
+
+  // back to the catalogue, as a player goes
+  B.back = () => new Promise(done => {
+    document.querySelector('[data-tool=stop]').click();
+    const look = () => (document.getElementById('stage').hidden && tile() ? setTimeout(done, 2000) : setTimeout(look, 20));
+    look();
+  });
+
+  // click → first picture on a page at rest: the mouse is moved and pressed from outside
+  B.place = () => {
+    const b = tile().getBoundingClientRect();
+    if (b.top < 0 || b.bottom > innerHeight) tile().scrollIntoView({ block: 'center', behavior: 'instant' });
+    const r = tile().getBoundingClientRect();
+    return [r.left + r.width / 2, Math.min(r.top + r.height / 2, innerHeight - 8)];
+  };
+  B.arm = () => {
+    for (const k in marks) delete marks[k];
+    addEventListener('click', () => mark('click'), { capture: true, once: true });
+    B.fromClick = watch();
+  };
 
   B.settle = () => new Promise(r => setTimeout(r, 2500));
 
