@@ -28,8 +28,6 @@ type demoFlags struct {
 	app, listen, dir, logLevel     string
 	containers, indexers, checkers int
 	slots                          int
-	gateways                       int
-	cacheDir                       string
 	encoder                        string
 	listenGiven                    bool
 }
