@@ -86,7 +86,7 @@ func TestNodesInProcessesOfTheirOwn(t *testing.T) {
 	second := runNode(ctx, t, "container", indexer.Addr)
 	gateway := runNode(ctx, t, "gateway", indexer.Addr)
 
-	// wait until the gateway knows both containers
+	// wait until the gateway knows both containers and the indexer
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		var list struct {
@@ -96,17 +96,27 @@ func TestNodesInProcessesOfTheirOwn(t *testing.T) {
 			}
 		}
 		get(t, gateway.URL+"api/apps", &list)
-		if len(list.Apps) > 0 && list.Apps[0].Containers == 2 {
+		var known struct{ Indexers int }
+		get(t, gateway.URL+"api/node", &known)
+		if len(list.Apps) > 0 && list.Apps[0].Containers == 2 && known.Indexers == 1 {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the gateway sees %+v", list)
+			t.Fatalf("the gateway sees %+v, %+v", list, known)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	p, err := player.Play(ctx, player.Options{URL: gateway.URL + "whep/latency", RandomInput: true})
-	if err != nil {
-		t.Fatal(err)
+	// the indexer is another process: it may hear of the containers later than the gateway
+	var p *player.Player
+	for {
+		var err error
+		if p, err = player.Play(ctx, player.Options{URL: gateway.URL + "whep/latency", RandomInput: true}); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err := p.FirstFrame(ctx); err != nil {
 		t.Fatal(err)
