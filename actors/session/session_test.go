@@ -484,6 +484,7 @@ func TestPagesLearnTheAppsRealSize(t *testing.T) {
 	begin(t, nil, func(p *play) {
 		p.join(stream.RoleOwner, "page")
 		time.Sleep(time.Second)
+		p.take()
 		want := stream.SessionInfo{App: "Test", Width: 640, Height: 360, FPS: 60, Encoder: "fake"}
 		if len(p.out.infos) != 1 || p.out.infos[0] != want {
 			t.Errorf("told %+v", p.out.infos)
