@@ -13,7 +13,8 @@ import (
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
-// maxContainers bounds the catalogue; a gateway of a larger region shows the newest.
+// maxContainers bounds the catalogue; in a larger region a newcomer waits until the ad
+// of another has expired.
 const maxContainers = 16384
 
 // sha is the identity of an app: the SHA-256 of its module.
@@ -49,6 +50,12 @@ func (c *catalogue) put(from peer.ID, ad *wire.Ad) (unknown []sha) {
 		}
 	}
 	return unknown
+}
+
+// offers says whether a container's ad names the app.
+func (c *catalogue) offers(id peer.ID, s sha) bool {
+	ad := c.ads[id]
+	return ad != nil && slices.ContainsFunc(ad.Apps, func(o *wire.AppOffer) bool { return string(o.Sha256) == string(s[:]) })
 }
 
 // expire drops what is no longer offered.
@@ -150,7 +157,7 @@ func (c *catalogue) resolve(name string) (sha, bool) {
 func (c *catalogue) holders(s sha) []peer.ID {
 	var free, full []peer.ID
 	for id, ad := range c.ads {
-		if slices.ContainsFunc(ad.Apps, func(o *wire.AppOffer) bool { return string(o.Sha256) == string(s[:]) }) {
+		if c.offers(id, s) {
 			if ad.SlotsFree > 0 {
 				free = append(free, id)
 			} else {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/p2p/blob"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
@@ -100,7 +101,14 @@ const askTimeout = 2 * time.Second
 func ask[T any](ctx context.Context, g *Gateway, msg any) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return supervise.Ask[T](ctx, g.ref, msg)
+	v, err := supervise.Ask[T](ctx, g.ref, msg)
+	switch {
+	case errors.Is(err, supervise.ErrBusy):
+		err = &Refused{Code: "busy", Text: "This gateway has more requests than it can take.", Try: "again in a moment", RetryAfter: time.Second}
+	case errors.Is(err, supervise.ErrStopped):
+		err = &Refused{Code: "busy", Text: "This gateway is going down.", Try: "again when it is back, or use another one", RetryAfter: 5 * time.Second}
+	}
+	return v, err
 }
 
 // Node says what this gateway is and sees.
@@ -118,6 +126,18 @@ func (g *Gateway) Apps(ctx context.Context) ([]App, error) {
 	return ask[[]App](ctx, g, getApps{})
 }
 
+// A picture is worth this much asking.
+const (
+	pictureTries   = 4 // containers
+	pictureTimeout = time.Second
+)
+
+func (g *Gateway) askApp(ctx context.Context, id peer.ID, app sha, resp *wire.AppResponse) error {
+	ctx, cancel := context.WithTimeout(ctx, pictureTimeout)
+	defer cancel()
+	return g.o.Calls.Call(ctx, id, "app", &wire.AppRequest{Sha256: app[:]}, resp)
+}
+
 // Picture fetches an app's catalogue picture from a container that has it.
 func (g *Gateway) Picture(ctx context.Context, app string) ([]byte, error) {
 	if p, err := ask[picture](ctx, g, getPicture{app}); err != nil || p.png != nil {
@@ -130,9 +150,9 @@ func (g *Gateway) Picture(ctx context.Context, app string) ([]byte, error) {
 	if !t.found {
 		return nil, &Refused{Code: "no-app", Text: "No container offers this app.", Try: "choose one from the catalogue"}
 	}
-	for _, id := range t.holders {
+	for _, id := range t.holders[:min(len(t.holders), pictureTries)] {
 		var resp wire.AppResponse
-		if err := g.o.Calls.Call(ctx, id, "app", &wire.AppRequest{Sha256: t.app[:]}, &resp); err == nil && len(resp.Picture) > 0 {
+		if err := g.askApp(ctx, id, t.app, &resp); err == nil && len(resp.Picture) > 0 && len(resp.Picture) <= blob.MaxPicture {
 			_ = g.ref.Tell(picture{t.app, resp.Picture})
 			return resp.Picture, nil
 		}

@@ -43,8 +43,10 @@ func (g *Gateway) find(ctx context.Context, id string) (*session, []byte, error)
 // connection: a plain WHEP player has only its resource URL.
 func (s *session) token(peer, token string) ([]byte, error) {
 	if token == "" {
-		if t := s.tokens[peer]; t != nil {
-			return t, nil
+		for _, c := range s.conns {
+			if peer != "" && c.peer == peer {
+				return c.token, nil
+			}
 		}
 	} else if b, err := hex.DecodeString(token); err == nil && len(b) == 32 {
 		return b, nil
@@ -70,6 +72,9 @@ func (g *Gateway) Join(ctx context.Context, r JoinRequest) (*Launched, error) {
 		Step: &wire.SignalRequest_Offer{Offer: &wire.Offer{Sdp: r.Offer}}}, &resp)
 	if err != nil {
 		return nil, refusedBy(s.container, err)
+	}
+	if err := checkPeer(s.container, resp.Peer); err != nil {
+		return nil, err
 	}
 	conn := hex.EncodeToString(resp.Peer)
 	if _, err := ask[bool](ctx, g, addPeer{r.Session, conn, token}); err != nil {
@@ -99,7 +104,7 @@ func (g *Gateway) step(ctx context.Context, id, conn, token string, fill func(*w
 		return nil, err
 	}
 	p, err := hex.DecodeString(conn)
-	if err != nil || len(p) > 32 {
+	if err != nil || len(p) == 0 || len(p) > maxPeerBytes {
 		return nil, &Refused{Code: "no-session", Text: "This names no connection of the session.", Try: "reload the page"}
 	}
 	req := &wire.SignalRequest{SessionId: raw, Token: t, Peer: p}
@@ -137,7 +142,11 @@ func (g *Gateway) Leave(ctx context.Context, id, conn, token string, end bool) e
 	_, err := g.step(ctx, id, conn, token, func(r *wire.SignalRequest) {
 		r.Step = &wire.SignalRequest_Leave{Leave: &wire.Leave{EndSession: end}}
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	_, _ = ask[bool](ctx, g, dropPeer{id, conn}) // if that fails, the next connections push it out
+	return nil
 }
 
 // Status asks the container how the session is; it answers within 1.5 s or is gone.
@@ -186,6 +195,9 @@ func (g *Gateway) Queue(ctx context.Context, id string) (<-chan QueueEvent, erro
 		last := QueueEvent{}
 		for {
 			ev := g.pollTicket(ctx, id, t)
+			if ev == stillWaiting && last != (QueueEvent{}) {
+				ev = last // the container was too busy to say more
+			}
 			if ev != last {
 				select {
 				case out <- ev:
@@ -207,8 +219,14 @@ func (g *Gateway) Queue(ctx context.Context, id string) (<-chan QueueEvent, erro
 	return out, nil
 }
 
+// stillWaiting is the answer of a container that is too busy to look up the place.
+var stillWaiting = QueueEvent{State: "waiting", Text: "Still waiting."}
+
 // pollTicket asks once whether the slot came, and keeps the lease if it did.
 func (g *Gateway) pollTicket(ctx context.Context, id string, t *ticket) QueueEvent {
+	if t.lease != nil && g.o.Now().Before(t.lease.expires) {
+		return QueueEvent{State: "ready", Text: "Your turn."} // it came to another reader of this ticket
+	}
 	raw, err := hex.DecodeString(id)
 	if err != nil {
 		return QueueEvent{State: "gone", Text: errTicket.Text}
@@ -220,14 +238,18 @@ func (g *Gateway) pollTicket(ctx context.Context, id string, t *ticket) QueueEve
 	var e *rpc.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wire.Code_BUSY:
-		return QueueEvent{State: "waiting", Text: "still waiting"}
+		return stillWaiting
 	case err != nil:
 		return QueueEvent{State: "gone", Text: "The machine you waited for is gone. Press play again."}
 	case len(resp.SessionId) == 0:
 		_, _ = ask[*ticket](ctx, g, getTicket{id}) // keeps the ticket from being forgotten
 		return QueueEvent{State: "waiting", Position: int(resp.QueuePosition)}
 	}
-	if _, err := ask[bool](ctx, g, leaseCame{id, *leaseOf(t.container, &resp)}); err != nil {
+	l, err := leaseOf(t.container, &resp)
+	if err != nil {
+		return QueueEvent{State: "gone", Text: "The machine you waited for does not keep the rules. Press play again."}
+	}
+	if _, err := ask[bool](ctx, g, leaseCame{id, *l}); err != nil {
 		return QueueEvent{State: "gone", Text: "The gateway is too busy. Press play again."}
 	}
 	return QueueEvent{State: "ready", Text: "Your turn."}
@@ -243,7 +265,12 @@ func (g *Gateway) launchTicket(ctx context.Context, r LaunchRequest) (*Launched,
 		return nil, errTicket
 	}
 	if t.lease == nil {
-		if ev := g.pollTicket(ctx, r.Ticket, t); ev.State != "ready" {
+		switch ev := g.pollTicket(ctx, r.Ticket, t); ev.State {
+		case "ready":
+		case "gone":
+			_, _ = ask[bool](ctx, g, dropTicket{r.Ticket})
+			return nil, &Refused{Code: errTicket.Code, Text: ev.Text, Try: errTicket.Try}
+		default:
 			return nil, &Refused{Code: "no-slot", Text: "It is not your turn yet.", Try: "wait; the page starts by itself", Ticket: r.Ticket, Position: ev.Position, RetryAfter: time.Second}
 		}
 		if t, err = ask[*ticket](ctx, g, getTicket{r.Ticket}); err != nil {

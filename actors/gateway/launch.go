@@ -88,7 +88,7 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 	req := &wire.MatchRequest{RequestId: randomBytes(16), Player: r.Player, AppSha256: app[:], Region: g.o.Region,
 		MaxPriceMicroUsdPerHour: r.MaxPrice, MadeMs: uint64(g.o.Now().UnixMilli()), Wait: wait}
 	for _, e := range r.Exclude {
-		if id, err := peer.Decode(e); err == nil && len(req.Exclude) < 16 {
+		if id, err := peer.Decode(e); err == nil && len(id) <= maxPeerBytes && len(req.Exclude) < match.MaxExclude {
 			req.Exclude = append(req.Exclude, []byte(id))
 		}
 	}
@@ -102,6 +102,9 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 			cert, err := match.Verify(resp.Certificate, g.o.Network)
 			if err == nil {
 				err = match.Answers(cert, req)
+			}
+			if err == nil {
+				err = timely(cert, g.o.Now())
 			}
 			switch {
 			case err != nil:
@@ -125,6 +128,24 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 	return nil, nil, &Refused{Code: "no-indexer", Text: fmt.Sprintf("No indexer answered (%v).", last), Try: "again in a few seconds"}
 }
 
+// Bounds on when a certificate says that it was made, beside this gateway's clock. A
+// container refuses what is outside of them, so such a match would be for nothing.
+const (
+	certificateAge = 60 * time.Second
+	clockSkew      = 10 * time.Second
+)
+
+// timely says whether containers will take a certificate now.
+func timely(c *wire.Certificate, now time.Time) error {
+	switch made := time.UnixMilli(int64(c.MadeMs)); {
+	case now.Sub(made) > certificateAge:
+		return fmt.Errorf("it says that it is %s old; one of the clocks is wrong", now.Sub(made).Round(time.Second))
+	case made.Sub(now) > clockSkew:
+		return fmt.Errorf("it says that it was made in %s; one of the clocks is wrong", made.Sub(now).Round(time.Second))
+	}
+	return nil
+}
+
 // reserve takes the first of the certificate's containers that has a slot, or a
 // place in the best one's queue.
 func (g *Gateway) reserve(ctx context.Context, r LaunchRequest, app sha, cert *wire.Certificate, sealed []byte, wait bool) (*lease, error) {
@@ -133,9 +154,12 @@ func (g *Gateway) reserve(ctx context.Context, r LaunchRequest, app sha, cert *w
 	if !wait {
 		for _, ch := range cert.Top {
 			id := peer.ID(ch.Container)
-			l, err := g.reserveAt(ctx, id, &wire.ReserveRequest{Certificate: sealed, Nonce: nonce, Player: r.Player})
-			if err == nil && l.session != nil {
-				return l, nil
+			resp, err := g.reserveAt(ctx, id, &wire.ReserveRequest{Certificate: sealed, Nonce: nonce, Player: r.Player})
+			if err == nil {
+				var l *lease
+				if l, err = leaseOf(id, resp); err == nil {
+					return l, nil
+				}
 			}
 			last = err
 			g.o.Log.Debug("container refused", "container", id, "err", err)
@@ -144,16 +168,18 @@ func (g *Gateway) reserve(ctx context.Context, r LaunchRequest, app sha, cert *w
 	// every candidate is taken: wait at the best that answers
 	for _, ch := range cert.Top {
 		id := peer.ID(ch.Container)
-		var resp wire.ReserveResponse
-		c, cancel := context.WithTimeout(ctx, reserveTimeout)
-		err := g.o.Calls.Call(c, id, "reserve", &wire.ReserveRequest{Certificate: sealed, Nonce: nonce, Player: r.Player, Queue: true}, &resp)
-		cancel()
+		resp, err := g.reserveAt(ctx, id, &wire.ReserveRequest{Certificate: sealed, Nonce: nonce, Player: r.Player, Queue: true})
 		if err != nil {
 			last = err
 			continue
 		}
-		if len(resp.SessionId) > 0 {
-			return leaseOf(id, &resp), nil
+		if len(resp.Ticket) != ticketBytes {
+			l, err := leaseOf(id, resp)
+			if err != nil {
+				last = err
+				continue
+			}
+			return l, nil
 		}
 		key := hex.EncodeToString(resp.Ticket)
 		if _, err := ask[bool](ctx, g, putTicket{key, ticket{container: id, certificate: sealed, nonce: nonce, app: app, player: r.Player}}); err != nil {
@@ -165,21 +191,42 @@ func (g *Gateway) reserve(ctx context.Context, r LaunchRequest, app sha, cert *w
 	return nil, &Refused{Code: "busy", Text: fmt.Sprintf("The matched containers did not answer (%v).", last), Try: "again in a few seconds", RetryAfter: 2 * time.Second}
 }
 
-func (g *Gateway) reserveAt(ctx context.Context, id peer.ID, req *wire.ReserveRequest) (*lease, error) {
+func (g *Gateway) reserveAt(ctx context.Context, id peer.ID, req *wire.ReserveRequest) (*wire.ReserveResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
 	defer cancel()
 	var resp wire.ReserveResponse
 	if err := g.o.Calls.Call(ctx, id, "reserve", req, &resp); err != nil {
 		return nil, err
 	}
-	if len(resp.SessionId) == 0 {
-		return &lease{container: id}, nil
-	}
-	return leaseOf(id, &resp), nil
+	return &resp, nil
 }
 
-func leaseOf(id peer.ID, r *wire.ReserveResponse) *lease {
-	return &lease{container: id, session: r.SessionId, secret: r.Secret, expires: time.UnixMilli(int64(r.ExpiresMs))}
+// Lengths of what a container names, in bytes. It is a stranger: what it sends is kept
+// only if it has the form that the protocol gives it.
+const (
+	sessionBytes = 16
+	secretBytes  = 32
+	ticketBytes  = 16
+	maxPeerBytes = 64
+)
+
+// errRules: a container's answer is not one that the protocol has.
+var errRules = errors.New("gateway: the container's answer breaks the protocol")
+
+// leaseOf reads the lease in an answer to a reservation.
+func leaseOf(id peer.ID, r *wire.ReserveResponse) (*lease, error) {
+	if len(r.SessionId) != sessionBytes || len(r.Secret) != secretBytes {
+		return nil, fmt.Errorf("%w: a session of %d and a secret of %d bytes", errRules, len(r.SessionId), len(r.Secret))
+	}
+	return &lease{container: id, session: r.SessionId, secret: r.Secret, expires: time.UnixMilli(int64(r.ExpiresMs))}, nil
+}
+
+// checkPeer refuses the name of a peer connection that could not be told from others.
+func checkPeer(container peer.ID, p []byte) error {
+	if len(p) == 0 || len(p) > maxPeerBytes {
+		return refusedBy(container, fmt.Errorf("%w: a connection's name of %d bytes", errRules, len(p)))
+	}
+	return nil
 }
 
 // firstOffer signals the page's offer to the leased slot and remembers the session.
@@ -193,8 +240,12 @@ func (g *Gateway) firstOffer(ctx context.Context, offer string, l *lease, certif
 	if err != nil {
 		return nil, refusedBy(l.container, err)
 	}
+	if err := checkPeer(l.container, resp.Peer); err != nil {
+		return nil, err
+	}
 	id := hex.EncodeToString(l.session)
-	s := session{container: l.container, certificate: certificate, tokens: map[string][]byte{hex.EncodeToString(resp.Peer): owner}}
+	s := session{container: l.container, certificate: certificate}
+	s.join(hex.EncodeToString(resp.Peer), owner)
 	if _, err := ask[bool](ctx, g, putSession{id, s}); err != nil {
 		return nil, err
 	}
@@ -218,8 +269,8 @@ func refusalOf(err error) *Refused {
 	r := &Refused{Code: "no-match", Text: "No machine fits this request.", Try: "the reasons below say what to change"}
 	var m wire.MatchRefusal
 	if unmarshal(e.Detail, &m) == nil {
-		for _, x := range m.Rejections {
-			r.Reasons = append(r.Reasons, Reason{Container: peer.ID(x.Container).String(), Filter: x.Filter, Reason: x.Reason})
+		for _, x := range m.Rejections[:min(len(m.Rejections), match.MaxRejections)] {
+			r.Reasons = append(r.Reasons, Reason{Container: peer.ID(clip(x.Container)).String(), Filter: string(clip(x.Filter)), Reason: string(clip(x.Reason))})
 		}
 		if m.Candidates == 0 {
 			r.Text, r.Try = "No machine is online for this app.", "again in half a minute; a container announces itself every 30 s"
@@ -227,6 +278,9 @@ func refusalOf(err error) *Refused {
 	}
 	return r
 }
+
+// clip bounds a text of a stranger.
+func clip[T string | []byte](s T) T { return s[:min(len(s), 200)] }
 
 // refusedBy turns a container's answer into words for a person.
 func refusedBy(id peer.ID, err error) error {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -10,6 +11,7 @@ import (
 const (
 	maxSessions = 4096
 	maxTickets  = 4096
+	maxConns    = 64              // per session; the oldest is forgotten first
 	sessionKept = 6 * time.Hour   // a session nobody used for so long is forgotten
 	ticketKept  = 2 * time.Minute // a ticket nobody asked about
 )
@@ -18,8 +20,28 @@ const (
 type session struct {
 	container   peer.ID
 	certificate []byte
-	tokens      map[string][]byte // by peer connection (hex)
+	conns       []conn // oldest first
 	used        time.Time
+}
+
+// conn is one peer connection of a session and the token it came with.
+type conn struct {
+	peer  string // hex
+	token []byte
+}
+
+// join remembers the token of a peer connection.
+func (s *session) join(peer string, token []byte) {
+	s.leave(peer)
+	if len(s.conns) >= maxConns {
+		s.conns = slices.Delete(s.conns, 0, 1)
+	}
+	s.conns = append(s.conns, conn{peer, token})
+}
+
+// leave forgets a peer connection.
+func (s *session) leave(peer string) {
+	s.conns = slices.DeleteFunc(s.conns, func(c conn) bool { return c.peer == peer })
 }
 
 // ticket is a player waiting at one container.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -19,7 +20,7 @@ type (
 		ad   *wire.Ad
 	}
 	manifestCame struct {
-		app  sha
+		errand
 		meta App
 		err  error
 	}
@@ -51,6 +52,7 @@ type (
 		session, peer string
 		token         []byte
 	}
+	dropPeer   struct{ session, peer string }
 	getSession struct{ id string }
 	putTicket  struct {
 		id string
@@ -66,14 +68,13 @@ type (
 
 // Periods of the gateway's housekeeping.
 const (
-	tickEvery    = time.Second
-	findEvery    = 15 * time.Second
-	findYoung    = time.Second // while no indexer is known
-	findTimeout  = 10 * time.Second
-	metaTimeout  = 5 * time.Second
-	maxIndexers  = 32
-	maxPictures  = 256
-	maxMetaTries = 5
+	tickEvery   = time.Second
+	findEvery   = 15 * time.Second
+	findYoung   = time.Second // while no indexer is known
+	findTimeout = 10 * time.Second
+	metaTimeout = 5 * time.Second
+	maxIndexers = 32
+	maxPictures = 256
 )
 
 // state is the actor that owns everything a gateway remembers.
@@ -84,7 +85,7 @@ type state struct {
 	tickets  *table[string, ticket]
 	pictures map[sha][]byte
 	indexers []peer.ID
-	fetching map[sha]int // tries so far
+	errands  *errands
 	nextFind time.Time
 	finding  bool
 }
@@ -93,7 +94,7 @@ func newState(o Options) *state {
 	return &state{o: o, cat: newCatalogue(),
 		sessions: newTable[string](maxSessions, sessionKept, func(s *session) *time.Time { return &s.used }),
 		tickets:  newTable[string](maxTickets, ticketKept, func(t *ticket) *time.Time { return &t.used }),
-		pictures: map[sha][]byte{}, fetching: map[sha]int{}}
+		pictures: map[sha][]byte{}, errands: newErrands()}
 }
 
 // Receive never blocks: the network is asked in goroutines the actor owns.
@@ -106,15 +107,17 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		s.housekeeping(c, now)
 	case adSeen:
 		for _, a := range s.cat.put(m.from, m.ad) {
-			s.fetchMeta(c, a, m.from)
+			s.errands.want(errand{a, m.from})
 		}
+		s.fetchManifests(c)
 	case manifestCame:
+		s.errands.done(m.errand, m.err == nil)
 		if m.err != nil {
 			s.o.Log.Debug("no manifest", "app", m.app.String(), "err", m.err)
-			return
+		} else {
+			s.cat.meta[m.app] = m.meta
 		}
-		delete(s.fetching, m.app)
-		s.cat.meta[m.app] = m.meta
+		s.fetchManifests(c)
 	case indexersFound:
 		s.finding = false
 		if m.err != nil {
@@ -154,16 +157,18 @@ func (s *state) receiveSession(c *supervise.Ctx, msg any, now time.Time) {
 		c.Reply(true)
 	case addPeer:
 		if v := s.sessions.get(m.session, now); v != nil {
-			v.tokens[m.peer] = m.token
+			v.join(m.peer, m.token)
+		}
+		c.Reply(true)
+	case dropPeer:
+		if v := s.sessions.get(m.session, now); v != nil {
+			v.leave(m.peer)
 		}
 		c.Reply(true)
 	case getSession:
 		if v := s.sessions.get(m.id, now); v != nil {
 			copied := *v
-			copied.tokens = map[string][]byte{}
-			for k, t := range v.tokens {
-				copied.tokens[k] = t
-			}
+			copied.conns = slices.Clone(v.conns)
 			c.Reply(&copied)
 			return
 		}
@@ -193,6 +198,7 @@ func (s *state) housekeeping(c *supervise.Ctx, now time.Time) {
 	s.cat.expire(now)
 	s.sessions.expire(now)
 	s.tickets.expire(now)
+	s.errands.keep(func(x errand) bool { return s.cat.offers(x.from, x.app) })
 	if !s.finding && !now.Before(s.nextFind) {
 		s.finding, s.nextFind = true, now.Add(findEvery)
 		o := s.o
@@ -211,24 +217,28 @@ func (s *state) housekeeping(c *supervise.Ctx, now time.Time) {
 	c.After(tickEvery, tick{})
 }
 
-// fetchMeta asks the container that advertised an app for its manifest.
-func (s *state) fetchMeta(c *supervise.Ctx, a sha, from peer.ID) {
-	if s.fetching[a] >= maxMetaTries {
-		return
+// fetchManifests asks containers for the manifests of the apps they advertised, as
+// many at a time as the bounds allow.
+func (s *state) fetchManifests(c *supervise.Ctx) {
+	known := func(a sha) bool { return s.cat.meta[a].ID != "" }
+	for {
+		x, ok := s.errands.next(known)
+		if !ok {
+			return
+		}
+		o := s.o
+		c.Go(func(ctx context.Context) any {
+			ctx, cancel := context.WithTimeout(ctx, metaTimeout)
+			defer cancel()
+			var resp wire.AppResponse
+			if err := o.Calls.Call(ctx, x.from, "app", &wire.AppRequest{Sha256: x.app[:]}, &resp); err != nil {
+				return manifestCame{errand: x, err: err}
+			}
+			m, err := store.ParseManifest(resp.Manifest)
+			if err != nil {
+				return manifestCame{errand: x, err: fmt.Errorf("gateway: manifest of %s from %s: %w", x.app, x.from, err)}
+			}
+			return manifestCame{errand: x, meta: appOf(x.app, m)}
+		})
 	}
-	s.fetching[a]++
-	o := s.o
-	c.Go(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, metaTimeout)
-		defer cancel()
-		var resp wire.AppResponse
-		if err := o.Calls.Call(ctx, from, "app", &wire.AppRequest{Sha256: a[:]}, &resp); err != nil {
-			return manifestCame{app: a, err: err}
-		}
-		m, err := store.ParseManifest(resp.Manifest)
-		if err != nil {
-			return manifestCame{app: a, err: fmt.Errorf("gateway: manifest of %s from %s: %w", a, from, err)}
-		}
-		return manifestCame{app: a, meta: appOf(a, m)}
-	})
 }
