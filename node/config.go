@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,6 +41,7 @@ type Config struct {
 	Gateway   GatewayConfig   `toml:"gateway"`
 	Container ContainerConfig `toml:"container"`
 	Media     MediaConfig     `toml:"media"`
+	Debug     DebugConfig     `toml:"debug"`
 	Log       LogConfig       `toml:"log"`
 }
 
@@ -80,6 +82,11 @@ type MediaConfig struct {
 	MaxViewers int      `toml:"max_viewers"`  // peer connections per session
 }
 
+// DebugConfig is what the node shows to its operator, on loopback only.
+type DebugConfig struct {
+	Listen string `toml:"listen"` // host:port of /metrics and /debug/pprof; "" = off
+}
+
 // LogConfig is what the node says of itself.
 type LogConfig struct {
 	Level  string `toml:"level"`  // debug, info, warn, error
@@ -113,12 +120,12 @@ func LoadConfig(path string) (Config, error) {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err != nil || st.Size() > maxConfig {
-		return Config{}, fmt.Errorf("%w: %s is not a configuration file (over %d bytes); point --config at framemesh.toml", ErrConfig, path, maxConfig)
-	}
-	b, err := os.ReadFile(path)
+	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if len(b) > maxConfig {
+		return Config{}, fmt.Errorf("%w: %s is not a configuration file (over %d bytes); point --config at framemesh.toml", ErrConfig, path, maxConfig)
 	}
 	base, err := ParseConfig(ReferenceConfig, "framemesh.toml")
 	if err != nil {
@@ -187,6 +194,8 @@ func (c *Config) Validate() error {
 		return bad("media.idle_end_min", "use 1 to 1440")
 	case c.Media.MaxViewers < 1 || c.Media.MaxViewers > 64:
 		return bad("media.max_viewers", "use 1 to 64")
+	case c.Debug.Listen != "" && !loopback(c.Debug.Listen):
+		return bad("debug.listen", `use an address of this machine alone, for example "127.0.0.1:6060", or "" for none`)
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return bad("log.level", `use "debug", "info", "warn" or "error"`)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):

@@ -63,6 +63,7 @@ type Node struct {
 	indexer   *indexer.Indexer
 	gateway   *gatewayactor.Gateway
 	http      *gateway.Server
+	debug     string // address of the debug server
 	fatal     chan error
 }
 
@@ -109,6 +110,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		start func(context.Context) (func(context.Context) error, error)
 	}
 	for _, s := range []step{
+		{"debug server", nil, n.startDebug},
 		{"p2p host", nil, n.startHost},
 		{"gossip", nil, n.startGossip},
 		{"stream RPC", nil, n.startRPC},

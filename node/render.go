@@ -167,7 +167,7 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 func (n *Node) streamConfig() stream.Config {
 	c := stream.Config{LoopbackOnly: n.cfg.P2P.Profile == "loopback" || len(n.cfg.P2P.Listen) == 0,
 		UDPPort: n.cfg.Media.UDPPort, BitrateMin: n.cfg.Media.MinKbps * 1000, BitrateStart: n.cfg.Media.StartKbps * 1000,
-		BitrateMax: n.cfg.Media.MaxKbps * 1000, Log: n.log, Registerer: n.reg, Now: n.o.Now}
+		BitrateMax: n.cfg.Media.MaxKbps * 1000, MaxPeers: n.cfg.Media.MaxViewers, Log: n.log, Registerer: n.reg, Now: n.o.Now}
 	if len(n.cfg.Media.STUN) > 0 {
 		c.ICEServers = []stream.ICEServer{{URLs: n.cfg.Media.STUN}}
 	}

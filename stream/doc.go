@@ -3,7 +3,7 @@
 //
 // An [Engine] holds what all sessions of a node share: one UDP port, one DTLS
 // certificate, the negotiable codecs. A [Session] is one app with up to
-// [MaxPeers] peer connections: the owner, who started it, a few who play along
+// [Config.MaxPeers] peer connections: the owner, who started it, a few who play along
 // and a few who watch.
 //
 // The frame path is short on purpose. [Session.WriteVideo] splits an access unit

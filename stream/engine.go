@@ -67,6 +67,7 @@ type Config struct {
 	ICEServers   []ICEServer
 
 	BitrateMin, BitrateStart, BitrateMax int // bits per second
+	MaxPeers                             int // peer connections per session, 1 to 64; 0 = DefaultMaxPeers
 
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil: counted but not exported
@@ -87,6 +88,12 @@ func (c Config) validate() (Config, error) {
 	}
 	if c.BitrateMin < 50_000 || c.BitrateStart < c.BitrateMin || c.BitrateMax < c.BitrateStart || c.BitrateMax > 200_000_000 {
 		return c, fmt.Errorf("%w: bitrates must be 50000 ≤ min ≤ start ≤ max ≤ 200000000, not %d, %d, %d", ErrConfig, c.BitrateMin, c.BitrateStart, c.BitrateMax)
+	}
+	if c.MaxPeers == 0 {
+		c.MaxPeers = DefaultMaxPeers
+	}
+	if c.MaxPeers < 1 || c.MaxPeers > 64 {
+		return c, fmt.Errorf("%w: %d peers per session; use 1 to 64", ErrConfig, c.MaxPeers)
 	}
 	if c.UDPPort < 0 || c.UDPPort > 65535 {
 		return c, fmt.Errorf("%w: UDP port %d; use 0 to 65535", ErrConfig, c.UDPPort)

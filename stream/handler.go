@@ -8,15 +8,15 @@ import (
 
 // Limits that hold for every session, whatever a peer sends.
 const (
-	MaxPeers      = 8        // peer connections of one session
-	MaxOffer      = 64 << 10 // bytes of an SDP offer
-	MaxFragment   = 16 << 10 // bytes of a trickle-ICE fragment
-	MaxCandidates = 64       // remote candidates of one peer, over its whole life
-	MaxSeat       = 3        // highest seat of an app
-	inputRate     = 500      // input messages per second and peer
-	controlRate   = 20       // control messages per second and peer
-	maxAccessUnit = 4 << 20  // bytes of a coded picture
-	maxTextRunes  = 500      // of chat
+	DefaultMaxPeers = 8        // peer connections of one session, unless Config.MaxPeers says otherwise
+	MaxOffer        = 64 << 10 // bytes of an SDP offer
+	MaxFragment     = 16 << 10 // bytes of a trickle-ICE fragment
+	MaxCandidates   = 64       // remote candidates of one peer, over its whole life
+	MaxSeat         = 3        // highest seat of an app
+	inputRate       = 500      // input messages per second and peer
+	controlRate     = 20       // control messages per second and peer
+	maxAccessUnit   = 4 << 20  // bytes of a coded picture
+	maxTextRunes    = 500      // of chat
 )
 
 // Errors of a session. Those that a player meets end in what to try.

@@ -178,7 +178,7 @@ func (s *Session) admitLocked(r Role, seat int) error {
 			return fmt.Errorf("%w: seat %d", ErrSeat, seat+1)
 		}
 	}
-	if n >= MaxPeers {
+	if n >= s.engine.config.MaxPeers {
 		return ErrFull
 	}
 	return nil
@@ -192,7 +192,7 @@ func (s *Session) add(p *peer) error {
 		return err
 	}
 	var old *peer
-	list := make([]*peer, 0, MaxPeers)
+	list := make([]*peer, 0, s.engine.config.MaxPeers)
 	for _, q := range *s.peers.Load() {
 		if p.role == RoleOwner && q.role == RoleOwner {
 			old = q

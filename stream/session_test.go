@@ -147,7 +147,7 @@ func TestSeatsAndRoom(t *testing.T) {
 	if _, _, _, err := k.session.Answer(t.Context(), Join{Role: RolePlay, Seat: 1, Offer: offer}); !errors.Is(err, ErrSeat) {
 		t.Errorf("a taken seat: %v", err)
 	}
-	for range MaxPeers - 2 {
+	for range DefaultMaxPeers - 2 {
 		if _, _, _, err := k.session.Answer(t.Context(), Join{Role: RoleWatch, Offer: offerOf(t)}); err != nil {
 			t.Fatal(err)
 		}
