@@ -128,6 +128,13 @@ func (s *scene) now() time.Time {
 	return f()
 }
 
+// cannotFind makes looking for peers fail from now on; nil makes it work again.
+func (s *scene) cannotFind(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.findErr = err
+}
+
 // play runs a story with a gateway that knows no peers yet.
 func play(t *testing.T, story func(s *scene)) {
 	t.Helper()

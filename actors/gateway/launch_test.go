@@ -183,12 +183,12 @@ func TestNobodyIsThere(t *testing.T) {
 		s.container(1)
 		_, err = s.launch()
 		refused(t, err, "no-indexer")
-		s.findErr = errors.New("no route")
+		s.cannotFind(errors.New("no route"))
 		dead := s.indexer(100)
 		s.set(dead, nil)
 		_, err = s.launch()
 		refused(t, err, "no-indexer")
-		s.findErr = nil
+		s.cannotFind(nil)
 		time.Sleep(findEvery)
 		_, err = s.launch()
 		if r := refused(t, err, "no-indexer"); !strings.Contains(r.Text, rpc.ErrUnreachable.Error()) {
