@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -13,6 +14,7 @@ import (
 const (
 	conductHalfLife = 10 * time.Minute
 	conductOut      = -200 // from here the peer is disconnected
+	conductBack     = -150 // from here, some four minutes later, it is let in again
 	conductMax      = 4096 // peers remembered
 )
 
@@ -30,6 +32,7 @@ type conduct struct {
 type conductOf struct {
 	score float64
 	at    time.Time
+	out   bool // it went below conductOut and is not yet above conductBack
 }
 
 func newConduct(now func() time.Time, out func(peer.ID)) *conduct {
@@ -58,6 +61,7 @@ func (c *conduct) misbehaved(id peer.ID, why string) {
 	}
 	p.score, p.at = p.decayed(now)-cost, now
 	gone := p.score <= conductOut
+	p.out = p.out || gone
 	c.mu.Unlock()
 	if gone {
 		c.out(id)
@@ -87,4 +91,22 @@ func (c *conduct) score(id peer.ID) float64 {
 }
 
 // bad says whether a peer has gone too far and is not let in again yet.
-func (c *conduct) bad(id peer.ID) bool { return c.score(id) <= conductOut }
+func (c *conduct) bad(id peer.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.peers[id]
+	if p == nil {
+		return false
+	}
+	p.out = p.out && p.decayed(c.now()) <= conductBack
+	return p.out
+}
+
+// doorkeeper closes the new connections of peers that were put out.
+func (c *conduct) doorkeeper() network.Notifiee {
+	return &network.NotifyBundle{ConnectedF: func(_ network.Network, conn network.Conn) {
+		if c.bad(conn.RemotePeer()) {
+			go func() { _ = conn.Close() }() // the swarm waits for its notifiees
+		}
+	}}
+}

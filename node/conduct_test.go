@@ -27,7 +27,11 @@ func TestConductFallsForgivesAndStaysBounded(t *testing.T) {
 	if !c.bad("spammer") || len(out) == 0 || out[0] != "spammer" {
 		t.Fatal("a peer that goes on is put out", c.score("spammer"), out)
 	}
-	now = now.Add(conductHalfLife)
+	now = now.Add(4 * time.Minute)
+	if !c.bad("spammer") || c.score("spammer") < conductOut {
+		t.Fatal("it is back too early", c.score("spammer"))
+	}
+	now = now.Add(conductHalfLife - 4*time.Minute)
 	if c.bad("spammer") || c.score("spammer") < -106 || c.score("spammer") > -104 {
 		t.Fatal("half is forgiven after the half-life", c.score("spammer"))
 	}
@@ -36,6 +40,9 @@ func TestConductFallsForgivesAndStaysBounded(t *testing.T) {
 	}
 	if len(c.peers) > conductMax {
 		t.Fatal(len(c.peers))
+	}
+	if c.bad("stranger") {
+		t.Fatal("a stranger is put out")
 	}
 	if c.score("spammer") == 0 {
 		t.Fatal("the worst is remembered when room is made")

@@ -156,6 +156,7 @@ func (n *Node) startHost(ctx context.Context) (func(context.Context) error, erro
 		n.log.Warn("peer disconnected for what it sends", "peer", id)
 		go func() { _ = n.p2p.Host().Network().ClosePeer(id) }() // closing waits for its streams
 	})
+	n.p2p.Host().Network().Notify(n.conduct.doorkeeper())
 	return func(context.Context) error { return n.p2p.Close() }, nil
 }
 
