@@ -409,6 +409,8 @@ func TestWholePlay(t *testing.T) {
 	// then the worker has put several snapshots away.
 	w.await("some seconds of play", func() bool { return p.Report().Decodable >= 240 })
 	before, pid := p.Report(), w.session().PID
+	w.await("four seconds of play", func() bool { return p.Report().ContainerSays.Tick >= 240 })
+	before = p.Report()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -423,6 +425,11 @@ func TestWholePlay(t *testing.T) {
 	}
 	if s := w.session(); s.PID == pid || s.Restarts != 1 {
 		t.Errorf("session after the kill %+v", s)
+	}
+	// From the last snapshot, which is at most two seconds old: 120 ticks.
+	w.await("what tick the new worker is at", func() bool { return p.Report().ContainerSays.Tick != before.ContainerSays.Tick })
+	if was, is := before.ContainerSays.Tick, p.Report().ContainerSays.Tick; is+120 < was {
+		t.Errorf("the game was at tick %d and went on from before tick %d", was, is)
 	}
 	if after.Bye != nil || after.Connections != 1 {
 		t.Errorf("the connection did not survive: %+v", after)
