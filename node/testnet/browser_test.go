@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/node/gateway/browsertest"
 )
@@ -115,6 +117,18 @@ func TestPlayInABrowser(t *testing.T) {
 	tab.Wait(`document.querySelector('[data-stat=match]').textContent.includes('verified') && document.querySelector('[data-stat=answer]').textContent.includes('verified')`, 5*time.Second)
 	pause(tab, 1500)
 	tab.Screenshot("mesh-playing")
+	// what the page saves is a certificate that anyone can check
+	var saved string
+	tab.Eval(`(async () => { let blob; const real = URL.createObjectURL; URL.createObjectURL = b => (blob = b, real.call(URL, b));
+	  document.querySelector('.stats .save').click(); URL.createObjectURL = real;
+	  return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer()))) })()`, &saved)
+	certificate, err := base64.StdEncoding.DecodeString(saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := match.Verify(certificate, n.Network()); err != nil {
+		t.Errorf("the saved certificate: %v", err)
+	}
 	tab.Key("F9", true)
 	tab.Wait(`document.querySelector('.stats').hidden`, 2*time.Second)
 

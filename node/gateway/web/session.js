@@ -141,6 +141,7 @@ export class Session extends EventTarget {
       this.verified.answer = 'yes';
       if (this.expect && this.expect !== a.container) throw new VerifyError('Another machine answered than the one that runs your game.');
       if (a.certificate?.length) {
+        this.certificate = a.certificate; // kept as it came, for those who want to check all of it
         await verifyCertificate({ certificate: a.certificate, network: this.network, container: a.container, app: this.app.id, player: this.player });
         this.verified.certificate = 'yes';
       } else if (!this.query.session) {

@@ -39,7 +39,8 @@ export class StatsOverlay {
       this.cells.set(key, value);
       list.append(el('div.stat', { title: why, tabindex: '0', 'aria-description': why }, el('dt', {}, label), value, el('p.why', {}, why)));
     }
-    this.box = el('section.stats', { hidden: true, 'aria-label': 'Statistics' }, el('h2', {}, 'Statistics'), list);
+    this.save = el('button.save', { hidden: true, type: 'button', title: 'For “framemesh match verify”, which recomputes the whole match from this file.', onclick: () => this.#save() }, 'Save the match certificate');
+    this.box = el('section.stats', { hidden: true, 'aria-label': 'Statistics' }, el('h2', {}, 'Statistics'), list, this.save);
     root.append(this.box);
   }
 
@@ -95,5 +96,13 @@ export class StatsOverlay {
       const text = value(this.figures ?? {}, this.container ?? {}, this.session), cell = this.cells.get(key);
       if (cell.textContent !== text) cell.textContent = text;
     }
+    this.save.hidden = !this.session.certificate?.length;
+  }
+
+  #save() {
+    const url = URL.createObjectURL(new Blob([this.session.certificate], { type: 'application/octet-stream' }));
+    el('a', { href: url, download: `match-${this.session.session.slice(0, 8)}.bin` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000); // the download has begun by then
+    this.save.blur(); // the keys are the game's again
   }
 }
