@@ -72,7 +72,8 @@ func onlySlotsMissing(rs []Reason) bool {
 	return false
 }
 
-// match asks the indexers that the beacon draws for this request, best rank first.
+// match asks the indexers that the beacon draws for this request, best rank first,
+// until one proves a match or two say that there is none.
 func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool) (*wire.Certificate, []byte, error) {
 	indexers, err := ask[[]peer.ID](ctx, g, getIndexers{})
 	if err != nil {
@@ -93,6 +94,7 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 		}
 	}
 	var last error
+	var no *Refused
 	for _, id := range match.Draw(beacon, req.RequestId, indexers, drawn) {
 		c, cancel := context.WithTimeout(ctx, matchTimeout)
 		var resp wire.MatchResponse
@@ -118,9 +120,17 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 			continue
 		}
 		if refusal := refusalOf(err); refusal != nil {
-			return nil, nil, refusal
+			// A certificate proves itself; a no does not. It takes a second indexer to say it.
+			if no != nil {
+				return nil, nil, fuller(no, refusal)
+			}
+			no = refusal
+			continue
 		}
 		last = err
+	}
+	if no != nil {
+		return nil, nil, no
 	}
 	if last == nil {
 		last = errors.New("no indexer drawn")
@@ -144,6 +154,14 @@ func timely(c *wire.Certificate, now time.Time) error {
 		return fmt.Errorf("it says that it was made in %s; one of the clocks is wrong", made.Sub(now).Round(time.Second))
 	}
 	return nil
+}
+
+// fuller is the refusal that says more.
+func fuller(a, b *Refused) *Refused {
+	if len(b.Reasons) > len(a.Reasons) {
+		return b
+	}
+	return a
 }
 
 // reserve takes the first of the certificate's containers that has a slot, or a

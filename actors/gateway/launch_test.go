@@ -155,6 +155,40 @@ func TestNoMatchSaysWhy(t *testing.T) {
 	})
 }
 
+// A certificate proves itself, a no does not: one indexer alone cannot hide a container.
+func TestOneIndexersNoIsNotBelieved(t *testing.T) {
+	play(t, func(s *scene) {
+		c := s.container(1)
+		liar := s.indexer(100, func(*wire.MatchRequest) ([]byte, error) {
+			return nil, &rpc.Error{Code: wire.Code_NO_MATCH}
+		})
+		s.indexer(101)
+		lied := 0
+		for range 16 {
+			before := len(s.calls("match"))
+			l, err := s.launch()
+			if err != nil || l.Container != c.id.String() {
+				t.Fatal(l, err)
+			}
+			if s.calls("match")[before].to == liar {
+				lied++
+			}
+		}
+		if lied == 0 {
+			t.Error("the liar was never asked first")
+		}
+		// when both say no, the one with reasons is heard, and nobody is asked a third time
+		before := len(s.calls("match"))
+		_, err := s.launch(func(r *LaunchRequest) { r.MaxPrice = 5 })
+		if r := refused(t, err, "no-match"); len(r.Reasons) != 1 {
+			t.Errorf("%+v", r)
+		}
+		if n := len(s.calls("match")) - before; n != 2 {
+			t.Errorf("%d indexers were asked", n)
+		}
+	})
+}
+
 // An indexer's refusal is a stranger's text: no more of it goes on than the protocol has.
 func TestARefusalIsBounded(t *testing.T) {
 	play(t, func(s *scene) {
