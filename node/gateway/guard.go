@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/framemesh/framemesh/stream/whep"
 )
 
 // policy is what the player page may do: its own scripts, styles and requests, and
@@ -125,9 +127,9 @@ func allowOrigin(h http.Header, origin string) {
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Methods", "POST, PATCH, DELETE, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "Content-Type, Authorization, If-Match, "+headerPlayer)
+	h.Set("Access-Control-Allow-Headers", "Content-Type, Authorization, If-Match, "+whep.HeaderPlayer)
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Accept-Post, Retry-After, Server-Timing, "+
-		headerSession+", "+headerContainer+", "+headerRole+", "+headerCertificate+", "+headerProof+", "+headerOwner+", "+headerPlay+", "+headerWatch)
+		whep.HeaderSession+", "+whep.HeaderContainer+", "+whep.HeaderRole+", "+whep.HeaderCertificate+", "+whep.HeaderProof+", "+whep.HeaderOwnerToken+", "+whep.HeaderPlayToken+", "+whep.HeaderWatchToken)
 	h.Set("Access-Control-Max-Age", "600")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 }

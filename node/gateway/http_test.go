@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	mesh "github.com/framemesh/framemesh/actors/gateway"
+	"github.com/framemesh/framemesh/stream/whep"
 )
 
 const offer = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:page\r\na=ice-pwd:secretsecretsecretsecret\r\na=recvonly\r\na=rtpmap:96 H264/90000\r\n"
@@ -36,7 +37,7 @@ func do(s *Server, method, target, body string, header ...string) *http.Response
 }
 
 func post(s *Server, target, body string, header ...string) *http.Response {
-	return do(s, "POST", target, body, append([]string{"Content-Type", typeSDP}, header...)...)
+	return do(s, "POST", target, body, append([]string{"Content-Type", whep.TypeSDP}, header...)...)
 }
 
 func text(t *testing.T, r *http.Response) string {

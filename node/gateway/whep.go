@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"regexp"
 	"slices"
@@ -17,26 +16,10 @@ import (
 	"github.com/pion/sdp/v3"
 
 	mesh "github.com/framemesh/framemesh/actors/gateway"
-)
-
-// Headers of our own beside WHEP's. A player that does not know them plays too; the
-// page uses them to verify the answer, to resume and to hand out links.
-const (
-	headerPlayer      = "Framemesh-Player" // request: Ed25519 public key of the page, hex
-	headerSession     = "Framemesh-Session"
-	headerContainer   = "Framemesh-Container"
-	headerRole        = "Framemesh-Role"
-	headerCertificate = "Framemesh-Certificate"
-	headerProof       = "Framemesh-Proof"
-	headerOwner       = "Framemesh-Owner-Token"
-	headerPlay        = "Framemesh-Play-Token"
-	headerWatch       = "Framemesh-Watch-Token"
+	"github.com/framemesh/framemesh/stream/whep"
 )
 
 const (
-	typeSDP     = "application/sdp"
-	typeTrickle = "application/trickle-ice-sdpfrag"
-
 	maxOffer    = 64 << 10 // bytes
 	maxFragment = 16 << 10 // bytes
 	maxExclude  = 16
@@ -59,11 +42,11 @@ func (s *Server) postOffer(w http.ResponseWriter, r *http.Request) {
 		invalid(w, http.StatusNotFound, "no-app", "There is no app of that name.", "Choose one of /api/apps.")
 		return
 	}
-	if !accepts(r.Header.Values("Accept"), typeSDP) {
-		invalid(w, http.StatusNotAcceptable, "accept", "The answer is "+typeSDP+", which the request does not accept.", "Send Accept: "+typeSDP+".")
+	if whep.CheckAccept(strings.Join(r.Header.Values("Accept"), ","), whep.TypeSDP) != nil {
+		invalid(w, http.StatusNotAcceptable, "accept", "The answer is "+whep.TypeSDP+", which the request does not accept.", "Send Accept: "+whep.TypeSDP+".")
 		return
 	}
-	offer, ok := s.body(w, r, typeSDP, maxOffer)
+	offer, ok := s.body(w, r, whep.TypeSDP, maxOffer)
 	if !ok {
 		return
 	}
@@ -107,21 +90,21 @@ func (s *Server) answer(w http.ResponseWriter, app, token, offer string, l *mesh
 			h.Set(k, v)
 		}
 	}
-	h.Set("Content-Type", typeSDP)
-	h.Set("Location", "/whep/"+app+"/"+l.Session+"/"+l.Peer)
+	h.Set("Content-Type", whep.TypeSDP)
+	h.Set("Location", whep.Location{App: app, Session: l.Session, Peer: l.Peer}.Path())
 	h.Set("ETag", res.etag)
-	h.Set("Accept-Patch", typeTrickle)
+	h.Set("Accept-Patch", whep.TypeFrag)
 	s.linkHeaders(h)
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	h.Set("Server-Timing", fmt.Sprintf("match;dur=%.1f, reserve;dur=%.1f, signal;dur=%.1f", ms(l.Timing.Match), ms(l.Timing.Reserve), ms(l.Timing.Signal)))
-	set(headerSession, l.Session)
-	set(headerContainer, l.Container)
-	set(headerRole, string(l.Role))
-	set(headerCertificate, base64.StdEncoding.EncodeToString(l.Certificate))
-	set(headerProof, base64.StdEncoding.EncodeToString(l.Proof))
-	set(headerOwner, l.OwnerToken)
-	set(headerPlay, l.PlayToken)
-	set(headerWatch, l.WatchToken)
+	h.Set("Server-Timing", whep.ServerTiming(whep.Stage{Name: "match", Took: l.Timing.Match},
+		whep.Stage{Name: "reserve", Took: l.Timing.Reserve}, whep.Stage{Name: "signal", Took: l.Timing.Signal}))
+	set(whep.HeaderSession, l.Session)
+	set(whep.HeaderContainer, l.Container)
+	set(whep.HeaderRole, string(l.Role))
+	set(whep.HeaderCertificate, base64.StdEncoding.EncodeToString(l.Certificate))
+	set(whep.HeaderProof, base64.StdEncoding.EncodeToString(l.Proof))
+	set(whep.HeaderOwnerToken, l.OwnerToken)
+	set(whep.HeaderPlayToken, l.PlayToken)
+	set(whep.HeaderWatchToken, l.WatchToken)
 	w.WriteHeader(http.StatusCreated)
 	_, _ = io.WriteString(w, l.Answer)
 }
@@ -129,7 +112,7 @@ func (s *Server) answer(w http.ResponseWriter, app, token, offer string, l *mesh
 // linkHeaders tells the ICE servers as WHEP does.
 func (s *Server) linkHeaders(h http.Header) {
 	for _, u := range s.opt.ICEServers {
-		h.Add("Link", "<"+u+`>; rel="ice-server"`)
+		h.Add("Link", whep.Server{URL: u}.Link())
 	}
 }
 
@@ -138,10 +121,10 @@ func (s *Server) options(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	if strings.Count(strings.Trim(r.URL.Path, "/"), "/") >= 3 {
 		h.Set("Allow", "PATCH, DELETE, OPTIONS")
-		h.Set("Accept-Patch", typeTrickle)
+		h.Set("Accept-Patch", whep.TypeFrag)
 	} else {
 		h.Set("Allow", "POST, OPTIONS")
-		h.Set("Accept-Post", typeSDP)
+		h.Set("Accept-Post", whep.TypeSDP)
 	}
 	s.linkHeaders(h)
 	w.WriteHeader(http.StatusNoContent)
@@ -154,7 +137,7 @@ func (s *Server) patchResource(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	frag, ok := s.body(w, r, typeTrickle, maxFragment)
+	frag, ok := s.body(w, r, whep.TypeFrag, maxFragment)
 	if !ok {
 		return
 	}
@@ -185,7 +168,7 @@ func (s *Server) patchResource(w http.ResponseWriter, r *http.Request) {
 	}
 	res.etag, res.ufrag = newETag(), ufrag
 	s.made.cache.Add(resourceKey(session, peer), res)
-	w.Header().Set("Content-Type", typeTrickle)
+	w.Header().Set("Content-Type", whep.TypeFrag)
 	w.Header().Set("ETag", res.etag)
 	_, _ = io.WriteString(w, out)
 }
@@ -263,10 +246,10 @@ func parseQuery(r *http.Request) (q query, bad string) {
 		}
 		q.price = n
 	}
-	if p := r.Header.Get(headerPlayer); p != "" {
+	if p := r.Header.Get(whep.HeaderPlayer); p != "" {
 		key, err := hex.DecodeString(p)
 		if err != nil || len(key) != 32 {
-			return q, headerPlayer + " is not a 32-byte key in hexadecimal"
+			return q, whep.HeaderPlayer + " is not a 32-byte key in hexadecimal"
 		}
 		q.player = key
 	}
@@ -295,7 +278,7 @@ func checkOffer(offer string) error {
 
 // body reads a request body of one media type and at most limit bytes.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, mediaType string, limit int64) (string, bool) {
-	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != mediaType {
+	if whep.CheckContentType(r.Header.Get("Content-Type"), mediaType) != nil {
 		invalid(w, http.StatusUnsupportedMediaType, "content-type", "The body is "+clip(r.Header.Get("Content-Type"), 60)+", not "+mediaType+".", "Send Content-Type: "+mediaType+".")
 		return "", false
 	}
@@ -315,25 +298,6 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, mediaType string, 
 		return "", false
 	}
 	return string(b), true
-}
-
-// accepts says whether an Accept header allows the type; none at all allows it.
-func accepts(values []string, want string) bool {
-	if len(values) == 0 {
-		return true
-	}
-	family := want[:strings.IndexByte(want, '/')] + "/*"
-	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		t, params, err := mime.ParseMediaType(part)
-		if err != nil || (t != want && t != family && t != "*/*") {
-			continue
-		}
-		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q == 0 {
-			continue
-		}
-		return true
-	}
-	return false
 }
 
 func invalid(w http.ResponseWriter, status int, code, detail, try string) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	mesh "github.com/framemesh/framemesh/actors/gateway"
+	"github.com/framemesh/framemesh/stream/whep"
 )
 
 func TestOfferStartsASession(t *testing.T) {
@@ -22,8 +23,8 @@ func TestOfferStartsASession(t *testing.T) {
 		t.Fatalf("%d %q", r.StatusCode, b)
 	}
 	for k, want := range map[string]string{
-		"Content-Type": typeSDP, "Location": "/whep/nova/" + testSession + "/" + testPeer, "Accept-Patch": typeTrickle,
-		"Link": `<stun:stun.example.org:3478>; rel="ice-server"`, "Server-Timing": "match;dur=1.5, reserve;dur=2.0, signal;dur=3.0",
+		"Content-Type": whep.TypeSDP, "Location": "/whep/nova/" + testSession + "/" + testPeer, "Accept-Patch": whep.TypeFrag,
+		"Link": `<stun:stun.example.org:3478>; rel="ice-server"`, "Server-Timing": "match;dur=1.5, reserve;dur=2, signal;dur=3",
 		"Framemesh-Session": testSession, "Framemesh-Container": "12D3KooWContainer", "Framemesh-Role": "owner",
 		"Framemesh-Certificate": "Y2VydGlmaWNhdGU=", "Framemesh-Proof": "cHJvb2Y=", "Framemesh-Owner-Token": testToken,
 		"Framemesh-Play-Token": "0d0d", "Framemesh-Watch-Token": "0e0e", "Cache-Control": "no-store",
@@ -52,7 +53,7 @@ func TestOfferJoinsASession(t *testing.T) {
 	if r.StatusCode != 201 || got.Session != testSession || got.Token != testToken || got.Offer != offer {
 		t.Fatalf("%d %+v", r.StatusCode, got)
 	}
-	for _, k := range []string{headerOwner, headerPlay, headerWatch, headerCertificate} {
+	for _, k := range []string{whep.HeaderOwnerToken, whep.HeaderPlayToken, whep.HeaderWatchToken, whep.HeaderCertificate} {
 		if v, ok := r.Header[http.CanonicalHeaderKey(k)]; ok {
 			t.Errorf("a viewer was handed %s: %q", k, v)
 		}
@@ -69,7 +70,7 @@ func TestOfferJoinsASession(t *testing.T) {
 func TestOfferRefusals(t *testing.T) {
 	m := &fakeMesh{}
 	s := newServer(t, m, nil)
-	ok := []string{"Content-Type", typeSDP}
+	ok := []string{"Content-Type", whep.TypeSDP}
 	for _, c := range []struct {
 		name, target, body string
 		header             []string
@@ -166,7 +167,7 @@ func TestTrickleAndRestart(t *testing.T) {
 	made := post(s, "/whep/nova", offer)
 	at, tag := made.Header.Get("Location"), made.Header.Get("ETag")
 	patch := func(body, match string, header ...string) *http.Response {
-		h := append([]string{"Content-Type", typeTrickle}, header...)
+		h := append([]string{"Content-Type", whep.TypeFrag}, header...)
 		if match != "" {
 			h = append(h, "If-Match", match)
 		}
@@ -183,11 +184,11 @@ func TestTrickleAndRestart(t *testing.T) {
 	wantProblem(t, patch(old, `"other"`), 412, "if-match")
 	wantProblem(t, patch(old, "*"), 412, "if-match")
 	wantProblem(t, patch(old+strings.Repeat("a=x\r\n", 5000), tag), 413, "size")
-	wantProblem(t, do(s, "PATCH", at, old, "Content-Type", typeSDP, "If-Match", tag), 415, "content-type")
+	wantProblem(t, do(s, "PATCH", at, old, "Content-Type", whep.TypeSDP, "If-Match", tag), 415, "content-type")
 	wantProblem(t, patch(old, tag, "Authorization", "Bearer 00ff"), 401, "unauthorised")
 
 	r := patch(fresh, "*")
-	if b := text(t, r); r.StatusCode != 200 || b != "a=ice-ufrag:container\r\n" || r.Header.Get("Content-Type") != typeTrickle || r.Header.Get("ETag") == tag {
+	if b := text(t, r); r.StatusCode != 200 || b != "a=ice-ufrag:container\r\n" || r.Header.Get("Content-Type") != whep.TypeFrag || r.Header.Get("ETag") == tag {
 		t.Errorf("restart: %d %q %v", r.StatusCode, b, r.Header)
 	}
 	wantProblem(t, patch(old, tag), 412, "if-match") // of the ICE session before
@@ -227,10 +228,10 @@ func TestDeleteEndsOnce(t *testing.T) {
 func TestOptionsAndMethods(t *testing.T) {
 	s := newServer(t, &fakeMesh{}, func(o *Options) { o.ICEServers = []string{"stun:a.example", "stun:b.example"} })
 	r := do(s, "OPTIONS", "/whep/nova", "")
-	if r.StatusCode != 204 || r.Header.Get("Accept-Post") != typeSDP || len(r.Header.Values("Link")) != 2 {
+	if r.StatusCode != 204 || r.Header.Get("Accept-Post") != whep.TypeSDP || len(r.Header.Values("Link")) != 2 {
 		t.Errorf("OPTIONS: %d %v", r.StatusCode, r.Header)
 	}
-	if r := do(s, "OPTIONS", "/whep/nova/0a/0b", ""); r.StatusCode != 204 || r.Header.Get("Accept-Patch") != typeTrickle {
+	if r := do(s, "OPTIONS", "/whep/nova/0a/0b", ""); r.StatusCode != 204 || r.Header.Get("Accept-Patch") != whep.TypeFrag {
 		t.Errorf("OPTIONS of a resource: %d %v", r.StatusCode, r.Header)
 	}
 	for target, allow := range map[string]string{"/whep/nova": "POST, OPTIONS", "/whep/nova/0a/0b": "PATCH, DELETE, OPTIONS"} {
@@ -258,7 +259,7 @@ func FuzzOffer(f *testing.F) {
 		r := httptest.NewRequest("POST", "/whep/x", strings.NewReader(body))
 		r.Host, r.URL.RawQuery = "localhost", query
 		r.SetPathValue("app", app)
-		r.Header.Set("Content-Type", typeSDP)
+		r.Header.Set("Content-Type", whep.TypeSDP)
 		w := httptest.NewRecorder()
 		s.postOffer(w, r)
 		if w.Code == 201 && (iceUfrag(body) == "" || !strings.Contains(body, "m=video") || len(body) > maxOffer) {

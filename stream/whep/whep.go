@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math"
 	"mime"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ const (
 
 // Headers of framemesh besides those of the protocol.
 const (
+	HeaderPlayer      = "Framemesh-Player" // of a request: the page's Ed25519 public key in hex
 	HeaderSession     = "Framemesh-Session"
 	HeaderContainer   = "Framemesh-Container"
 	HeaderRole        = "Framemesh-Role"
@@ -36,35 +36,12 @@ const (
 	HeaderWatchToken  = "Framemesh-Watch-Token"
 )
 
-// Errors of a request; [Status] has their status codes.
+// Errors of a request.
 var (
 	ErrMediaType     = errors.New("whep: wrong Content-Type")
 	ErrNotAcceptable = errors.New("whep: no acceptable media type")
-	ErrNoMatch       = errors.New("whep: If-Match is not this ICE session's ETag")
-	ErrNeedMatch     = errors.New("whep: If-Match is missing")
 	ErrLocation      = errors.New("whep: not a session's location")
-	ErrHeader        = errors.New("whep: malformed header")
 )
-
-// Status is the HTTP status of a request that failed with one of this package's
-// errors, and 400 for others.
-func Status(err error) int {
-	switch {
-	case err == nil:
-		return http.StatusOK
-	case errors.Is(err, ErrMediaType):
-		return http.StatusUnsupportedMediaType
-	case errors.Is(err, ErrNotAcceptable):
-		return http.StatusNotAcceptable
-	case errors.Is(err, ErrNoMatch):
-		return http.StatusPreconditionFailed
-	case errors.Is(err, ErrNeedMatch):
-		return http.StatusPreconditionRequired
-	case errors.Is(err, ErrLocation):
-		return http.StatusNotFound
-	}
-	return http.StatusBadRequest
-}
 
 // CheckContentType accepts want with any parameters.
 func CheckContentType(header, want string) error {
@@ -128,20 +105,6 @@ func ETag(sdp string) string {
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
-// CheckIfMatch compares an If-Match header with the ETag in force. "*" matches any.
-// Weak tags never match, as RFC 9110 has it.
-func CheckIfMatch(header, etag string) error {
-	if strings.TrimSpace(header) == "" {
-		return fmt.Errorf("%w: send the ETag of the answer", ErrNeedMatch)
-	}
-	for part := range strings.SplitSeq(header, ",") {
-		if part = strings.TrimSpace(part); part == "*" || part == etag && etag != "" {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: %s; it was restarted since", ErrNoMatch, header)
-}
-
 // Server is a STUN or TURN server as a Link header names it.
 type Server struct {
 	URL                  string
@@ -159,74 +122,6 @@ func (s Server) Link() string {
 
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-// ParseLinks reads the ice-servers of Link headers and leaves out all other links.
-func ParseLinks(values []string) ([]Server, error) {
-	var out []Server
-	for _, v := range values {
-		for v = strings.TrimSpace(v); v != ""; {
-			if v[0] != '<' {
-				return nil, fmt.Errorf("%w: Link %q", ErrHeader, v)
-			}
-			target, rest, ok := strings.Cut(v[1:], ">")
-			if !ok {
-				return nil, fmt.Errorf("%w: Link %q", ErrHeader, v)
-			}
-			params, rest, err := linkParams(rest)
-			if err != nil {
-				return nil, err
-			}
-			if params["rel"] == "ice-server" {
-				out = append(out, Server{URL: target, Username: params["username"], Credential: params["credential"]})
-			}
-			v = rest
-		}
-	}
-	return out, nil
-}
-
-// linkParams reads `; name="value"` until the next link.
-func linkParams(s string) (params map[string]string, rest string, err error) {
-	params = map[string]string{}
-	for {
-		s = strings.TrimLeft(s, " \t")
-		switch {
-		case s == "":
-			return params, "", nil
-		case s[0] == ',':
-			return params, strings.TrimLeft(s[1:], " \t"), nil
-		case s[0] != ';':
-			return nil, "", fmt.Errorf("%w: Link parameter %q", ErrHeader, s)
-		}
-		s = strings.TrimLeft(s[1:], " \t")
-		end := strings.IndexAny(s, "=;,")
-		if end < 0 || s[end] != '=' {
-			return nil, "", fmt.Errorf("%w: Link parameter %q", ErrHeader, s)
-		}
-		name := strings.ToLower(strings.TrimSpace(s[:end]))
-		s = s[end+1:]
-		if s == "" || s[0] != '"' {
-			end := strings.IndexAny(s, ";,")
-			if end < 0 {
-				end = len(s)
-			}
-			params[name], s = strings.TrimSpace(s[:end]), s[end:]
-			continue
-		}
-		var b strings.Builder
-		i := 1
-		for ; i < len(s) && s[i] != '"'; i++ {
-			if s[i] == '\\' && i+1 < len(s) {
-				i++
-			}
-			b.WriteByte(s[i])
-		}
-		if i >= len(s) {
-			return nil, "", fmt.Errorf("%w: Link parameter without its closing quote", ErrHeader)
-		}
-		params[name], s = b.String(), s[i+1:]
-	}
 }
 
 // Stage is one entry of a Server-Timing header.
