@@ -41,6 +41,7 @@ type Config struct {
 	Gateway   GatewayConfig   `toml:"gateway"`
 	Container ContainerConfig `toml:"container"`
 	Media     MediaConfig     `toml:"media"`
+	Ledger    LedgerConfig    `toml:"ledger"`
 	Debug     DebugConfig     `toml:"debug"`
 	Log       LogConfig       `toml:"log"`
 }
@@ -81,6 +82,29 @@ type MediaConfig struct {
 	IdleEndMin int      `toml:"idle_end_min"` // minutes without input until a session ends
 	MaxViewers int      `toml:"max_viewers"`  // peer connections per session
 }
+
+// LedgerConfig is this node's part in the ledger.
+type LedgerConfig struct {
+	Genesis     string   `toml:"genesis"`      // the network's genesis file; "" = no ledger, play is free
+	Mode        string   `toml:"mode"`         // light, full or validator
+	Listen      string   `toml:"listen"`       // host:port where validators meet; "" = dials only
+	Peers       []string `toml:"peers"`        // id@host:port of validators and full nodes
+	TrustHeight uint64   `toml:"trust_height"` // of a header known to be right; 0 = the genesis
+	TrustHash   string   `toml:"trust_hash"`   // of that header, hex
+	BlockMS     int      `toml:"block_ms"`     // pause between blocks
+	PoolTxs     int      `toml:"pool_txs"`     // transactions that may wait for a block
+	Snapshots   int      `toml:"snapshots"`    // blocks between snapshots; 0 = none
+	KeepStates  int      `toml:"keep_states"`  // states that can be asked for; 0 = all
+	FastSync    bool     `toml:"fast_sync"`    // begin from a snapshot of the peers
+	OracleFile  string   `toml:"oracle_file"`  // holds FRM per US dollar; "" = this node is no oracle
+}
+
+// Modes of LedgerConfig.
+const (
+	LedgerLight     = "light"
+	LedgerFull      = "full"
+	LedgerValidator = "validator"
+)
 
 // DebugConfig is what the node shows to its operator, on loopback only.
 type DebugConfig struct {
@@ -164,6 +188,8 @@ func explain(err error, name string) string {
 	return fmt.Sprintf("%s: %v; compare with `framemesh init --print`", name, err)
 }
 
+var hashRule = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
 // Validate reports the first thing that is wrong and what to write instead.
@@ -194,6 +220,18 @@ func (c *Config) Validate() error {
 		return bad("media.idle_end_min", "use 1 to 1440")
 	case c.Media.MaxViewers < 1 || c.Media.MaxViewers > 64:
 		return bad("media.max_viewers", "use 1 to 64")
+	case !slices.Contains([]string{LedgerLight, LedgerFull, LedgerValidator}, c.Ledger.Mode):
+		return bad("ledger.mode", `use "light", "full" or "validator"`)
+	case (c.Ledger.TrustHeight == 0) != (c.Ledger.TrustHash == ""):
+		return bad("ledger.trust_height, trust_hash", "give both, or neither to start from the genesis")
+	case c.Ledger.TrustHash != "" && !hashRule.MatchString(c.Ledger.TrustHash):
+		return bad("ledger.trust_hash", "use the 64 hex digits of a header's hash, as `framemesh ledger block` prints it")
+	case c.Ledger.BlockMS < 50 || c.Ledger.BlockMS > 60_000:
+		return bad("ledger.block_ms", "use 50 to 60000")
+	case c.Ledger.PoolTxs < 100 || c.Ledger.PoolTxs > 200_000:
+		return bad("ledger.pool_txs", "use 100 to 200000")
+	case c.Ledger.Snapshots < 0 || c.Ledger.KeepStates < 0:
+		return bad("ledger.snapshots, keep_states", "use 0 or more")
 	case c.Debug.Listen != "" && !loopback(c.Debug.Listen):
 		return bad("debug.listen", `use an address of this machine alone, for example "127.0.0.1:6060", or "" for none`)
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):

@@ -30,6 +30,7 @@ const (
 	TypeAd     = "ad"     // wire.Ad
 	TypeMatch  = "match"  // wire.Certificate
 	TypeAnswer = "answer" // wire.AnswerProof
+	TypeLedger = "ledger" // wire.LedgerNotice
 )
 
 // MaxName is the longest network or type name, in bytes.

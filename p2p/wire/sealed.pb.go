@@ -384,6 +384,75 @@ func (x *AppOffer) GetFlags() uint32 {
 	return 0
 }
 
+// LedgerNotice is what goes over the topic ledger/1. Sealed type "ledger".
+type LedgerNotice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PeerId        []byte                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`           // must be the envelope's signer
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`                              // unix ms when it was made; must grow
+	ExpiresMs     uint64                 `protobuf:"varint,3,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"` // unix ms
+	Body          []byte                 `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`                             // a light client's Notice, see docs/spec/light.md; at most 1 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerNotice) Reset() {
+	*x = LedgerNotice{}
+	mi := &file_p2p_wire_sealed_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerNotice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerNotice) ProtoMessage() {}
+
+func (x *LedgerNotice) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_sealed_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerNotice.ProtoReflect.Descriptor instead.
+func (*LedgerNotice) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_sealed_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LedgerNotice) GetPeerId() []byte {
+	if x != nil {
+		return x.PeerId
+	}
+	return nil
+}
+
+func (x *LedgerNotice) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *LedgerNotice) GetExpiresMs() uint64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *LedgerNotice) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
 var File_p2p_wire_sealed_proto protoreflect.FileDescriptor
 
 const file_p2p_wire_sealed_proto_rawDesc = "" +
@@ -429,7 +498,13 @@ const file_p2p_wire_sealed_proto_rawDesc = "" +
 	"\x06height\x18\x05 \x01(\rR\x06height\x12\x10\n" +
 	"\x03fps\x18\x06 \x01(\rR\x03fps\x12\x14\n" +
 	"\x05seats\x18\a \x01(\rR\x05seats\x12\x14\n" +
-	"\x05flags\x18\b \x01(\rR\x05flagsB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
+	"\x05flags\x18\b \x01(\rR\x05flags\"l\n" +
+	"\fLedgerNotice\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\fR\x06peerId\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x03 \x01(\x04R\texpiresMs\x12\x12\n" +
+	"\x04body\x18\x04 \x01(\fR\x04bodyB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
 	file_p2p_wire_sealed_proto_rawDescOnce sync.Once
@@ -443,11 +518,12 @@ func file_p2p_wire_sealed_proto_rawDescGZIP() []byte {
 	return file_p2p_wire_sealed_proto_rawDescData
 }
 
-var file_p2p_wire_sealed_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_p2p_wire_sealed_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_p2p_wire_sealed_proto_goTypes = []any{
-	(*NodeRecord)(nil), // 0: framemesh.wire.v1.NodeRecord
-	(*Ad)(nil),         // 1: framemesh.wire.v1.Ad
-	(*AppOffer)(nil),   // 2: framemesh.wire.v1.AppOffer
+	(*NodeRecord)(nil),   // 0: framemesh.wire.v1.NodeRecord
+	(*Ad)(nil),           // 1: framemesh.wire.v1.Ad
+	(*AppOffer)(nil),     // 2: framemesh.wire.v1.AppOffer
+	(*LedgerNotice)(nil), // 3: framemesh.wire.v1.LedgerNotice
 }
 var file_p2p_wire_sealed_proto_depIdxs = []int32{
 	2, // 0: framemesh.wire.v1.Ad.apps:type_name -> framemesh.wire.v1.AppOffer
@@ -469,7 +545,7 @@ func file_p2p_wire_sealed_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_sealed_proto_rawDesc), len(file_p2p_wire_sealed_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
