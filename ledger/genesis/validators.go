@@ -1,0 +1,43 @@
+package genesis
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/framemesh/framemesh/ledger/key"
+)
+
+// Validator is a node that takes part in consensus from the first block.
+type Validator struct {
+	Node         key.Node
+	Owner        key.Address
+	ConsensusKey Key
+	VRFKey       Key
+	Power        uint64 // ⌊stake / power_unit⌋, at least 1
+}
+
+// Validators are the nodes with a consensus key and at least validator_min_stake, the
+// largest stake first and equal ones by node key, at most max_validators.
+func (d *Doc) Validators() []Validator {
+	var nodes []Node
+	for _, n := range d.Nodes {
+		if n.Validates() && n.Stake >= d.Params.ValidatorMinStake {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b Node) int {
+		if c := cmp.Compare(b.Stake, a.Stake); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.Node[:], b.Node[:])
+	})
+	if most := d.Params.MaxValidators; uint64(len(nodes)) > most {
+		nodes = nodes[:most]
+	}
+	set := make([]Validator, len(nodes))
+	for i, n := range nodes {
+		set[i] = Validator{n.Node, n.Owner, n.ConsensusKey, n.VRFKey, max(n.Stake/max(d.Params.PowerUnit, 1), 1)}
+	}
+	return set
+}
