@@ -1,0 +1,109 @@
+// Package comet says what a genesis file means to CometBFT: who validates at first, how
+// large blocks may be and how long evidence and trust last. Full nodes start their chain
+// from it and light clients check the first header against it, so both must get the same
+// from the same file.
+package comet
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cometbft/cometbft/crypto/ed25519"
+	"github.com/cometbft/cometbft/types"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+)
+
+// Bounds that every block of every network keeps.
+const (
+	MaxBlockBytes    = 1 << 20  // header, transactions, evidence and last commit together
+	MaxEvidenceBytes = 64 << 10 // of them
+	AppVersion       = 1        // of the state machine, in every header
+
+	minPeriod = time.Minute                // for networks with epochs of a second
+	maxPeriod = 100 * 365 * 24 * time.Hour // keeps the products below in range
+)
+
+// ErrGenesis means that the file makes no chain.
+var ErrGenesis = errors.New("comet: the genesis file makes no chain")
+
+// GenesisDoc is what CometBFT starts a chain from. The hash of d stands in its state, so
+// that chains of different files differ from the start. It wraps ErrGenesis.
+func GenesisDoc(d *genesis.Doc) (*types.GenesisDoc, error) {
+	hash := d.Hash()
+	g := &types.GenesisDoc{
+		GenesisTime:     time.UnixMilli(int64(d.TimeMS())).UTC(),
+		ChainID:         d.ChainID,
+		InitialHeight:   1,
+		ConsensusParams: ConsensusParams(d.Params),
+		Validators:      Validators(d),
+		AppState:        []byte(`{"genesis":"` + hex.EncodeToString(hash[:]) + `"}`),
+	}
+	if len(g.Validators) == 0 {
+		return nil, fmt.Errorf("%w: no node has a consensus key and a stake of validator_min_stake; give one both", ErrGenesis)
+	}
+	if err := g.ValidateAndComplete(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrGenesis, err)
+	}
+	return g, nil
+}
+
+// Validators are the first validators: the nodes with a consensus key and a stake of at
+// least ValidatorMinStake, the MaxValidators greatest stakes of them, equal ones by node
+// key. Power is ⌊stake / PowerUnit⌋; the remainder of a stake has no vote.
+func Validators(d *genesis.Doc) []types.GenesisValidator {
+	var nodes []genesis.Node
+	for _, n := range d.Nodes {
+		if n.Validates() && n.Stake >= d.Params.ValidatorMinStake && n.Stake >= d.Params.PowerUnit {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b genesis.Node) int {
+		switch {
+		case a.Stake > b.Stake:
+			return -1
+		case a.Stake < b.Stake:
+			return 1
+		}
+		return bytes.Compare(a.Node[:], b.Node[:])
+	})
+	nodes = nodes[:min(uint64(len(nodes)), d.Params.MaxValidators)]
+	out := make([]types.GenesisValidator, len(nodes))
+	for i, n := range nodes {
+		pub := ed25519.PubKey(bytes.Clone(n.ConsensusKey[:]))
+		out[i] = types.GenesisValidator{Address: pub.Address(), PubKey: pub,
+			Power: int64(n.Stake / d.Params.PowerUnit), Name: n.Node.String()}
+	}
+	return out
+}
+
+// ConsensusParams are CometBFT's parameters of a network. Evidence counts for as long as
+// stake takes to unbond: until then there is something left to take.
+func ConsensusParams(p economics.Params) *types.ConsensusParams {
+	c := types.DefaultConsensusParams()
+	unbond := UnbondingTime(p)
+	c.Block = types.BlockParams{MaxBytes: MaxBlockBytes, MaxGas: -1}
+	c.Evidence = types.EvidenceParams{
+		MaxAgeDuration:  unbond,
+		MaxAgeNumBlocks: max(int64(unbond/time.Second), 1),
+		MaxBytes:        MaxEvidenceBytes,
+	}
+	c.Validator = types.ValidatorParams{PubKeyTypes: []string{types.ABCIPubKeyTypeEd25519}}
+	c.Version = types.VersionParams{App: AppVersion}
+	return c
+}
+
+// UnbondingTime is how long stake stays slashable after it was unbonded, at least a minute.
+func UnbondingTime(p economics.Params) time.Duration {
+	seconds := min(p.UnbondEpochs, uint64(maxPeriod/time.Second)) * min(p.EpochSeconds, 86_400)
+	return max(time.Duration(min(seconds, uint64(maxPeriod/time.Second)))*time.Second, minPeriod)
+}
+
+// TrustingPeriod is how long a light client may trust a header: two thirds of the
+// unbonding time, so that whoever signs a false one can still be punished.
+func TrustingPeriod(p economics.Params) time.Duration { return UnbondingTime(p) / 3 * 2 }
