@@ -51,3 +51,41 @@ func Release(p Params, from Pool, total uint64) []Tranche {
 	}
 	return out
 }
+
+// Lot is money that becomes free at once, Epochs after it was earned.
+type Lot struct {
+	Amount uint64 // base units
+	Epochs uint64 // 0 = free now
+}
+
+// RewardLots divides an emission reward into three lots: ⌊reward·30 %⌋ now and ⌊reward·30 %⌋
+// and the rest, with both remainders, later, as the parameters say.
+func (p Params) RewardLots(reward uint64) [3]Lot {
+	first := part(reward, p.RewardVest1Bps)
+	second := min(part(reward, p.RewardVest2Bps), reward-first)
+	return [3]Lot{
+		{first, 0},
+		{second, p.RewardVest2Epochs},
+		{reward - first - second, p.RewardVest3Epochs},
+	}
+}
+
+// HostLot is the one lot of a container's income from a session.
+func (p Params) HostLot(income uint64) Lot { return Lot{income, p.HostVestEpochs} }
+
+// Matures is the epoch in which money earned in epoch e is free after delay epochs: at once
+// without a delay, else the first multiple of vest_lot_epochs at or after e + delay. So all
+// that is earned within one such span is one lot.
+func (p Params) Matures(e, delay uint64) uint64 {
+	if delay == 0 {
+		return e
+	}
+	lot, at := max(p.VestLotEpochs, 1), e+delay
+	if over := at % lot; over != 0 {
+		at += lot - over
+	}
+	return at
+}
+
+// Unbonds is the epoch in which stake that leaves in epoch e is free.
+func (p Params) Unbonds(e uint64) uint64 { return e + p.UnbondEpochs }
