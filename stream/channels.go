@@ -206,7 +206,17 @@ func (p *peer) controlMessage(m webrtc.DataChannelMessage) error {
 		return p.pause(true)
 	case control.Resume:
 		return p.pause(false)
+	case control.Open, control.TopUp, control.Voucher:
+		return p.payment(msg)
 	}
+	return nil
+}
+
+func (p *peer) payment(m control.Message) error {
+	if p.role != RoleOwner {
+		return errNotInUse
+	}
+	p.s.handler.Payment(p.id, m)
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/framemesh/framemesh/stream/control"
 )
 
 // Limits that hold for every session, whatever a peer sends.
@@ -63,6 +65,9 @@ type Handler interface {
 	Left(peer string, role Role, why string)
 	// Pause is the owner's wish to pause or resume the app.
 	Pause(paused bool, peer string)
+	// Payment is what the owner's page says about money: a control.Open, a control.TopUp
+	// or a control.Voucher, checked as far as its form goes.
+	Payment(peer string, m control.Message)
 	// Chat is text of at most 500 characters that the other peers have been sent.
 	Chat(peer, text string)
 }

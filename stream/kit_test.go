@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/framemesh/framemesh/stream/control"
 	"github.com/framemesh/framemesh/stream/input"
 	"github.com/framemesh/framemesh/stream/player"
 	"github.com/framemesh/framemesh/stream/whep"
@@ -36,6 +37,7 @@ type app struct {
 	left     []string
 	pauses   []bool
 	chats    []string
+	payments []control.Message
 	newest   [MaxSeat + 1]uint32
 
 	wantKey atomic.Bool
@@ -68,7 +70,10 @@ func (a *app) Left(_ string, r Role, why string) {
 	a.note(func() { a.left = append(a.left, string(r)+" "+why) })
 }
 func (a *app) Pause(on bool, _ string) { a.note(func() { a.pauses = append(a.pauses, on) }) }
-func (a *app) Chat(_, text string)     { a.note(func() { a.chats = append(a.chats, text) }) }
+func (a *app) Payment(_ string, m control.Message) {
+	a.note(func() { a.payments = append(a.payments, m) })
+}
+func (a *app) Chat(_, text string) { a.note(func() { a.chats = append(a.chats, text) }) }
 
 // picture is an access unit in Annex B form whose payload no start code is in.
 func picture(key bool, size int) []byte {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/framemesh/framemesh/stream/control"
 	"github.com/framemesh/framemesh/stream/rate"
 	"github.com/framemesh/framemesh/stream/ticklock"
 )
@@ -45,7 +46,7 @@ type Session struct {
 	mu     sync.Mutex // guards what follows; never held while pion or the handler is called
 	info   SessionInfo
 	worker WorkerStats
-	paused string // the notice's text while the app is; else empty
+	paused control.Notice // while the app is, paused or unpaid; else empty
 	closed bool
 
 	keyMu sync.Mutex

@@ -10,17 +10,28 @@ import (
 // Notice tells all pages of something that happened, with a sentence for people. That
 // the app is paused is also told to pages that come later, until it is resumed.
 func (s *Session) Notice(code, text string) {
+	n := control.Notice{Code: code, Text: text}
 	switch code {
-	case control.NoticePaused:
+	case control.NoticePaused, control.NoticeUnpaid:
 		s.mu.Lock()
-		s.paused = text
+		s.paused = n
 		s.mu.Unlock()
 	case control.NoticeResumed:
 		s.mu.Lock()
-		s.paused = ""
+		s.paused = control.Notice{}
 		s.mu.Unlock()
 	}
-	s.noticeExcept(nil, control.Notice{Code: code, Text: text})
+	s.noticeExcept(nil, n)
+}
+
+// ToOwner sends a message to the owner's page alone; without one it is dropped, as figures
+// are while a page does not read.
+func (s *Session) ToOwner(m control.Message) {
+	for _, p := range *s.peers.Load() {
+		if p.role == RoleOwner {
+			p.send(m)
+		}
+	}
 }
 
 func (s *Session) noticeExcept(p *peer, n control.Notice) {
@@ -86,8 +97,8 @@ func (p *peer) greet() {
 	p.s.mu.Lock()
 	paused := p.s.paused
 	p.s.mu.Unlock()
-	if paused != "" {
-		p.send(control.Notice{Code: control.NoticePaused, Text: paused})
+	if paused.Code != "" {
+		p.send(paused)
 	}
 }
 

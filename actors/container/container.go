@@ -95,6 +95,12 @@ type Options struct {
 	Encoders   []string
 	Price      uint64 // µUSD per hour
 	Coordinate []int32
+	// Pay is the ledger that sessions are paid on; nil makes every session free, as does a
+	// price of 0.
+	Pay Pay
+	// PayDir keeps the newest voucher of each session until it is settled, so that a crash
+	// costs at most two seconds of play; "" keeps them in memory only.
+	PayDir string
 	// SaveDir keeps what apps save for players who have a key; "" keeps nothing.
 	SaveDir string
 	// Session has the durations of sessions; what it leaves zero has their defaults.

@@ -7,6 +7,7 @@ import (
 	"github.com/framemesh/framemesh/actors/gpu"
 	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/stream"
+	"github.com/framemesh/framemesh/stream/control"
 )
 
 // bridge carries frames and input between the worker and the WebRTC session without
@@ -67,6 +68,10 @@ func (b *bridge) Left(peer string, role stream.Role, why string) { b.tell(peerLe
 
 // Pause implements stream.Handler.
 func (b *bridge) Pause(paused bool, peer string) { b.tell(pauseWish{paused, peer}) }
+
+// Payment implements stream.Handler. The actor checks it: signatures take long against a
+// frame, and frames do not pass there.
+func (b *bridge) Payment(_ string, m control.Message) { b.tell(payment{m}) }
 
 // Chat implements stream.Handler. The WebRTC session has passed the text on.
 func (b *bridge) Chat(string, string) {}

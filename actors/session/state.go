@@ -34,6 +34,7 @@ type (
 		paused bool
 		peer   string
 	}
+	payment     struct{ m control.Message } // of the owner's page
 	workerReady struct {
 		life int
 		info worker.Info

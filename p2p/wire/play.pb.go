@@ -1262,6 +1262,7 @@ type AnswerProof struct {
 	OfferSha256   []byte                 `protobuf:"bytes,3,opt,name=offer_sha256,json=offerSha256,proto3" json:"offer_sha256,omitempty"` // of the offer's SDP bytes as the container got them
 	Fingerprint   []byte                 `protobuf:"bytes,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`                    // SHA-256 DTLS fingerprint of the answer, 32 bytes
 	MadeMs        uint64                 `protobuf:"varint,5,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"`
+	Terms         *PayTerms              `protobuf:"bytes,6,opt,name=terms,proto3" json:"terms,omitempty"` // what play costs; absent where there is no ledger
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1331,6 +1332,99 @@ func (x *AnswerProof) GetMadeMs() uint64 {
 	return 0
 }
 
+func (x *AnswerProof) GetTerms() *PayTerms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+// PayTerms are what a container asks of the player for the whole session, fixed when the
+// session was reserved. See docs/spec/payments.md.
+type PayTerms struct {
+	state                protoimpl.MessageState `protogen:"open.v1"`
+	Chain                string                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"` // id of the ledger that is paid on, at most 64 bytes
+	PriceMicroUsdPerHour uint64                 `protobuf:"varint,2,opt,name=price_micro_usd_per_hour,json=priceMicroUsdPerHour,proto3" json:"price_micro_usd_per_hour,omitempty"`
+	PerSecond            uint64                 `protobuf:"varint,3,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`             // base units, ⌈price · rate / (3600 · 10^6)⌉
+	Quotes               [][]byte               `protobuf:"bytes,4,rep,name=quotes,proto3" json:"quotes,omitempty"`                                     // signed oracle quotes whose median is the rate, at most 9
+	CreditSeconds        uint32                 `protobuf:"varint,5,opt,name=credit_seconds,json=creditSeconds,proto3" json:"credit_seconds,omitempty"` // of play that may go uncovered before the app is paused
+	Paid                 bool                   `protobuf:"varint,6,opt,name=paid,proto3" json:"paid,omitempty"`                                        // false: this session is free and needs no vouchers
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *PayTerms) Reset() {
+	*x = PayTerms{}
+	mi := &file_p2p_wire_play_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayTerms) ProtoMessage() {}
+
+func (x *PayTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_play_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayTerms.ProtoReflect.Descriptor instead.
+func (*PayTerms) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PayTerms) GetChain() string {
+	if x != nil {
+		return x.Chain
+	}
+	return ""
+}
+
+func (x *PayTerms) GetPriceMicroUsdPerHour() uint64 {
+	if x != nil {
+		return x.PriceMicroUsdPerHour
+	}
+	return 0
+}
+
+func (x *PayTerms) GetPerSecond() uint64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *PayTerms) GetQuotes() [][]byte {
+	if x != nil {
+		return x.Quotes
+	}
+	return nil
+}
+
+func (x *PayTerms) GetCreditSeconds() uint32 {
+	if x != nil {
+		return x.CreditSeconds
+	}
+	return 0
+}
+
+func (x *PayTerms) GetPaid() bool {
+	if x != nil {
+		return x.Paid
+	}
+	return false
+}
+
 // AdRequest fetches the current sealed ad from a container. Protocol ad/1.0.0.
 type AdRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1340,7 +1434,7 @@ type AdRequest struct {
 
 func (x *AdRequest) Reset() {
 	*x = AdRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[18]
+	mi := &file_p2p_wire_play_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1446,7 @@ func (x *AdRequest) String() string {
 func (*AdRequest) ProtoMessage() {}
 
 func (x *AdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[18]
+	mi := &file_p2p_wire_play_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1459,7 @@ func (x *AdRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdRequest.ProtoReflect.Descriptor instead.
 func (*AdRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{18}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{19}
 }
 
 type AdResponse struct {
@@ -1377,7 +1471,7 @@ type AdResponse struct {
 
 func (x *AdResponse) Reset() {
 	*x = AdResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[19]
+	mi := &file_p2p_wire_play_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1483,7 @@ func (x *AdResponse) String() string {
 func (*AdResponse) ProtoMessage() {}
 
 func (x *AdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[19]
+	mi := &file_p2p_wire_play_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1496,7 @@ func (x *AdResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdResponse.ProtoReflect.Descriptor instead.
 func (*AdResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{19}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AdResponse) GetAd() []byte {
@@ -1424,7 +1518,7 @@ type AppRequest struct {
 
 func (x *AppRequest) Reset() {
 	*x = AppRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[20]
+	mi := &file_p2p_wire_play_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1530,7 @@ func (x *AppRequest) String() string {
 func (*AppRequest) ProtoMessage() {}
 
 func (x *AppRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[20]
+	mi := &file_p2p_wire_play_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1543,7 @@ func (x *AppRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppRequest.ProtoReflect.Descriptor instead.
 func (*AppRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{20}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AppRequest) GetSha256() []byte {
@@ -1485,7 +1579,7 @@ type AppResponse struct {
 
 func (x *AppResponse) Reset() {
 	*x = AppResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[21]
+	mi := &file_p2p_wire_play_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1591,7 @@ func (x *AppResponse) String() string {
 func (*AppResponse) ProtoMessage() {}
 
 func (x *AppResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[21]
+	mi := &file_p2p_wire_play_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1604,7 @@ func (x *AppResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppResponse.ProtoReflect.Descriptor instead.
 func (*AppResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{21}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AppResponse) GetSize() uint64 {
@@ -1550,7 +1644,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[22]
+	mi := &file_p2p_wire_play_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1656,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[22]
+	mi := &file_p2p_wire_play_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1669,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{22}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{23}
 }
 
 type StatusResponse struct {
@@ -1591,7 +1685,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[23]
+	mi := &file_p2p_wire_play_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1697,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[23]
+	mi := &file_p2p_wire_play_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1710,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{23}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StatusResponse) GetRoles() []string {
@@ -1764,14 +1858,23 @@ const file_p2p_wire_play_proto_rawDesc = "" +
 	"\aviewers\x18\x03 \x01(\rR\aviewers\x12\x1d\n" +
 	"\n" +
 	"started_ms\x18\x04 \x01(\x04R\tstartedMs\x12\x18\n" +
-	"\aencoder\x18\x05 \x01(\tR\aencoder\"\xa8\x01\n" +
+	"\aencoder\x18\x05 \x01(\tR\aencoder\"\xdb\x01\n" +
 	"\vAnswerProof\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\fR\tsessionId\x12!\n" +
 	"\foffer_sha256\x18\x03 \x01(\fR\vofferSha256\x12 \n" +
 	"\vfingerprint\x18\x04 \x01(\fR\vfingerprint\x12\x17\n" +
-	"\amade_ms\x18\x05 \x01(\x04R\x06madeMs\"\v\n" +
+	"\amade_ms\x18\x05 \x01(\x04R\x06madeMs\x121\n" +
+	"\x05terms\x18\x06 \x01(\v2\x1b.framemesh.wire.v1.PayTermsR\x05terms\"\xca\x01\n" +
+	"\bPayTerms\x12\x14\n" +
+	"\x05chain\x18\x01 \x01(\tR\x05chain\x126\n" +
+	"\x18price_micro_usd_per_hour\x18\x02 \x01(\x04R\x14priceMicroUsdPerHour\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\x03 \x01(\x04R\tperSecond\x12\x16\n" +
+	"\x06quotes\x18\x04 \x03(\fR\x06quotes\x12%\n" +
+	"\x0ecredit_seconds\x18\x05 \x01(\rR\rcreditSeconds\x12\x12\n" +
+	"\x04paid\x18\x06 \x01(\bR\x04paid\"\v\n" +
 	"\tAdRequest\"\x1c\n" +
 	"\n" +
 	"AdResponse\x12\x0e\n" +
@@ -1806,7 +1909,7 @@ func file_p2p_wire_play_proto_rawDescGZIP() []byte {
 	return file_p2p_wire_play_proto_rawDescData
 }
 
-var file_p2p_wire_play_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_p2p_wire_play_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_p2p_wire_play_proto_goTypes = []any{
 	(*MatchRequest)(nil),    // 0: framemesh.wire.v1.MatchRequest
 	(*Certificate)(nil),     // 1: framemesh.wire.v1.Certificate
@@ -1826,12 +1929,13 @@ var file_p2p_wire_play_proto_goTypes = []any{
 	(*SignalResponse)(nil),  // 15: framemesh.wire.v1.SignalResponse
 	(*SessionState)(nil),    // 16: framemesh.wire.v1.SessionState
 	(*AnswerProof)(nil),     // 17: framemesh.wire.v1.AnswerProof
-	(*AdRequest)(nil),       // 18: framemesh.wire.v1.AdRequest
-	(*AdResponse)(nil),      // 19: framemesh.wire.v1.AdResponse
-	(*AppRequest)(nil),      // 20: framemesh.wire.v1.AppRequest
-	(*AppResponse)(nil),     // 21: framemesh.wire.v1.AppResponse
-	(*StatusRequest)(nil),   // 22: framemesh.wire.v1.StatusRequest
-	(*StatusResponse)(nil),  // 23: framemesh.wire.v1.StatusResponse
+	(*PayTerms)(nil),        // 18: framemesh.wire.v1.PayTerms
+	(*AdRequest)(nil),       // 19: framemesh.wire.v1.AdRequest
+	(*AdResponse)(nil),      // 20: framemesh.wire.v1.AdResponse
+	(*AppRequest)(nil),      // 21: framemesh.wire.v1.AppRequest
+	(*AppResponse)(nil),     // 22: framemesh.wire.v1.AppResponse
+	(*StatusRequest)(nil),   // 23: framemesh.wire.v1.StatusRequest
+	(*StatusResponse)(nil),  // 24: framemesh.wire.v1.StatusResponse
 }
 var file_p2p_wire_play_proto_depIdxs = []int32{
 	2,  // 0: framemesh.wire.v1.Certificate.top:type_name -> framemesh.wire.v1.Choice
@@ -1843,11 +1947,12 @@ var file_p2p_wire_play_proto_depIdxs = []int32{
 	13, // 6: framemesh.wire.v1.SignalRequest.leave:type_name -> framemesh.wire.v1.Leave
 	14, // 7: framemesh.wire.v1.SignalRequest.ping:type_name -> framemesh.wire.v1.Ping
 	16, // 8: framemesh.wire.v1.SignalResponse.state:type_name -> framemesh.wire.v1.SessionState
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	18, // 9: framemesh.wire.v1.AnswerProof.terms:type_name -> framemesh.wire.v1.PayTerms
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_p2p_wire_play_proto_init() }
@@ -1868,7 +1973,7 @@ func file_p2p_wire_play_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_play_proto_rawDesc), len(file_p2p_wire_play_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

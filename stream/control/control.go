@@ -2,6 +2,8 @@
 // per message, reliable and in order, at most 4096 bytes. Pages ask and chat;
 // containers welcome, measure and say in words what happens.
 //
+// The messages about money are in pay.go.
+//
 // It only codes and checks; it knows no clock and no connection.
 package control
 
@@ -237,6 +239,9 @@ func FromPage(b []byte) (Message, error) {
 	case TResume:
 		return decode[Resume](b)
 	}
+	if m, ok, err := payFromPage(t, b); ok {
+		return m, err
+	}
 	return nil, fmt.Errorf("%w: %q", ErrType, t)
 }
 
@@ -265,6 +270,9 @@ func FromContainer(b []byte) (Message, error) {
 		return decode[Chat](b)
 	case TBye:
 		return decode[Bye](b)
+	}
+	if m, ok, err := payFromContainer(t, b); ok {
+		return m, err
 	}
 	return nil, fmt.Errorf("%w: %q", ErrType, t)
 }
