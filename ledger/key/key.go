@@ -23,7 +23,7 @@ const Prefix = "frm"
 // Kinds of what is signed, as they stand in the domain.
 const (
 	KindTx          = "tx"
-	KindNode        = "node"
+	KindNode        = "node-owner"
 	KindVoucher     = "voucher"
 	KindQuote       = "quote"
 	KindCertificate = "certificate"
@@ -136,10 +136,4 @@ func SignBytes(chain, kind string, payload []byte) []byte {
 // Sign signs payload for one chain and one kind of message.
 func Sign(k ed25519.PrivateKey, chain, kind string, payload []byte) []byte {
 	return ed25519.Sign(k, SignBytes(chain, kind, payload))
-}
-
-// Verify says whether signature is by the key pub (32 bytes) over payload.
-func Verify(pub []byte, chain, kind string, payload, signature []byte) bool {
-	return len(pub) == ed25519.PublicKeySize && len(signature) == ed25519.SignatureSize &&
-		ed25519.Verify(pub, SignBytes(chain, kind, payload), signature)
 }

@@ -519,7 +519,7 @@ type Register struct {
 	HardwareClass        uint32                 `protobuf:"varint,5,opt,name=hardware_class,json=hardwareClass,proto3" json:"hardware_class,omitempty"` // 0 edge, 1 enterprise
 	VrfKey               []byte                 `protobuf:"bytes,6,opt,name=vrf_key,json=vrfKey,proto3" json:"vrf_key,omitempty"`                       // 32 bytes, of checkers that validate; else empty
 	ConsensusKey         []byte                 `protobuf:"bytes,7,opt,name=consensus_key,json=consensusKey,proto3" json:"consensus_key,omitempty"`     // 32 bytes Ed25519, of checkers that validate; else empty
-	// By the node key over domain framemesh/<chain>/node/1 and account ‖ node ‖ vrf_key ‖
+	// By the node key over domain framemesh/<chain>/node-owner/1 and account ‖ node ‖ vrf_key ‖
 	// consensus_key: nobody registers a node that is not theirs. Empty when the signer of
 	// the transaction is the node key.
 	NodeSignature []byte `protobuf:"bytes,8,opt,name=node_signature,json=nodeSignature,proto3" json:"node_signature,omitempty"`

@@ -1,0 +1,98 @@
+package tx
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/framemesh/framemesh/ledger/key"
+)
+
+// Some operations carry signatures of others than the signer. Those that name their own
+// key are checked here, without the state: a node's consent to be registered, oracle
+// quotes, attestations, the statement of an accused, two votes. A voucher names no key; its
+// player stands in the state (see package voucher).
+
+// VerifyEvidence checks the signatures inside the operation that name their own keys, for
+// one chain. It returns ErrEvidence. It costs up to 21 verifications, so whoever sheds load
+// calls it after the signer has shown that it can pay.
+func (t *Tx) VerifyEvidence(chain string) error {
+	if chain != "" && t.evidence == chain {
+		return nil
+	}
+	names, entries := t.inner()
+	for i, ok := range key.VerifyAll(chain, entries) {
+		if !ok {
+			return fmt.Errorf("%w: %s: %s is not by %s", ErrEvidence, t.Name(), names[i], key.Node(entries[i].Key))
+		}
+	}
+	return nil
+}
+
+func (t *Tx) inner() (names []string, entries []key.Signed) {
+	add := func(name string, e key.Signed) { names, entries = append(names, name), append(entries, e) }
+	switch op := t.Body.GetOp().(type) {
+	case *Body_Register:
+		r := op.Register
+		if len(r.GetNodeSignature()) != 0 {
+			add("node_signature", key.Signed{Key: r.GetNode(), Kind: key.KindNode,
+				Payload: NodePayload(t.Account, key.Node(r.GetNode()), r.GetVrfKey(), r.GetConsensusKey()), Signature: r.GetNodeSignature()})
+		}
+	case *Body_Open:
+		for i, raw := range op.Open.GetQuotes() {
+			add(fmt.Sprintf("quote %d", i+1), key.Signed{Key: raw[:key.Size], Kind: key.KindQuote,
+				Payload: raw[:len(raw)-ed25519.SignatureSize], Signature: raw[len(raw)-ed25519.SignatureSize:]})
+		}
+	case *Body_Certificate:
+		c := op.Certificate
+		payload := VotePayload(c.GetEpoch(), c.GetBatch(), sha256.Sum256(c.GetResult()))
+		for i, a := range c.GetAttestations() {
+			add(fmt.Sprintf("attestation %d", i+1), key.Signed{Key: a.GetNode(), Kind: key.KindCertificate, Payload: payload, Signature: a.GetSignature()})
+		}
+	case *Body_Fraud:
+		f := op.Fraud
+		add("statement", key.Signed{Key: f.GetSubject(), Kind: key.KindStatement, Payload: f.GetStatement(), Signature: f.GetSignature()})
+	case *Body_DoubleVote:
+		d := op.DoubleVote
+		add("vote a", key.Signed{Key: d.GetChecker(), Kind: key.KindCertificate,
+			Payload: VotePayload(d.GetEpoch(), d.GetBatch(), [32]byte(d.GetResultA())), Signature: d.GetSignatureA()})
+		add("vote b", key.Signed{Key: d.GetChecker(), Kind: key.KindCertificate,
+			Payload: VotePayload(d.GetEpoch(), d.GetBatch(), [32]byte(d.GetResultB())), Signature: d.GetSignatureB()})
+	}
+	return names, entries
+}
+
+// NodePayload is what a node key signs, as key.KindNode, to let an account register it:
+// account ‖ node ‖ vrf_key ‖ consensus_key, the last two of 32 bytes each or both empty.
+func NodePayload(account key.Address, node key.Node, vrfKey, consensusKey []byte) []byte {
+	b := make([]byte, 0, 4*key.Size)
+	b = append(b, account[:]...)
+	b = append(b, node[:]...)
+	b = append(b, vrfKey...)
+	return append(b, consensusKey...)
+}
+
+// VotePayload is what an Attestation signs, as key.KindCertificate: epoch (8 bytes) ‖ batch
+// (4) ‖ SHA-256 of the result (32), big-endian.
+func VotePayload(epoch uint64, batch uint32, result [32]byte) []byte {
+	b := make([]byte, 0, 8+4+32)
+	b = binary.BigEndian.AppendUint64(b, epoch)
+	b = binary.BigEndian.AppendUint32(b, batch)
+	return append(b, result[:]...)
+}
+
+// Consent signs r by the node key, so that account may register it. It fills in node and
+// node_signature; the keys that r names must stand already.
+func (x *Register) Consent(chain string, node ed25519.PrivateKey, account key.Address) {
+	x.Node = append([]byte(nil), node[ed25519.SeedSize:]...)
+	x.NodeSignature = key.Sign(node, chain, key.KindNode, NodePayload(account, key.Node(x.Node), x.GetVrfKey(), x.GetConsensusKey()))
+}
+
+// Attest signs that the batch of the epoch has this result.
+func Attest(chain string, node ed25519.PrivateKey, epoch uint64, batch uint32, result []byte) *Attestation {
+	return &Attestation{
+		Node:      append([]byte(nil), node[ed25519.SeedSize:]...),
+		Signature: key.Sign(node, chain, key.KindCertificate, VotePayload(epoch, batch, sha256.Sum256(result))),
+	}
+}

@@ -1,0 +1,88 @@
+package tx
+
+import (
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/framemesh/framemesh/ledger/key"
+)
+
+// Verifier checks signatures for one chain and remembers what it has found right, by the
+// transaction's hash, which covers body, signer and signature: a transaction is verified
+// when it enters the pool and not again in a proposal and in a block. Methods may be called
+// from many goroutines.
+type Verifier struct {
+	chain string
+	known *lru.Cache[[32]byte, bool] // true: the evidence is right, too
+}
+
+// NewVerifier remembers up to size transactions, some 130 bytes each; a size below 1
+// counts as 1.
+func NewVerifier(chain string, size int) *Verifier {
+	known, err := lru.New[[32]byte, bool](max(size, 1))
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Verifier{chain: chain, known: known}
+}
+
+// Chain is the chain that the Verifier is for.
+func (v *Verifier) Chain() string { return v.chain }
+
+// Verify is t.Verify for this chain, remembered.
+func (v *Verifier) Verify(t *Tx) error {
+	if v.knows(t) {
+		return nil
+	}
+	if err := t.Verify(v.chain); err != nil {
+		return err
+	}
+	v.known.ContainsOrAdd(t.Hash, false)
+	return nil
+}
+
+// VerifyAll says of each transaction what Verify says of it, in one batch for those not yet
+// known.
+func (v *Verifier) VerifyAll(ts []*Tx) []error {
+	errs := make([]error, len(ts))
+	var entries []key.Signed
+	var places []int
+	for i, t := range ts {
+		if !v.knows(t) {
+			places = append(places, i)
+			entries = append(entries, key.Signed{Key: t.Signer[:], Kind: key.KindTx, Payload: t.signed, Signature: t.signature})
+		}
+	}
+	for n, ok := range key.VerifyAll(v.chain, entries) {
+		t := ts[places[n]]
+		if !ok {
+			errs[places[n]] = badSignature(t, v.chain)
+			continue
+		}
+		v.known.ContainsOrAdd(t.Hash, false)
+	}
+	return errs
+}
+
+// VerifyEvidence is t.VerifyEvidence for this chain, remembered: for the same transaction
+// decoded again, and in t itself, so that t.VerifyEvidence is free from then on.
+func (v *Verifier) VerifyEvidence(t *Tx) error {
+	if done, ok := v.known.Get(t.Hash); !ok || !done || t.signature == nil {
+		if err := t.VerifyEvidence(v.chain); err != nil {
+			return err
+		}
+		if ok { // the signer's signature is right: the hash may be remembered
+			v.known.Add(t.Hash, true)
+		}
+	}
+	t.evidence = v.chain
+	return nil
+}
+
+// knows is false for a Tx that did not come from Decode: its Hash may be anybody's.
+func (v *Verifier) knows(t *Tx) bool {
+	if t.signature == nil {
+		return false
+	}
+	_, ok := v.known.Get(t.Hash)
+	return ok
+}
