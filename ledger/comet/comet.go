@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cometbft/cometbft/crypto/ed25519"
@@ -53,31 +52,13 @@ func GenesisDoc(d *genesis.Doc) (*types.GenesisDoc, error) {
 	return g, nil
 }
 
-// Validators are the first validators: the nodes with a consensus key and a stake of at
-// least ValidatorMinStake, the MaxValidators greatest stakes of them, equal ones by node
-// key. Power is ⌊stake / PowerUnit⌋; the remainder of a stake has no vote.
+// Validators are the first validators, as the file names them, in its order.
 func Validators(d *genesis.Doc) []types.GenesisValidator {
-	var nodes []genesis.Node
-	for _, n := range d.Nodes {
-		if n.Validates() && n.Stake >= d.Params.ValidatorMinStake && n.Stake >= d.Params.PowerUnit {
-			nodes = append(nodes, n)
-		}
-	}
-	slices.SortFunc(nodes, func(a, b genesis.Node) int {
-		switch {
-		case a.Stake > b.Stake:
-			return -1
-		case a.Stake < b.Stake:
-			return 1
-		}
-		return bytes.Compare(a.Node[:], b.Node[:])
-	})
-	nodes = nodes[:min(uint64(len(nodes)), d.Params.MaxValidators)]
-	out := make([]types.GenesisValidator, len(nodes))
-	for i, n := range nodes {
-		pub := ed25519.PubKey(bytes.Clone(n.ConsensusKey[:]))
-		out[i] = types.GenesisValidator{Address: pub.Address(), PubKey: pub,
-			Power: int64(n.Stake / d.Params.PowerUnit), Name: n.Node.String()}
+	set := d.Validators()
+	out := make([]types.GenesisValidator, len(set))
+	for i, v := range set {
+		pub := ed25519.PubKey(bytes.Clone(v.ConsensusKey[:]))
+		out[i] = types.GenesisValidator{Address: pub.Address(), PubKey: pub, Power: int64(v.Power), Name: v.Node.String()}
 	}
 	return out
 }

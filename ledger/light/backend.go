@@ -8,10 +8,10 @@ import (
 // Errors of a Backend, which a Server turns into a Refusal of the same meaning, and which a
 // Client gives back for it.
 var (
-	ErrNotFound = errors.New("light: not found")                                // no such block, transaction or height, as far as the asked know
-	ErrNotFull  = errors.New("light: this peer keeps no state")                 // a light client itself; ask a full node
-	ErrTooOld   = errors.New("light: pruned, too long ago")                     // the height is below what is kept
-	ErrBusy     = errors.New("light: too busy, try again in a second")          // the pool is full, or too many ask
+	ErrNotFound = errors.New("light: not found")                                 // no such block, transaction or height, as far as the asked know
+	ErrNotFull  = errors.New("light: this peer keeps no state")                  // a light client itself; ask a full node
+	ErrTooOld   = errors.New("light: pruned, too long ago")                      // the height is below what is kept
+	ErrBusy     = errors.New("light: too busy, try again in a second")           // the pool is full, or too many ask
 	ErrInvalid  = errors.New("light: the request breaks a rule of the protocol") // a size or a field
 )
 
