@@ -22,6 +22,9 @@ const (
 	BPS             = 10_000
 )
 
+// maxText is the longest text that Parse looks at, in bytes.
+const maxText = 40
+
 // Errors of this package.
 var (
 	ErrAmount   = errors.New("amount: not an amount")
@@ -82,6 +85,9 @@ func (a Amount) String() string {
 func Parse(s string) (Amount, error) {
 	bad := func(why string) (Amount, error) {
 		return 0, fmt.Errorf("%w: %.40q %s; write FRM such as 12.5, with at most %d decimals", ErrAmount, s, why, Decimals)
+	}
+	if len(s) > maxText {
+		return bad("is too long")
 	}
 	whole, part, dot := strings.Cut(s, ".")
 	if whole == "" || (dot && part == "") {
