@@ -3,6 +3,7 @@ package tx
 import (
 	"fmt"
 	"math"
+	"sync"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -45,13 +46,13 @@ type field struct {
 	known    bool
 }
 
+// The shapes are read at first use: the descriptors stand only once the package is up.
 var (
-	shapeSigned = shapeOf((*Signed)(nil).ProtoReflect().Descriptor())
-	shapeBody   = shapeOf((*Body)(nil).ProtoReflect().Descriptor())
+	shapeSigned = sync.OnceValue(func() *shape { return shapeOf(new(Signed).ProtoReflect().Descriptor()) })
+	shapeBody   = sync.OnceValue(func() *shape { return shapeOf(new(Body).ProtoReflect().Descriptor()) })
 )
 
-// shapeOf reads the shape from the descriptor that the .proto file gave. It panics at
-// start-up for a kind of field that the specification does not use.
+// shapeOf reads the shape from the descriptor that the .proto file gave. It panics for a kind of field that the specification does not use.
 func shapeOf(d protoreflect.MessageDescriptor) *shape {
 	s := &shape{name: string(d.Name())}
 	for i := range d.Fields().Len() {
