@@ -128,6 +128,7 @@ type Container struct {
 	self    peer.ID
 	metrics *metrics
 	saves   *saves // nil without a directory
+	dues    *dues
 	ref     supervise.Ref
 	abrupt  atomic.Bool
 }
@@ -160,6 +161,9 @@ func New(o Options) (*Container, error) {
 		if c.saves, err = openSaves(o.SaveDir, saveTotal, o.Log); err != nil {
 			return nil, err
 		}
+	}
+	if c.dues, err = openDues(o.PayDir, o.Log); err != nil {
+		return nil, err
 	}
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(c.metrics); err != nil {
@@ -212,6 +216,12 @@ func (c *Container) await(ctx context.Context) error {
 		}
 	case <-ctx.Done():
 		return fmt.Errorf("container: sessions are still closing: %w", ctx.Err())
+	}
+	c.settleRest(ctx)
+	select {
+	case <-c.dues.written():
+	case <-ctx.Done():
+		return fmt.Errorf("container: vouchers are still being written: %w", ctx.Err())
 	}
 	if c.saves == nil {
 		return nil

@@ -24,6 +24,7 @@ import (
 	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream"
+	"github.com/framemesh/framemesh/stream/control"
 )
 
 // fakeApps is a store in memory.
@@ -147,6 +148,7 @@ func (f *fakeStream) Applied(uint64, [worker.Seats]uint32)                  {}
 func (f *fakeStream) SetInfo(stream.SessionInfo) error                      { return nil }
 func (f *fakeStream) SetWorkerStats(stream.WorkerStats)                     {}
 func (f *fakeStream) Notice(code, text string)                              {}
+func (f *fakeStream) ToOwner(m control.Message)                             { f.m.tell(m) }
 func (f *fakeStream) Bye(code, text string)                                 { f.m.note("bye " + code) }
 func (f *fakeStream) Close(context.Context) error                           { f.m.note("close"); return nil }
 
@@ -171,6 +173,13 @@ type mesh struct {
 	ads   []*wire.Ad
 	adAt  []time.Time
 	notes []string
+	told  []control.Message // to owners' pages
+}
+
+func (m *mesh) tell(msg control.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told = append(m.told, msg)
 }
 
 func (m *mesh) note(s string) {

@@ -10,6 +10,7 @@ type metrics struct {
 	waiting      prometheus.Gauge
 	ended        prometheus.Counter
 	restarts     prometheus.Counter
+	settled      *prometheus.CounterVec
 }
 
 var _ prometheus.Collector = (*metrics)(nil)
@@ -24,11 +25,13 @@ func newMetrics() *metrics {
 		waiting:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "framemesh_container_waiting", Help: "Players in the queue."}),
 		ended:    prometheus.NewCounter(prometheus.CounterOpts{Name: "framemesh_container_sessions_ended_total", Help: "Sessions that ended."}),
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "framemesh_container_worker_restarts_total", Help: "Worker restarts of sessions that ended."}),
+		settled: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "framemesh_container_settlements_total",
+			Help: "Sessions closed on the ledger by result of the attempt: ok, failed."}, []string{"result"}),
 	}
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.reservations, m.ads, m.sessions, m.waiting, m.ended, m.restarts}
+	return []prometheus.Collector{m.reservations, m.ads, m.sessions, m.waiting, m.ended, m.restarts, m.settled}
 }
 
 // Describe implements prometheus.Collector.

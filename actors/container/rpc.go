@@ -85,6 +85,16 @@ func (c *Container) onReserve(ctx context.Context, from peer.ID, req *wire.Reser
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if c.o.priced() {
+		if len(m.player) == 0 {
+			return nil, rpc.Errorf(wire.Code_UNAUTHORISED, "this machine is paid by the second and the player has no key to pay with; play with a key, or on a machine that is free")
+		}
+		var err error
+		if m.terms, err = c.terms(ctx); err != nil {
+			c.o.Log.Warn("no session can be opened: what a second costs is not known", "err", err)
+			return nil, rpc.Errorf(wire.Code_UNAVAILABLE, "this machine does not know what a second costs just now (no fresh price of the money); try again in a moment")
+		}
+	}
 	resp, err := supervise.Ask[*wire.ReserveResponse](ctx, c.ref, m)
 	if err != nil {
 		return nil, wireError(err)
@@ -139,7 +149,7 @@ func (c *Container) onSignal(ctx context.Context, _ peer.ID, req *wire.SignalReq
 	token, conn := req.GetToken(), string(req.GetPeer())
 	switch step := req.GetStep().(type) {
 	case *wire.SignalRequest_Offer:
-		return c.offer(ctx, at.ref, id, token, step.Offer.GetSdp())
+		return c.offer(ctx, at, id, token, step.Offer.GetSdp())
 	case *wire.SignalRequest_Candidates:
 		_, err = supervise.Ask[session.Done](ctx, at.ref, session.Candidates{Token: token, Peer: conn, Fragment: step.Candidates.GetFragment()})
 	case *wire.SignalRequest_Restart:
@@ -166,17 +176,17 @@ func (c *Container) onSignal(ctx context.Context, _ peer.ID, req *wire.SignalReq
 }
 
 // offer gets the answer and signs that it is this container's.
-func (c *Container) offer(ctx context.Context, ref supervise.Ref, id [16]byte, token []byte, sdp string) (*wire.SignalResponse, error) {
+func (c *Container) offer(ctx context.Context, at place, id [16]byte, token []byte, sdp string) (*wire.SignalResponse, error) {
 	if len(sdp) > stream.MaxOffer {
 		return nil, rpc.Errorf(wire.Code_TOO_LARGE, "the offer has %d bytes, at most %d; offer fewer codecs", len(sdp), stream.MaxOffer)
 	}
-	j, err := supervise.Ask[session.Joined](ctx, ref, session.Join{Token: token, Offer: sdp})
+	j, err := supervise.Ask[session.Joined](ctx, at.ref, session.Join{Token: token, Offer: sdp})
 	if err != nil {
 		return nil, wireError(err)
 	}
 	sum := sha256.Sum256([]byte(sdp))
 	proof, err := seal.Seal(c.o.Network, seal.TypeAnswer, &wire.AnswerProof{
-		Container: []byte(c.self), SessionId: id[:], OfferSha256: sum[:], Fingerprint: j.Fingerprint[:], MadeMs: uint64(time.Now().UnixMilli()),
+		Container: []byte(c.self), SessionId: id[:], OfferSha256: sum[:], Fingerprint: j.Fingerprint[:], MadeMs: uint64(time.Now().UnixMilli()), Terms: at.terms,
 	}, c.o.Key)
 	if err != nil {
 		return nil, err

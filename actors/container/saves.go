@@ -210,25 +210,9 @@ func (s *saves) next() (saveKey, *waitingSave) {
 }
 
 // write puts a save on the disk, whole or not at all, and makes room for it.
-func (s *saves) write(k saveKey, data []byte) (err error) {
-	f, err := os.CreateTemp(s.dir, "*.save-new") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
+func (s *saves) write(k saveKey, data []byte) error {
 	b := encodeSave(k, data)
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync() // before the name: a power cut must not leave an empty file under it
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), filepath.Join(s.dir, k.name())); err != nil {
+	if err := writeWhole(s.dir, filepath.Join(s.dir, k.name()), "*.save-new", b); err != nil {
 		return err
 	}
 	s.mu.Lock()

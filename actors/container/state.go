@@ -31,13 +31,15 @@ type (
 		player  []byte   // Ed25519 public key; empty without
 		request [16]byte // the match request's id
 		queue   bool
+		terms   *wire.PayTerms // of a paid session; nil when it is free
 	}
 	lookup struct{ id [16]byte } // answered with a place
 
 	// place is where a session is.
 	place struct {
-		ref supervise.Ref
-		app [32]byte
+		ref   supervise.Ref
+		app   [32]byte
+		terms *wire.PayTerms
 	}
 	getAd       struct{}
 	getSessions struct{}
@@ -61,6 +63,7 @@ type lease struct {
 	app     [32]byte
 	expires time.Time
 	ref     supervise.Ref
+	terms   *wire.PayTerms // nil when it is free
 	sum     session.Summary
 }
 
@@ -80,6 +83,7 @@ type state struct {
 	queue     queue
 	wasted    wasted
 	quality   quality
+	settling  settling
 	idleSince time.Time
 	closing   bool
 
@@ -104,6 +108,7 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	case supervise.Started:
 		c.After(time.Second, second{})
 		s.publish(c)
+		s.settle(c) // what an earlier run left
 	case reserve:
 		resp, result, err := s.reserve(c, m)
 		s.c.metrics.reservations.WithLabelValues(result).Inc()
@@ -114,7 +119,7 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		c.Reply(resp)
 	case lookup:
 		if l := s.leases[m.id]; l != nil {
-			c.Reply(place{l.ref, l.app})
+			c.Reply(place{l.ref, l.app, l.terms})
 		} else {
 			c.Reply(errNoSession)
 		}
@@ -138,6 +143,13 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	case second:
 		c.After(time.Second, second{})
 		s.tick(c)
+	case settleDue:
+		s.settling.timer = nil
+		s.settle(c)
+	case settled:
+		s.settled(c, m)
+	case sessionOver:
+		s.settle(c)
 	case shutdown:
 		s.shutdown(c)
 	}
@@ -175,7 +187,7 @@ func (s *state) reserve(c *supervise.Ctx, m reserve) (resp *wire.ReserveResponse
 		return nil, "wasteful", busy("too many reservations through this gateway were never used; try again in a minute")
 	}
 	if s.free() > 0 {
-		l, err := s.open(c, waiter{nonce: m.nonce, from: m.from, app: m.app, title: m.title, player: m.player}, now)
+		l, err := s.open(c, waiter{nonce: m.nonce, from: m.from, app: m.app, title: m.title, player: m.player}, m.terms, now)
 		if err != nil {
 			return nil, "refused", err
 		}
@@ -212,7 +224,7 @@ func (s *state) poll(c *supervise.Ctx, m reserve, now time.Time) (*wire.ReserveR
 		return &wire.ReserveResponse{Ticket: w.ticket[:], QueuePosition: uint32(place)}, "waiting", nil
 	}
 	s.queue.take(w.ticket) // its held slot becomes the lease's
-	l, err := s.open(c, *w, now)
+	l, err := s.open(c, *w, m.terms, now)
 	if err != nil {
 		return nil, "refused", err
 	}
@@ -220,13 +232,13 @@ func (s *state) poll(c *supervise.Ctx, m reserve, now time.Time) (*wire.ReserveR
 }
 
 // open spawns a session, which begins to load the app at once.
-func (s *state) open(c *supervise.Ctx, w waiter, now time.Time) (*lease, error) {
+func (s *state) open(c *supervise.Ctx, w waiter, terms *wire.PayTerms, now time.Time) (*lease, error) {
 	o := s.c.o.Session
 	lifetime := o.Lease
 	if lifetime == 0 {
 		lifetime = 10 * time.Second
 	}
-	l := &lease{id: random16(), nonce: w.nonce, from: w.from, app: w.app, expires: now.Add(lifetime)}
+	l := &lease{id: random16(), nonce: w.nonce, from: w.from, app: w.app, terms: terms, expires: now.Add(lifetime)}
 	rand.Read(l.secret[:]) // never fails: the process ends instead
 	self := c.Self()
 	o.ID, o.Secret, o.Lease = l.id, l.secret, lifetime
@@ -234,6 +246,10 @@ func (s *state) open(c *supervise.Ctx, w waiter, now time.Time) (*lease, error) 
 	o.Stream = s.c.o.Stream
 	if s.c.saves != nil && len(w.player) == 32 {
 		o.Save = s.c.saves.of(saveKey{w.app, [32]byte(w.player)})
+	}
+	var err error
+	if o.Payment, err = s.c.payment(l.id, w.player, terms, func() { _ = self.Tell(sessionOver{}) }); err != nil {
+		return nil, err
 	}
 	o.Acquire = func(ctx context.Context, fresh bool) (session.Slot, error) { return s.c.acquire(ctx, w.app, fresh) }
 	o.Report = func(sum session.Summary) { _ = self.Tell(sum) }

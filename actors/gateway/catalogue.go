@@ -110,6 +110,7 @@ func (c *catalogue) apps(now time.Time) []App {
 			a.Containers++
 			a.SlotsFree += int(min(ad.SlotsFree, 1<<16))
 			a.MinPrice = min(a.MinPrice, ad.PriceMicroUsdPerHour)
+			a.MaxPrice = max(a.MaxPrice, ad.PriceMicroUsdPerHour)
 		}
 	}
 	out := make([]App, 0, len(byID))

@@ -206,6 +206,10 @@ func (g *Gateway) reserve(ctx context.Context, r LaunchRequest, app sha, cert *w
 		return nil, &Refused{Code: "no-slot", Text: "Every machine that could run this is busy.", Try: "wait for your turn; the page starts by itself",
 			Ticket: key, Position: int(resp.QueuePosition), RetryAfter: 2 * time.Second}
 	}
+	if no := (*rpc.Error)(nil); errors.As(last, &no) && no.Code == wire.Code_UNAUTHORISED && len(r.Player) == 0 {
+		return nil, &Refused{Code: "payment", Text: "The machines that could run this are paid by the second, and this player has no key to pay with.",
+			Try: "use a browser with Ed25519 keys (a current Chrome, Edge, Firefox or Safari), or a game that is free"}
+	}
 	return nil, &Refused{Code: "busy", Text: fmt.Sprintf("The matched containers did not answer (%v).", last), Try: "again in a few seconds", RetryAfter: 2 * time.Second}
 }
 

@@ -39,7 +39,8 @@ type App struct {
 	PointerLock bool     `json:"pointer_lock"` // the app wants relative motion
 	Containers  int      `json:"containers"`   // that offer it now
 	SlotsFree   int      `json:"slots_free"`
-	MinPrice    uint64   `json:"min_price_micro_usd_per_hour"`
+	MinPrice    uint64   `json:"min_price_micro_usd_per_hour"` // of the containers that offer it
+	MaxPrice    uint64   `json:"max_price_micro_usd_per_hour"`
 }
 
 // Node says what this gateway is and sees.
@@ -117,7 +118,7 @@ type Reason struct {
 
 // Refused is the error of a request that the mesh answered with no.
 type Refused struct {
-	Code       string   // no-app, no-match, no-slot, no-indexer, no-session, unauthorised, invalid, container-gone, busy
+	Code       string   // no-app, no-match, no-slot, no-indexer, no-session, unauthorised, invalid, container-gone, busy, payment
 	Text       string   // one sentence for people
 	Try        string   // what to try next
 	Reasons    []Reason // per rejected candidate

@@ -14,6 +14,7 @@ import (
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/stream"
+	"github.com/framemesh/framemesh/stream/control"
 )
 
 // journal notes what the fakes are asked, in order.
@@ -57,7 +58,8 @@ type fakeStream struct {
 	owner   string
 	frames  []time.Duration
 	infos   []stream.SessionInfo
-	answers time.Duration // how long an answer takes
+	told    []control.Message // to the owner's page alone
+	answers time.Duration     // how long an answer takes
 }
 
 func (f *fakeStream) Answer(ctx context.Context, j stream.Join) (string, string, [32]byte, error) {
@@ -95,6 +97,7 @@ func (f *fakeStream) SetInfo(i stream.SessionInfo) error {
 }
 func (f *fakeStream) SetWorkerStats(stream.WorkerStats) {}
 func (f *fakeStream) Notice(code, text string)          { f.j.add("notice %s", code) }
+func (f *fakeStream) ToOwner(m control.Message)         { f.told = append(f.told, m) }
 func (f *fakeStream) Bye(code, text string)             { f.j.add("bye %s", code) }
 func (f *fakeStream) Close(context.Context) error       { f.j.add("close"); return nil }
 

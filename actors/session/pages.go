@@ -105,6 +105,9 @@ func (s *state) peerJoined(c *supervise.Ctx, m peerJoined) {
 		return
 	}
 	p.connected = true
+	if p.role == stream.RoleOwner {
+		s.ownerPaying(c)
+	}
 	s.b.lastInput.Store(time.Now().UnixNano()) // somebody came: that is a sign of life
 	s.seat(p.seat, true)
 	s.review(c)
@@ -160,27 +163,36 @@ func toggle(c *supervise.Ctx, timer *func(), on bool, d time.Duration, msg any) 
 	}
 }
 
-const textPaused = "The game is paused."
+const (
+	textPaused = "The game is paused."
+	textGoesOn = "The game goes on."
+)
+
+// held says whether the app waits for money.
+func (s *state) held() bool { return s.pay != nil && s.pay.held }
 
 func (s *state) pauseWish(c *supervise.Ctx, m pauseWish) {
 	if p := s.pages[m.peer]; p == nil || p.role != stream.RoleOwner || s.wish == m.paused {
 		return
 	}
 	s.wish = m.paused
-	text := "The game goes on."
+	text := textGoesOn
 	if m.paused {
 		text = textPaused
 	}
 	s.applyPause(c, text)
 }
 
-// applyPause pauses the app while its owner wants that or nobody is there.
-func (s *state) applyPause(_ *supervise.Ctx, text string) {
-	paused := s.wish || s.left
+// applyPause pauses the app while its owner wants that, nobody is there or nobody pays.
+func (s *state) applyPause(c *supervise.Ctx, text string) {
+	paused := s.wish || s.left || s.held()
 	if paused == s.paused {
 		return
 	}
 	s.paused, s.mixed = paused, true
+	if !paused {
+		s.tickPay(c)
+	}
 	s.b.with(func(p gpu.Process) { p.Pause(paused) })
 	if !paused {
 		s.b.with(gpu.Process.ForceKeyframe)

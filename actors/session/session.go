@@ -20,6 +20,7 @@ import (
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/stream"
+	"github.com/framemesh/framemesh/stream/control"
 )
 
 // Errors of a session, as a player may read them.
@@ -44,6 +45,8 @@ type Stream interface {
 	SetInfo(stream.SessionInfo) error
 	SetWorkerStats(stream.WorkerStats)
 	Notice(code, text string)
+	// ToOwner sends a message to the owner's page alone.
+	ToOwner(m control.Message)
 	Bye(code, text string)
 	// Close sends what Bye said and ends all peer connections.
 	Close(ctx context.Context) error
@@ -84,12 +87,15 @@ type Options struct {
 	Report func(Summary)
 	// Save keeps what the app saves; nil keeps nothing.
 	Save Save
+	// Payment is what the session is paid with; nil makes it free.
+	Payment *Payment
 
 	Lease      time.Duration // until the first offer; 10 s
 	Grace      time.Duration // that the session outlives its owner's page; 30 s
 	Abandoned  time.Duration // without any page, until the app is paused; 2 s
 	IdleNotice time.Duration // without input, until the page is warned; 10 min
 	IdleEnd    time.Duration // without input, until the end; 15 min
+	Unpaid     time.Duration // without money, until the end; 1 min, half of it if there never was any
 
 	// Abrupt says that the node dies: nothing is closed politely any more. May be nil.
 	Abrupt func() bool
@@ -104,7 +110,7 @@ func (o *Options) fill() error {
 		to   *time.Duration
 		want time.Duration
 	}{{&o.Lease, 10 * time.Second}, {&o.Grace, 30 * time.Second}, {&o.Abandoned, 2 * time.Second},
-		{&o.IdleNotice, 10 * time.Minute}, {&o.IdleEnd, 15 * time.Minute}} {
+		{&o.IdleNotice, 10 * time.Minute}, {&o.IdleEnd, 15 * time.Minute}, {&o.Unpaid, time.Minute}} {
 		if *d.to == 0 {
 			*d.to = d.want
 		}
@@ -133,6 +139,11 @@ func Name(id [16]byte) string { return "session-" + hex.EncodeToString(id[:]) }
 func New(o Options) (func() supervise.Behavior, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
+	}
+	if o.Payment != nil {
+		if _, err := newPaying(*o.Payment); err != nil {
+			return nil, errors.Join(ErrOptions, err)
+		}
 	}
 	return func() supervise.Behavior { return newState(o) }, nil
 }
@@ -212,4 +223,11 @@ type Summary struct {
 	Seconds  int // of play
 	Why      string
 	PID      int // of the worker, 0 while there is none
+
+	// Of a paid session; 0 in a free one.
+	Served      uint32 // seconds of play counted
+	Covered     uint32 // of them, those that vouchers and escrow cover
+	Paid        uint64 // base units that the newest voucher promises
+	Escrow      uint32 // seconds set aside on the ledger
+	BadVouchers int    // that were refused
 }

@@ -100,16 +100,25 @@ type state struct {
 	sum      Summary
 	meter    meter
 
+	pay *paying // nil in a free session
+
 	lease, grace, leaving func() // cancel the timers; nil when not running
 }
 
 func newState(o Options) *state {
-	return &state{o: o, pages: map[string]*page{}, gone: map[string]bool{}}
+	s := &state{o: o, pages: map[string]*page{}, gone: map[string]bool{}}
+	if o.Payment != nil {
+		s.pay, _ = newPaying(*o.Payment) // New has tried it
+	}
+	return s
 }
 
 // Receive implements supervise.Behavior.
 func (s *state) Receive(c *supervise.Ctx, msg any) {
 	if s.ending && s.refuseWhileEnding(c, msg) {
+		return
+	}
+	if s.receivePay(c, msg) {
 		return
 	}
 	switch m := msg.(type) {
@@ -299,6 +308,7 @@ func (s *state) workerReady(c *supervise.Ctx, m workerReady) {
 	}
 	if s.run {
 		s.b.with(gpu.Process.ForceKeyframe) // pages may have come while it loaded
+		s.tickPay(c)
 	}
 	if !s.downAt.IsZero() {
 		s.meter.gap(time.Since(s.downAt))
@@ -308,7 +318,10 @@ func (s *state) workerReady(c *supervise.Ctx, m workerReady) {
 			text = "The game crashed and starts anew."
 		}
 		s.b.out.Notice(control.NoticeRestarted, text)
-		if s.wish {
+		switch {
+		case s.held():
+			s.b.out.Notice(control.NoticeUnpaid, unpaidText(s.pay.meter.State().Reason))
+		case s.wish:
 			s.b.out.Notice(control.NoticePaused, textPaused)
 		}
 	}
@@ -389,6 +402,9 @@ func (s *state) end(c *supervise.Ctx, code, text string) {
 // close frees everything. It runs once, as the actor's last act, and may wait for the
 // pages to have heard the last words.
 func (s *state) close(err error) {
+	if s.b != nil {
+		s.settle()
+	}
 	if p := s.b.takeProc(); p != nil {
 		s.endWorker(p)
 	}
@@ -434,6 +450,10 @@ func (s *state) summary() Summary {
 		if p.connected {
 			out.Viewers++
 		}
+	}
+	if s.pay != nil {
+		st := s.pay.meter.State()
+		out.Served, out.Covered, out.Paid, out.Escrow = st.Served, st.Covered, st.Paid, s.pay.locked
 	}
 	switch {
 	case s.ending:

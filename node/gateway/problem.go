@@ -53,6 +53,7 @@ var statusOf = map[string]int{
 	"invalid":        http.StatusBadRequest,
 	"container-gone": http.StatusGone,
 	"busy":           http.StatusServiceUnavailable,
+	"payment":        http.StatusPaymentRequired,
 }
 
 // fail answers with the mesh's refusal, or says that something of our own broke.

@@ -60,6 +60,11 @@ type Options struct {
 	// WHEP endpoint. Every other origin is refused.
 	PublicOrigins []string
 
+	// Ledger is what play is paid on; nil in a mesh without one, where pages say nothing
+	// about money. Funder gives players money to play with; nil outside of demos.
+	Ledger Ledger
+	Funder Funder
+
 	// ICEServers are stun: and turn: URLs told to players in Link headers.
 	ICEServers []string
 }
@@ -72,6 +77,7 @@ type Server struct {
 	guard   guard
 	limits  *limits
 	streams chan struct{} // one token per open queue stream
+	funding chan struct{} // one per player who is being given money
 	made    *resources
 	pages   *assets
 	met     *metrics
@@ -116,7 +122,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opt: o, log: o.Log, guard: g, limits: newLimits(), made: newResources(), pages: pages, met: m,
-		streams: make(chan struct{}, maxStreams),
+		streams: make(chan struct{}, maxStreams), funding: make(chan struct{}, maxFunding),
 	}
 	s.handler = s.routes()
 	return s, nil
@@ -154,6 +160,8 @@ func (s *Server) routes() http.Handler {
 	read("/api/node", "node", s.getNode)
 	read("/api/sessions/{session}", "session", s.getSession)
 	read("/api/queue/{ticket}", "queue", s.getQueue)
+	read("/api/ledger", "ledger", s.getLedger)
+	read("/api/ledger/account/{account}", "account", s.getAccount)
 	read("/healthz", "healthz", s.getHealth)
 	mux.Handle("/api/", s.met.wrap("other", s.rated(false, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

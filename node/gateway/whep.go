@@ -66,6 +66,7 @@ func (s *Server) postOffer(w http.ResponseWriter, r *http.Request) {
 	if q.session != "" {
 		l, err = s.opt.Mesh.Join(ctx, mesh.JoinRequest{Session: q.session, Token: q.token, Offer: offer})
 	} else {
+		s.fund(q.player)
 		l, err = s.opt.Mesh.Launch(ctx, mesh.LaunchRequest{App: app, Offer: offer, MaxPrice: q.price, Exclude: q.exclude, Ticket: q.ticket, Player: q.player})
 	}
 	if err != nil {

@@ -1,0 +1,281 @@
+package container
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// A file of dues is 144 bytes, big-endian:
+//
+//	0   magic "fmdue001"
+//	8   session
+//	24  voucher: number (8), seconds (4), paid (8), signature (64); a number of 0 is none
+//	108 0 (4)
+//	112 SHA-256 of the bytes before
+const (
+	dueMagic = "fmdue001"
+	dueSize  = 144
+	dueSum   = dueSize - sha256.Size
+	maxDues  = 4096 // sessions that wait for settlement; files beyond are left alone
+)
+
+var errDue = errors.New("container: not a file of dues")
+
+// due is what one session still has to settle.
+type due struct {
+	session [16]byte
+	voucher *tx.Voucher // the newest; nil when nothing was promised
+}
+
+func encodeDue(d due) []byte {
+	b := make([]byte, 0, dueSize)
+	b = append(append(b, dueMagic...), d.session[:]...)
+	v := d.voucher
+	if v == nil {
+		v = &tx.Voucher{}
+	}
+	b = binary.BigEndian.AppendUint64(b, v.GetSeq())
+	b = binary.BigEndian.AppendUint32(b, v.GetSeconds())
+	b = binary.BigEndian.AppendUint64(b, v.GetPaid())
+	var sig [64]byte
+	copy(sig[:], v.GetSignature())
+	b = append(append(b, sig[:]...), 0, 0, 0, 0)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// decodeDue reads what encodeDue wrote; errDue for anything else.
+func decodeDue(b []byte) (d due, err error) {
+	if len(b) != dueSize || string(b[:8]) != dueMagic || !bytes.Equal(b[108:112], make([]byte, 4)) {
+		return d, errDue
+	}
+	if sum := sha256.Sum256(b[:dueSum]); !bytes.Equal(sum[:], b[dueSum:]) {
+		return d, errDue
+	}
+	d.session = [16]byte(b[8:24])
+	v := &tx.Voucher{Seq: binary.BigEndian.Uint64(b[24:]), Seconds: binary.BigEndian.Uint32(b[32:]), Paid: binary.BigEndian.Uint64(b[36:])}
+	if v.Seq == 0 {
+		if !bytes.Equal(b[24:108], make([]byte, 84)) {
+			return due{}, errDue
+		}
+		return d, nil
+	}
+	v.Signature = bytes.Clone(b[44:108])
+	d.voucher = v
+	return d, nil
+}
+
+// dues keeps the newest voucher of each session on the disk, from the first money until
+// the settlement is in a block. Writing happens on a goroutine of its own that lives while
+// there is something to write: sessions never wait for the disk.
+type dues struct {
+	dir string // "" keeps nothing
+	log *slog.Logger
+
+	mu      sync.Mutex
+	all     map[[16]byte]*dueEntry
+	pending []*dueEntry // in the order they came; each at most once
+	idle    chan struct{}
+}
+
+type dueEntry struct {
+	due
+	over   bool // the session is: settle it
+	gone   bool // it is settled: the file goes
+	queued bool // for writing
+}
+
+// openDues takes over a directory and what an earlier run left there, which is due at
+// once. A file that cannot be read is left where it is, and told of.
+func openDues(dir string, log *slog.Logger) (*dues, error) {
+	d := &dues{dir: dir, log: log, all: map[[16]byte]*dueEntry{}}
+	if dir == "" {
+		return d, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("container: directory of dues: %w; name one that can be written", err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("container: directory of dues: %w", err)
+	}
+	for _, e := range list {
+		switch {
+		case strings.HasSuffix(e.Name(), ".due-new"): // half written by a crash
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		case strings.HasSuffix(e.Name(), ".due") && len(d.all) < maxDues:
+			x, err := readDue(filepath.Join(dir, e.Name()))
+			if err != nil {
+				log.Error("a voucher cannot be read, so its session is not settled; the player's escrow goes back when it expires", "file", e.Name(), "err", err)
+				continue
+			}
+			d.all[x.session] = &dueEntry{due: x, over: true}
+		}
+	}
+	return d, nil
+}
+
+func readDue(path string) (due, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return due{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, dueSize+1))
+	if err != nil {
+		return due{}, err
+	}
+	return decodeDue(b)
+}
+
+func (d *dues) path(session [16]byte) string {
+	return filepath.Join(d.dir, hex.EncodeToString(session[:])+".due")
+}
+
+// keep remembers a session's newest voucher; nil says that there is money to give back.
+func (d *dues) keep(session [16]byte, v *tx.Voucher) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.all[session]
+	if e == nil {
+		e = &dueEntry{due: due{session: session}}
+		d.all[session] = e
+	}
+	if v != nil {
+		e.voucher = v
+	}
+	d.write(e)
+}
+
+// end says that a session is over, so that what it left is to be settled.
+func (d *dues) end(session [16]byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.all[session]; e != nil {
+		e.over = true
+	}
+}
+
+// over lists at most n closes that are due, in the order of their sessions.
+func (d *dues) over(n int) []*tx.CloseSession {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*tx.CloseSession
+	for _, e := range d.all {
+		if e.over && !e.gone {
+			out = append(out, &tx.CloseSession{Session: bytes.Clone(e.session[:]), Voucher: e.voucher})
+		}
+	}
+	slices.SortFunc(out, func(a, b *tx.CloseSession) int { return bytes.Compare(a.Session, b.Session) })
+	return out[:min(n, len(out))]
+}
+
+// settle forgets sessions whose closes are in a block.
+func (d *dues) settle(closes []*tx.CloseSession) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range closes {
+		if e := d.all[[16]byte(c.GetSession())]; e != nil {
+			e.gone = true
+			d.write(e)
+		}
+	}
+}
+
+// write queues a file; the caller holds the lock.
+func (d *dues) write(e *dueEntry) {
+	if d.dir == "" {
+		if e.gone {
+			delete(d.all, e.session)
+		}
+		return
+	}
+	if e.queued {
+		return // what is written is what holds by then
+	}
+	e.queued = true
+	d.pending = append(d.pending, e)
+	if d.idle == nil {
+		d.idle = make(chan struct{})
+		go d.work()
+	}
+}
+
+// work writes until nothing waits.
+func (d *dues) work() {
+	for {
+		d.mu.Lock()
+		if len(d.pending) == 0 {
+			close(d.idle)
+			d.idle = nil
+			d.mu.Unlock()
+			return
+		}
+		e := d.pending[0]
+		d.pending = d.pending[1:]
+		e.queued = false
+		x, gone := e.due, e.gone
+		if gone {
+			delete(d.all, e.session)
+		}
+		d.mu.Unlock()
+		var err error
+		if gone {
+			if err = os.Remove(d.path(x.session)); errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+		} else {
+			err = writeWhole(d.dir, d.path(x.session), "*.due-new", encodeDue(x))
+		}
+		if err != nil {
+			d.log.Error("a voucher is not on the disk: a crash now would lose its session's pay; make room or look at the directory's rights", "dir", d.dir, "err", err)
+		}
+	}
+}
+
+// written is closed when all that was kept before is on the disk.
+func (d *dues) written() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.idle != nil {
+		return d.idle
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+// writeWhole puts a file on the disk, whole or not at all.
+func writeWhole(dir, path, pattern string, b []byte) (err error) {
+	f, err := os.CreateTemp(dir, pattern) // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync() // before the name: a power cut must not leave an empty file under it
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,384 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/stream/control"
+)
+
+// Till is the money side of one session, as its container keeps it. Open, TopUp and
+// Escrow are called on goroutines of the session's, one at a time; Keep and Settle must
+// not block.
+type Till interface {
+	// Open checks that a transaction of the page locks an escrow for this session on its
+	// terms, and hands it to the ledger. It returns for how many seconds. Its errors are
+	// for people.
+	Open(ctx context.Context, raw []byte) (seconds uint32, err error)
+	// TopUp does so with one that adds seconds.
+	TopUp(ctx context.Context, raw []byte) (seconds uint32, err error)
+	// Escrow returns the seconds that the ledger holds for the session now, 0 for none,
+	// and whether the player is closing it.
+	Escrow(ctx context.Context) (seconds uint32, closing bool, err error)
+	// Keep remembers the newest voucher beyond a crash.
+	Keep(v voucher.Voucher)
+	// Settle says that no further voucher will come. Without it, as after a crash, what
+	// was kept is settled when the container is back.
+	Settle()
+}
+
+// Payment is what a session is paid with.
+type Payment struct {
+	Till   Till
+	Terms  voucher.Terms
+	Credit uint32 // seconds of play that may go uncovered
+}
+
+// Times of payment.
+const (
+	keepEvery   = 1500 * time.Millisecond // between two vouchers kept
+	followEvery = 500 * time.Millisecond  // the ledger is asked while an escrow is awaited
+	followFor   = 30 * time.Second        // that it is awaited
+	reviewEvery = 20 * time.Second        // the ledger is asked whether the escrow still stands
+	askWithin   = 5 * time.Second         // an answer of the ledger
+	endingSoon  = 60                      // s before the end of the escrow, when the page is told
+	tellAgain   = 3                       // seconds in which a new page is told of the escrow
+	maxBad      = 32                      // vouchers that were refused, before the session is ended
+)
+
+// Messages of payment to the session's own actor.
+type (
+	paySecond  struct{}
+	unpaidOver struct{}
+	// handed is the answer to an Open or a TopUp.
+	handed struct {
+		seconds uint32
+		topUp   bool
+		err     error
+	}
+	// escrowed is what the ledger holds.
+	escrowed struct {
+		seconds uint32
+		closing bool
+		err     error
+		review  bool // nobody waits for a change
+	}
+)
+
+// paying is the part of a session's state that is about money; nil in a free one.
+type paying struct {
+	Payment
+	meter     *voucher.Meter
+	clock     func() // cancels the second that runs
+	locked    uint32 // seconds on the ledger
+	awaited   uint32 // seconds that will be there when what is under way is in a block; 0 = nothing is
+	until     time.Time
+	asking    bool // a question to the ledger is under way
+	reviewed  time.Time
+	opened    bool // an escrow was handed to the ledger
+	held      bool // the app waits for money
+	over      func()
+	keptAt    time.Time
+	kept      uint64 // number of the voucher kept last
+	bad       int    // vouchers refused
+	tell      int    // seconds in which the page is still told of the escrow
+	last      control.Pay
+	ownerSeen bool
+}
+
+func newPaying(p Payment) (*paying, error) {
+	m, err := voucher.NewMeter(p.Terms, p.Credit)
+	if err != nil {
+		return nil, fmt.Errorf("session: terms of payment: %w", err)
+	}
+	return &paying{Payment: p, meter: m}, nil
+}
+
+// receivePay handles the messages of payment; false for those of others.
+func (s *state) receivePay(c *supervise.Ctx, msg any) bool {
+	switch m := msg.(type) {
+	case payment:
+		if s.pay != nil {
+			s.paymentCame(c, m.m)
+		}
+	case paySecond:
+		s.paySecond(c)
+	case handed:
+		s.handed(c, m)
+	case escrowed:
+		s.escrowed(c, m)
+	case unpaidOver:
+		s.end(c, control.ByeUnpaid, "The game ended because it was not paid for. What was set aside and not played goes back to the player's account.")
+	default:
+		return false
+	}
+	return true
+}
+
+// playing says whether seconds count: a worker runs, unpaused, for a page that has come.
+func (s *state) playing() bool { return s.run && s.ready && !s.paused && s.pay.ownerSeen }
+
+// tickPay starts the running second anew, so that only whole seconds of play count.
+func (s *state) tickPay(c *supervise.Ctx) {
+	if s.pay == nil {
+		return
+	}
+	if s.pay.clock != nil {
+		s.pay.clock()
+	}
+	s.pay.clock = c.After(time.Second, paySecond{})
+}
+
+func (s *state) paySecond(c *supervise.Ctx) {
+	p := s.pay
+	p.clock = nil
+	if s.playing() {
+		s.judge(c, p.meter.Second())
+	}
+	s.keepVoucher(false)
+	if p.tell > 0 {
+		p.tell--
+		if p.locked > 0 {
+			s.tellEscrow(control.EscrowLocked, "", p.locked)
+		}
+	}
+	s.tellPay(true)
+	if p.opened && !p.asking && p.awaited == 0 && time.Since(p.reviewed) >= reviewEvery {
+		s.askEscrow(c, 0, true)
+	}
+	s.report()
+	s.tickPay(c)
+}
+
+// judge pauses or resumes the app by what the meter says.
+func (s *state) judge(c *supervise.Ctx, st voucher.State) {
+	p := s.pay
+	if st.Run == !p.held {
+		return
+	}
+	p.held = !st.Run
+	if p.held {
+		limit := s.o.Unpaid
+		if p.locked == 0 {
+			limit /= 2 // nothing was ever set aside
+		}
+		p.over = c.After(limit, unpaidOver{})
+		s.applyPause(c, "")
+		s.b.out.Notice(control.NoticeUnpaid, unpaidText(st.Reason))
+	} else {
+		p.over()
+		p.over = nil
+		s.applyPause(c, "")
+		code, text := control.NoticeResumed, textGoesOn
+		if s.wish {
+			code, text = control.NoticePaused, textPaused
+		}
+		s.b.out.Notice(code, text)
+		s.tickPay(c)
+	}
+	s.tellPay(true)
+}
+
+func unpaidText(r voucher.Reason) string {
+	switch r {
+	case voucher.Waiting:
+		return "The game waits until the ledger has set the money for it aside. It goes on by itself."
+	case voucher.Empty:
+		return "The money set aside for this game is used up. Add to it, and the game goes on."
+	}
+	return "The game is paused because it is not being paid for. It goes on with the next payment."
+}
+
+// paymentCame takes what the owner's page says about money.
+func (s *state) paymentCame(c *supervise.Ctx, m control.Message) {
+	switch m := m.(type) {
+	case control.Open:
+		s.hand(c, m.Tx, false)
+	case control.TopUp:
+		s.hand(c, m.Tx, true)
+	case control.Voucher:
+		s.voucherCame(c, m)
+	}
+}
+
+// hand gives a transaction to the till, one at a time.
+func (s *state) hand(c *supervise.Ctx, text string, topUp bool) {
+	p := s.pay
+	raw, err := control.DecodeTx(text)
+	switch {
+	case err != nil:
+		s.refuseTx(err)
+		return
+	case p.asking || p.awaited > 0:
+		s.refuseTx(errors.New("another transaction for this game is under way; wait for it"))
+		return
+	case !topUp && p.locked > 0:
+		s.refuseTx(errors.New("money is set aside already; top it up instead"))
+		return
+	case topUp && p.locked == 0:
+		s.refuseTx(errors.New("nothing is set aside yet; open an escrow first"))
+		return
+	}
+	p.asking = true
+	till := p.Till
+	c.Go(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, askWithin)
+		defer cancel()
+		h := handed{topUp: topUp}
+		if topUp {
+			h.seconds, h.err = till.TopUp(ctx, raw)
+		} else {
+			h.seconds, h.err = till.Open(ctx, raw)
+		}
+		return h
+	})
+}
+
+func (s *state) refuseTx(err error) {
+	s.tellEscrow(control.EscrowRefused, fmt.Sprintf("The ledger did not take the payment: %v.", err), s.pay.locked)
+}
+
+func (s *state) handed(c *supervise.Ctx, m handed) {
+	p := s.pay
+	p.asking = false
+	if m.err != nil {
+		s.refuseTx(m.err)
+		return
+	}
+	p.opened = true
+	p.awaited, p.until = p.locked+m.seconds, time.Now().Add(followFor)
+	s.tellEscrow(control.EscrowSent, "", p.awaited)
+	s.askEscrow(c, 0, false)
+}
+
+// askEscrow asks the ledger what it holds, after a while.
+func (s *state) askEscrow(c *supervise.Ctx, after time.Duration, review bool) {
+	s.pay.asking = true
+	till := s.pay.Till
+	c.Go(func(ctx context.Context) any {
+		if !wait(ctx, after) {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, askWithin)
+		defer cancel()
+		m := escrowed{review: review}
+		m.seconds, m.closing, m.err = till.Escrow(ctx)
+		return m
+	})
+}
+
+func (s *state) escrowed(c *supervise.Ctx, m escrowed) {
+	p := s.pay
+	p.asking = false
+	now := time.Now()
+	if m.err != nil {
+		c.Log().Debug("the ledger does not say what it holds", "err", m.err)
+	} else {
+		p.reviewed = now
+		if m.closing || m.seconds < p.locked {
+			s.end(c, control.ByeUnpaid, "The game ended because its payment was closed on the ledger.")
+			return
+		}
+		if m.seconds > p.locked {
+			p.locked = m.seconds
+			s.tellEscrow(control.EscrowLocked, "", p.locked)
+			s.judge(c, p.meter.Escrow(true, p.locked))
+			s.tellPay(true)
+			s.report()
+		}
+	}
+	switch {
+	case p.awaited == 0:
+	case p.locked >= p.awaited:
+		p.awaited = 0
+	case now.After(p.until):
+		p.awaited = 0
+		s.tellEscrow(control.EscrowRefused, "The ledger did not take the payment in within half a minute. Try again.", p.locked)
+	default:
+		s.askEscrow(c, followEvery, false)
+	}
+}
+
+// voucherCame checks a promise. A signature takes a tenth of a millisecond, here and not
+// on the way of a frame or an input.
+func (s *state) voucherCame(c *supervise.Ctx, m control.Voucher) {
+	p := s.pay
+	paid, sig, err := m.Values()
+	if err == nil {
+		err = p.meter.Add(voucher.Voucher{Seq: m.Seq, Seconds: m.Seconds, Paid: paid, Signature: sig})
+	}
+	if err != nil {
+		p.bad++
+		s.sum.BadVouchers = p.bad
+		c.Log().Debug("voucher refused", "err", err)
+		if p.bad >= maxBad {
+			s.end(c, control.ByeUnpaid, "The game ended because its payments do not hold. Reload the page and start again.")
+			return
+		}
+		s.tellPay(true)
+		return
+	}
+	s.keepVoucher(false)
+	s.judge(c, p.meter.State())
+	s.tellPay(false)
+}
+
+// keepVoucher hands the newest voucher to the till, now and then or at the end.
+func (s *state) keepVoucher(last bool) {
+	p := s.pay
+	v := p.meter.Last()
+	if v == nil || v.Seq == p.kept || !last && time.Since(p.keptAt) < keepEvery {
+		return
+	}
+	p.kept, p.keptAt = v.Seq, time.Now()
+	p.Till.Keep(*v)
+}
+
+func (s *state) tellEscrow(st, text string, seconds uint32) {
+	s.b.out.ToOwner(control.Escrow{State: st, Text: text, Total: control.Amount(s.pay.Terms.Owed(seconds)), Seconds: seconds})
+}
+
+// tellPay says where payment stands; when nothing but the figures changed only if always.
+func (s *state) tellPay(always bool) {
+	p := s.pay
+	st := p.meter.State()
+	m := control.Pay{State: string(st.Reason), Served: st.Served, Covered: st.Covered, Paid: control.Amount(st.Paid)}
+	if v := p.meter.Last(); v != nil {
+		m.Seq = v.Seq
+	}
+	if st.Reason == voucher.OK && p.locked-min(p.locked, st.Served) <= endingSoon {
+		m.State = control.PayEndingSoon
+	}
+	if st.Reason == voucher.Waiting && p.held {
+		m.State = control.PayUnpaid
+	}
+	if always || m.State != p.last.State {
+		p.last = m
+		s.b.out.ToOwner(m)
+	}
+}
+
+// ownerPaying notes that the owner's page is there; it is told of the escrow again.
+func (s *state) ownerPaying(c *supervise.Ctx) {
+	if s.pay == nil {
+		return
+	}
+	s.pay.tell = tellAgain
+	if !s.pay.ownerSeen {
+		s.pay.ownerSeen = true
+		s.tickPay(c)
+	}
+}
+
+// settle is the session's last word about money.
+func (s *state) settle() {
+	if s.pay == nil || s.o.Abrupt() {
+		return
+	}
+	s.keepVoucher(true)
+	s.pay.Till.Settle()
+}

@@ -1,0 +1,397 @@
+package session
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/stream"
+	"github.com/framemesh/framemesh/stream/control"
+)
+
+// fakeTill is a ledger that locks what it is told to after a while.
+type fakeTill struct {
+	j       *journal
+	seconds uint32 // of each transaction
+	refuse  error
+	takes   time.Duration // until it is in a block
+	locked  uint32
+	closing bool
+	down    bool
+	kept    []voucher.Voucher
+	settled bool
+}
+
+func (f *fakeTill) hand(what string) (uint32, error) {
+	f.j.add("%s", what)
+	if f.refuse != nil {
+		return 0, f.refuse
+	}
+	time.AfterFunc(f.takes, func() { f.locked += f.seconds })
+	return f.seconds, nil
+}
+func (f *fakeTill) Open(context.Context, []byte) (uint32, error)  { return f.hand("open escrow") }
+func (f *fakeTill) TopUp(context.Context, []byte) (uint32, error) { return f.hand("top up") }
+func (f *fakeTill) Escrow(context.Context) (uint32, bool, error) {
+	if f.down {
+		return 0, false, errAny
+	}
+	return f.locked, f.closing, nil
+}
+func (f *fakeTill) Keep(v voucher.Voucher) { f.kept = append(f.kept, v) }
+func (f *fakeTill) Settle()                { f.settled = true; f.j.add("settle") }
+
+var player = ed25519.NewKeyFromSeed([]byte("a player's seed of 32 bytes long"))
+
+func terms() voucher.Terms {
+	t := voucher.Terms{Chain: "test", Session: [16]byte{1}, Container: key.Node{7}, PerSecond: 100, Seconds: 86400}
+	copy(t.Player[:], player.Public().(ed25519.PublicKey))
+	return t
+}
+
+// paid is a session that costs money, with its owner's page at play.
+func paid(t *testing.T, change func(*fakeTill), story func(p *play, till *fakeTill)) {
+	var till *fakeTill
+	begin(t, func(o *Options, slot *fakeSlot) {
+		till = &fakeTill{j: slot.j, seconds: 3600, takes: time.Second}
+		if change != nil {
+			change(till)
+		}
+		o.Payment = &Payment{Till: till, Terms: terms(), Credit: voucher.Credit}
+	}, func(p *play) {
+		p.join(stream.RoleOwner, "page")
+		time.Sleep(100 * time.Millisecond) // the worker is ready: seconds count from here
+		p.take()
+		story(p, till)
+	})
+}
+
+// say is what the owner's page says.
+func (p *play) say(m control.Message) {
+	p.out.h.Payment("page", m)
+	synctest.Wait()
+}
+
+func (p *play) open()  { p.say(control.Open{Tx: control.EncodeTx([]byte("tx"))}) }
+func (p *play) topUp() { p.say(control.TopUp{Tx: control.EncodeTx([]byte("tx"))}) }
+
+func promise(seq uint64, seconds uint32) control.Voucher {
+	return said(voucher.Sign(terms(), player, seq, seconds))
+}
+
+func said(v voucher.Voucher) control.Voucher {
+	return control.Voucher{Seq: v.Seq, Seconds: v.Seconds, Paid: control.Amount(v.Paid), Sig: hex.EncodeToString(v.Signature[:])}
+}
+
+// lastPay is the newest word on payment.
+func (p *play) lastPay() control.Pay {
+	synctest.Wait()
+	for i := len(p.out.told) - 1; i >= 0; i-- {
+		if m, ok := p.out.told[i].(control.Pay); ok {
+			return m
+		}
+	}
+	return control.Pay{}
+}
+
+func (p *play) escrows() (out []control.Escrow) {
+	synctest.Wait()
+	for _, m := range p.out.told {
+		if e, ok := m.(control.Escrow); ok && (len(out) == 0 || out[len(out)-1] != e) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestCreditIsThreeSeconds(t *testing.T) {
+	paid(t, nil, func(p *play, _ *fakeTill) {
+		time.Sleep(3*time.Second - time.Millisecond)
+		p.want("")
+		time.Sleep(2 * time.Millisecond)
+		p.want("pause true; notice unpaid")
+		if m := p.lastPay(); m.State != control.PayUnpaid || m.Served != 3 || m.Covered != 0 || p.last.Phase != Paused {
+			t.Errorf("after the credit: %+v, %s", m, p.last.Phase)
+		}
+		time.Sleep(29 * time.Second)
+		if p.lastPay().Served != 3 {
+			t.Error("a pause for want of money counts as play")
+		}
+		if p.ended() {
+			t.Fatal("ended before half a minute without an escrow")
+		}
+		time.Sleep(2 * time.Second)
+		if !p.ended() {
+			t.Fatal("a page that never pays holds the machine")
+		}
+		p.want("bye unpaid; settle; kill 1; close; release")
+	})
+}
+
+func TestPaidPlayGoesOn(t *testing.T) {
+	paid(t, nil, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		want := []control.Escrow{{State: "sent", Total: "360000", Seconds: 3600}, {State: "locked", Total: "360000", Seconds: 3600}}
+		if got := p.escrows(); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("the page heard %+v, want %+v", got, want)
+		}
+		for n := uint32(2); n <= 30; n++ {
+			p.say(promise(uint64(n), n))
+			time.Sleep(time.Second)
+		}
+		p.want("open escrow")
+		if m := p.lastPay(); m.State != control.PayOK || m.Served != 30 || m.Covered != 30 || m.Paid != "3000" || m.Seq != 30 {
+			t.Errorf("after half a minute: %+v", m)
+		}
+		if s := p.last; s.Served != 30 || s.Covered != 30 || s.Paid != 3000 || s.Escrow != 3600 || s.BadVouchers != 0 {
+			t.Errorf("summary %+v", s)
+		}
+		// The last voucher is kept at most two seconds after it came.
+		if n := len(till.kept); n < 14 || till.kept[n-1].Seq < 29 {
+			t.Errorf("%d vouchers kept, the last %+v", n, till.kept[n-1])
+		}
+		p.ask(Leave{Token: p.token(stream.RoleOwner), Peer: "page", End: true})
+		if !p.ended() || till.kept[len(till.kept)-1].Seq != 30 {
+			t.Errorf("the last voucher is lost: %+v", till.kept[len(till.kept)-1])
+		}
+		p.want("bye ended; settle; kill 1; close; release")
+	})
+}
+
+func TestPlayerStopsPaying(t *testing.T) {
+	paid(t, nil, func(p *play, _ *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		p.say(promise(1, 10))
+		time.Sleep(11 * time.Second) // 12 seconds served, 10 covered
+		p.want("open escrow")
+		time.Sleep(time.Second)
+		p.want("pause true; notice unpaid") // 13 served
+		if m := p.lastPay(); m.State != control.PayUnpaid || m.Served != 13 || m.Covered != 10 {
+			t.Errorf("unpaid: %+v", m)
+		}
+		p.say(promise(2, 10)) // promises nothing new
+		p.want("")
+		p.say(promise(3, 14))
+		p.want("pause false; key; notice resumed")
+		time.Sleep(3999 * time.Millisecond) // a whole second of play for each that counts
+		p.want("")
+		time.Sleep(2 * time.Millisecond)
+		p.want("pause true; notice unpaid") // 17 = 14 + 3
+		time.Sleep(61 * time.Second)
+		if !p.ended() {
+			t.Error("a session that nobody pays goes on")
+		}
+	})
+}
+
+func TestFalseVouchers(t *testing.T) {
+	paid(t, nil, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		p.say(promise(5, 5))
+		other := terms()
+		other.Chain = "another"
+		elsewhere := terms()
+		elsewhere.Session = [16]byte{2}
+		forged := promise(7, 7)
+		forged.Sig = strings.Repeat("00", 64)
+		cheap := promise(7, 7)
+		cheap.Paid = "1"
+		for what, v := range map[string]control.Voucher{
+			"replayed": promise(5, 5), "older": promise(4, 9), "less": promise(6, 4), "overdrawn": promise(6, 3601),
+			"of another chain": said(voucher.Sign(other, player, 6, 9)), "of another session": said(voucher.Sign(elsewhere, player, 6, 9)),
+			"forged": forged, "cheap": cheap, "another's": said(voucher.Sign(terms(), ed25519.NewKeyFromSeed(make([]byte, 32)), 6, 9)),
+		} {
+			p.say(v)
+			if m := p.lastPay(); m.Seq != 5 || m.Paid != "500" {
+				t.Errorf("a voucher that is %s was taken: %+v", what, m)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		if p.last.BadVouchers != 9 || till.kept[len(till.kept)-1].Seq != 5 {
+			t.Errorf("%d counted, kept %+v", p.last.BadVouchers, till.kept)
+		}
+		for range maxBad {
+			p.say(promise(5, 5))
+		}
+		if !p.ended() || !strings.Contains(p.take(), "bye unpaid") {
+			t.Error("a page may send false vouchers for ever")
+		}
+	})
+}
+
+func TestEscrowEndsAtTheExactSecond(t *testing.T) {
+	paid(t, func(f *fakeTill) { f.seconds, f.takes = 70, 500*time.Millisecond }, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1100 * time.Millisecond)
+		p.say(promise(1, 70))
+		time.Sleep(8800 * time.Millisecond) // 9 s
+		if m := p.lastPay(); m.State != control.PayOK {
+			t.Errorf("61 seconds before the end: %+v", m)
+		}
+		time.Sleep(time.Second)
+		if m := p.lastPay(); m.State != control.PayEndingSoon || m.Served != 10 {
+			t.Errorf("60 seconds before the end: %+v", m)
+		}
+		p.take()
+		time.Sleep(59 * time.Second)
+		p.want("")
+		time.Sleep(time.Second)
+		p.want("pause true; notice unpaid")
+		if m := p.lastPay(); m.State != control.PayEmpty || m.Served != 70 || m.Covered != 70 || m.Paid != "7000" {
+			t.Errorf("at the end: %+v", m)
+		}
+		// More money lets it go on, for as long as the credit until the next voucher.
+		p.topUp()
+		time.Sleep(1100 * time.Millisecond)
+		p.want("top up; pause false; key; notice resumed")
+		if e := p.escrows(); e[len(e)-1] != (control.Escrow{State: "locked", Total: "14000", Seconds: 140}) {
+			t.Errorf("topped up: %+v", e)
+		}
+		time.Sleep(3 * time.Second)
+		p.want("pause true; notice unpaid")
+		p.say(promise(2, 75))
+		p.want("pause false; key; notice resumed")
+	})
+}
+
+func TestLedgerRefusesOrIsSlow(t *testing.T) {
+	paid(t, func(f *fakeTill) { f.refuse = errors.New("the account has 5 and needs 10; add money") }, func(p *play, till *fakeTill) {
+		p.topUp() // nothing to add to
+		p.open()
+		if e := p.escrows(); len(e) != 2 || e[0].State != "refused" || e[1].State != "refused" || !strings.Contains(e[1].Text, "needs 10") {
+			t.Errorf("the page heard %+v", e)
+		}
+		till.refuse, till.takes, till.down = nil, time.Hour, true
+		p.open()
+		p.open() // one at a time
+		time.Sleep(time.Second)
+		if e := p.escrows(); e[len(e)-1].State != "refused" || !strings.Contains(e[len(e)-1].Text, "under way") {
+			t.Errorf("two at once: %+v", e)
+		}
+	})
+	paid(t, func(f *fakeTill) { f.takes = time.Hour }, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(29 * time.Second)
+		if e := p.escrows(); e[len(e)-1].State != "sent" {
+			t.Errorf("while it waits: %+v", e)
+		}
+		if m := p.lastPay(); m.State != control.PayUnpaid || m.Served != 3 {
+			t.Errorf("the game runs on an escrow that is not there: %+v", m)
+		}
+	})
+}
+
+// A slow block holds the game up no longer than the block takes, and vouchers that came
+// before it count as soon as it is there.
+func TestVouchersBeforeTheLock(t *testing.T) {
+	paid(t, func(f *fakeTill) { f.takes = 5 * time.Second }, func(p *play, till *fakeTill) {
+		p.open()
+		p.say(promise(1, 4))
+		time.Sleep(3100 * time.Millisecond)
+		p.want("open escrow; pause true; notice unpaid")
+		time.Sleep(2500 * time.Millisecond)
+		p.want("pause false; key; notice resumed")
+		if m := p.lastPay(); m.State != control.PayOK || m.Covered != 4 {
+			t.Errorf("after the block: %+v", m)
+		}
+	})
+}
+
+func TestPausesDoNotCount(t *testing.T) {
+	paid(t, nil, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		p.say(promise(1, 20))
+		p.out.h.Pause(true, "page")
+		time.Sleep(10 * time.Second)
+		if m := p.lastPay(); m.Served != 1 {
+			t.Errorf("a pause counts: %+v", m)
+		}
+		p.out.h.Pause(false, "page")
+		time.Sleep(1100 * time.Millisecond)
+		p.out.h.Payment("page", promise(2, 21))
+		synctest.Wait()
+		if m := p.lastPay(); m.Served != 2 {
+			t.Errorf("after the pause: %+v", m)
+		}
+		p.take()
+		// The owner pauses while the game waits for money: with the money it stays paused.
+		time.Sleep(22 * time.Second)
+		p.want("pause true; notice unpaid")
+		p.out.h.Pause(true, "page")
+		p.say(promise(3, 40))
+		p.want("notice paused")
+		p.out.h.Pause(false, "page")
+		p.want("pause false; key; notice resumed")
+	})
+}
+
+func TestReloadGoesOnPaying(t *testing.T) {
+	paid(t, nil, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		p.say(promise(1, 3))
+		p.leave(stream.RoleOwner, "page")
+		p.out.told = nil
+		p.join(stream.RoleOwner, "again")
+		time.Sleep(1500 * time.Millisecond)
+		if e := p.escrows(); len(e) != 1 || e[0].State != "locked" || e[0].Seconds != 3600 {
+			t.Errorf("the new page heard of the escrow: %+v", e)
+		}
+		if m := p.lastPay(); m.Seq != 1 || m.Covered != 3 {
+			t.Errorf("the new page heard %+v", m)
+		}
+	})
+}
+
+func TestPlayerClosesOnTheLedger(t *testing.T) {
+	paid(t, nil, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		p.say(promise(1, 1000))
+		time.Sleep(10 * time.Second)
+		till.closing = true
+		time.Sleep(reviewEvery + time.Second)
+		if !p.ended() || !till.settled {
+			t.Error("the game goes on though its escrow is being closed")
+		}
+	})
+}
+
+// Power cuts settle nothing: what was kept is settled when the machine is back.
+func TestCrashSettlesNothing(t *testing.T) {
+	paid(t, nil, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(1600 * time.Millisecond)
+		p.say(promise(1, 3))
+		p.abrupt = true
+		p.ref.Stop()
+		<-p.ref.Done()
+		if till.settled || len(till.kept) != 1 {
+			t.Errorf("settled %v, kept %v", till.settled, till.kept)
+		}
+	})
+}
+
+func TestTermsThatNoEscrowHolds(t *testing.T) {
+	bad := terms()
+	bad.PerSecond = 1 << 62
+	_, err := New(Options{Acquire: func(context.Context, bool) (Slot, error) { return nil, errAny },
+		Stream:  func(string, stream.Handler, stream.SessionInfo) (Stream, error) { return nil, errAny },
+		Payment: &Payment{Terms: bad, Credit: 3}})
+	if !errors.Is(err, ErrOptions) {
+		t.Errorf("terms beyond all money gave %v", err)
+	}
+}

@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/framemesh/framemesh/ledger/key"
+)
+
+// Ledger is what the page needs to know of the ledger that play is paid on.
+type Ledger interface {
+	// Status says where the ledger stands, from memory.
+	Status(ctx context.Context) (LedgerStatus, error)
+	// Account returns what an account has; one that was never paid has nothing.
+	Account(ctx context.Context, a key.Address) (LedgerAccount, error)
+}
+
+// LedgerStatus is where the ledger stands.
+type LedgerStatus struct {
+	Chain  string
+	Symbol string // of the money, such as FRM
+	Height uint64
+	Epoch  uint64
+	PerUSD uint64 // base units that a dollar costs; 0 while no fresh quotes are known
+	TxFee  uint64 // base units that each transaction costs
+	// CatchingUp is true while the node is not at the ledger's head yet.
+	CatchingUp bool
+}
+
+// LedgerAccount is what an account has.
+type LedgerAccount struct {
+	Balance uint64 // base units
+	Nonce   uint64 // of its next transaction
+}
+
+// Funder gives players money to play with, as a demo does. Fund may take as long as a
+// block; it is called in its own goroutine and never holds up a launch.
+type Funder interface {
+	Fund(ctx context.Context, player key.Address) error
+}
+
+const (
+	fundTimeout = 15 * time.Second
+	maxFunding  = 16 // players that are given money at once; others go without
+)
+
+// fund asks for money for a player who has just pressed play.
+func (s *Server) fund(player []byte) {
+	if s.opt.Funder == nil || len(player) != key.Size {
+		return
+	}
+	select {
+	case s.funding <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-s.funding }()
+		ctx, cancel := context.WithTimeout(context.Background(), fundTimeout)
+		defer cancel()
+		if err := s.opt.Funder.Fund(ctx, key.Address(player)); err != nil {
+			s.log.Warn("gateway: a player was given no money", "account", key.Address(player), "err", err)
+		}
+	}()
+}
+
+func noLedger(w http.ResponseWriter) {
+	invalid(w, http.StatusNotFound, "no-ledger", "This mesh has no ledger: everything in it is free.", "Just play.")
+}
+
+// getLedger says where the ledger stands. Amounts are decimal strings: JSON numbers of
+// browsers end at 2⁵³.
+func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) {
+	if s.opt.Ledger == nil {
+		noLedger(w)
+		return
+	}
+	ctx, cancel := deadline(r, stepTimeout)
+	defer cancel()
+	st, err := s.opt.Ledger.Status(ctx)
+	if err != nil {
+		s.failLedger(w, r, "ledger", err)
+		return
+	}
+	writeJSON(w, struct {
+		Chain      string `json:"chain"`
+		Symbol     string `json:"symbol"`
+		Height     uint64 `json:"height"`
+		Epoch      uint64 `json:"epoch"`
+		PerUSD     string `json:"per_usd"`
+		TxFee      string `json:"tx_fee"`
+		Faucet     bool   `json:"faucet"`
+		CatchingUp bool   `json:"catching_up"`
+	}{st.Chain, st.Symbol, st.Height, st.Epoch, decimal(st.PerUSD), decimal(st.TxFee), s.opt.Funder != nil, st.CatchingUp})
+}
+
+// getAccount says what an account has. Its name is a key in hex or an address.
+func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) {
+	if s.opt.Ledger == nil {
+		noLedger(w)
+		return
+	}
+	a, err := parseAccount(r.PathValue("account"))
+	if err != nil {
+		invalid(w, http.StatusBadRequest, "invalid", "That is no account.", "Write its address, frm1…, or its key as 64 hex digits.")
+		return
+	}
+	ctx, cancel := deadline(r, stepTimeout)
+	defer cancel()
+	acct, err := s.opt.Ledger.Account(ctx, a)
+	if err != nil {
+		s.failLedger(w, r, "account", err)
+		return
+	}
+	writeJSON(w, struct {
+		Address string `json:"address"`
+		Balance string `json:"balance"`
+		Nonce   string `json:"nonce"`
+	}{a.String(), decimal(acct.Balance), decimal(acct.Nonce)})
+}
+
+func parseAccount(s string) (key.Address, error) {
+	if b, err := hex.DecodeString(s); err == nil && len(b) == key.Size {
+		return key.Address(b), nil
+	}
+	return key.ParseAddress(s)
+}
+
+func decimal(v uint64) string { return strconv.FormatUint(v, 10) }
+
+// failLedger says that the ledger did not answer; why is for the operator's log.
+func (s *Server) failLedger(w http.ResponseWriter, r *http.Request, doing string, err error) {
+	if r.Context().Err() != nil {
+		return // the client left
+	}
+	s.log.Warn("gateway: the ledger does not answer", "doing", doing, "err", err)
+	w.Header().Set("Retry-After", "2")
+	invalid(w, http.StatusServiceUnavailable, "ledger", "The ledger does not answer just now.", "Try again in a few seconds.")
+}
