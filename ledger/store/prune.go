@@ -74,18 +74,25 @@ func (t *Tree) closePruner() error {
 	return err
 }
 
-// pin keeps version from being pruned until the returned function is called.
-func (t *Tree) pin(version int64) (unpin func()) {
+// pin keeps version from being pruned until unpin is called, and says where it lives.
+func (t *Tree) pin(version int64) (space view, unpin func(), err error) {
+	t.prune.Lock() // not in the middle of a step
+	defer t.prune.Unlock()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if err := t.exists(version); err != nil {
+		return view{}, nil, err
+	}
 	t.pins.Lock()
 	defer t.pins.Unlock()
 	t.pins.held[version]++
-	return func() {
+	return t.space, func() {
 		t.pins.Lock()
 		defer t.pins.Unlock()
 		if t.pins.held[version]--; t.pins.held[version] == 0 {
 			delete(t.pins.held, version)
 		}
-	}
+	}, nil
 }
 
 func (t *Tree) pinned() int64 {

@@ -52,14 +52,16 @@ func (d *DB) space() (view, error) {
 // drop deletes all keys of a view, in pieces.
 func (d *DB) drop(v view) error {
 	const piece = 8192
+	var from []byte // past what is deleted already
 	for {
-		it, err := v.Iterator(nil, nil)
+		it, err := v.Iterator(from, nil)
 		if err != nil {
 			return err
 		}
 		ops := make([]op, 0, piece)
 		for ; it.Valid() && len(ops) < piece; it.Next() {
-			ops = append(ops, op{key: v.key(it.Key())})
+			from = it.Key()
+			ops = append(ops, op{key: v.key(from)})
 		}
 		if err := it.Close(); err != nil || len(ops) == 0 {
 			return err

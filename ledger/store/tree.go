@@ -244,13 +244,13 @@ func (t *Tree) Discard() error {
 
 // Rollback makes version the last one and deletes the later ones: for repair.
 func (t *Tree) Rollback(version int64) error {
+	t.prune.Lock() // before t.mu, as in Prune
+	defer t.prune.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.exists(version); err != nil {
 		return err
 	}
-	t.prune.Lock()
-	defer t.prune.Unlock()
 	if err := t.load(version); err != nil {
 		return err
 	}
