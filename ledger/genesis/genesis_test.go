@@ -200,6 +200,10 @@ func TestParseRefuses(t *testing.T) {
 		"a bad time":             {swap(`2026-01-02T03`, `yesterday`), genesis.ErrSyntax, ""},
 		"deep nesting":           {strings.Repeat(`[`, 100_000), genesis.ErrSyntax, "nested"},
 		"deep objects":           {strings.Repeat(`{"a":`, 100_000), genesis.ErrSyntax, "nested"},
+		"many keys":              {manyKeys(100_000), genesis.ErrSize, "keys"},
+		"a long key":             {`{"` + strings.Repeat("a", 100_000) + `":1}`, genesis.ErrSyntax, "unknown key"},
+		"many accounts":          {`{"accounts":[` + strings.Repeat("{},", 100_000) + `{}]}`, genesis.ErrSize, "50000"},
+		"many tranches":          {`{"accounts":[{"vest":[` + strings.Repeat("{},", 100) + `{}]}]}`, genesis.ErrSize, "64"},
 		"too large":              {strings.Repeat(" ", genesis.MaxBytes+1), genesis.ErrSize, "8 MiB"},
 	} {
 		d, err := genesis.Parse([]byte(c.text))
@@ -220,6 +224,14 @@ func TestParseRefuses(t *testing.T) {
 	if _, err := genesis.Load(path); !errors.Is(err, genesis.ErrSize) || !strings.Contains(err.Error(), path) {
 		t.Errorf("a terabyte: %v", err)
 	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"k%d":1`, i)
+	}
+	return "{" + b.String()[1:] + "}"
 }
 
 func hexKey(name string) string { return fmt.Sprintf("%x", pub(name)) }
@@ -253,6 +265,7 @@ func TestValidateRefuses(t *testing.T) {
 		"an empty tranche":  {func(d *genesis.Doc) { d.Accounts[1].Vest[1].Amount = 0 }, genesis.ErrField, "vest[1]"},
 		"a tranche at once": {func(d *genesis.Doc) { d.Accounts[1].Vest[1].CliffEpochs = 0 }, genesis.ErrField, "vest[1]"},
 		"an endless cliff":  {func(d *genesis.Doc) { d.Accounts[1].Vest[1].CliffEpochs = genesis.MaxEpochs + 1 }, genesis.ErrField, "vest[1]"},
+		"a schedule twice":  {func(d *genesis.Doc) { d.Accounts[1].Vest[1] = d.Accounts[1].Vest[0] }, genesis.ErrDuplicate, "vest[0] and vest[1]"},
 		"nine tranches":     {func(d *genesis.Doc) { d.Accounts[1].Vest = make([]genesis.Vest, 9) }, genesis.ErrField, "at most 8"},
 		"a node twice":      {func(d *genesis.Doc) { d.Nodes[1].Node = d.Nodes[0].Node }, genesis.ErrDuplicate, "nodes[0] and nodes[1]"},
 		"no node":           {func(d *genesis.Doc) { d.Nodes[1].Node = key.Node{} }, genesis.ErrField, "nodes[1]"},

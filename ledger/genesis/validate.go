@@ -86,6 +86,11 @@ func (d *Doc) checkAccounts() error {
 			case v.CliffEpochs == 0 && v.LinearEpochs == 0:
 				return fmt.Errorf("%w: accounts[%d].vest[%d] vests at once; add it to accounts[%d].amount", ErrField, i, j, i)
 			}
+			for k := range j {
+				if w := a.Vest[k]; w.CliffEpochs == v.CliffEpochs && w.LinearEpochs == v.LinearEpochs {
+					return fmt.Errorf("%w: accounts[%d].vest[%d] and vest[%d] have one schedule; put them together", ErrDuplicate, i, k, j)
+				}
+			}
 		}
 	}
 	return nil
