@@ -232,11 +232,11 @@ func (c *Client) blame(cl *cometlight.Client, all []*source, err error) {
 	if primaryBad, _, _, _ := all[0].judged(); primaryBad != nil {
 		conflict = false
 	}
+	// A first primary that was put out is guilty itself; what the next one sent was then
+	// only compared with it.
 	guilty := ""
-	if unprovable(err) {
-		if s, ok := cl.Primary().(*source); ok {
-			guilty = s.peer
-		}
+	if s, ok := cl.Primary().(*source); ok && in[all[0].peer] && forged(err) {
+		guilty = s.peer
 	}
 	for i, s := range all {
 		bad, mute, future, _ := s.judged()
@@ -258,16 +258,17 @@ func (c *Client) blame(cl *cometlight.Client, all []*source, err error) {
 // ErrHeader means that a header does not follow from the trusted ones.
 var ErrHeader = errors.New("light: a forged header")
 
-// unprovable says whether an error of CometBFT's light client means that the primary's
-// header is wrong, rather than that somebody was silent or too long away.
-func unprovable(err error) bool {
+// forged says whether an error of CometBFT's light client means that the primary's header
+// is wrong, rather than that somebody was silent or too long away.
+func forged(err error) bool {
 	var failed cometlight.ErrVerificationFailed
 	if !errors.As(err, &failed) {
 		return false
 	}
 	var expired cometlight.ErrOldHeaderExpired
+	var unreadable provider.ErrBadLightBlock // whose it was is noted already
 	switch r := failed.Reason; {
-	case errors.As(r, &expired), errors.Is(r, context.Canceled), errors.Is(r, context.DeadlineExceeded),
+	case errors.As(r, &expired), errors.As(r, &unreadable), errors.Is(r, context.Canceled), errors.Is(r, context.DeadlineExceeded),
 		errors.Is(r, provider.ErrLightBlockNotFound), errors.Is(r, provider.ErrNoResponse), errors.Is(r, provider.ErrHeightTooHigh),
 		errors.Is(r, cometlight.ErrNoWitnesses):
 		return false
