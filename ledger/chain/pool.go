@@ -1,0 +1,141 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// Codes of refusals that are not the machine's. They stand in results, so they are part of
+// what all nodes agree on; the machine's own start at 1 and stay below.
+const (
+	codeMalformed uint32 = 1000 // no transaction at all
+	codeSignature uint32 = 1001 // not signed by its signer
+	codePending   uint32 = 1002 // too many of this signer wait
+	codeReserved  uint32 = 1003 // what only a proposer may write
+)
+
+// maxPending is how many transactions of one signer wait at once.
+const maxPending = 64
+
+// pool judges transactions that want to wait for a block, on a copy of the committed
+// state that takes each one it lets in, so that two which cannot both be paid for do not
+// both get in. The engine keeps the list itself.
+type pool struct {
+	mu      sync.Mutex
+	machine *state.Machine // overlay on the newest committed state; nil before the first block
+	pending map[key.Address]int
+}
+
+// reset starts over on a newly committed state. The engine asks again for all that still
+// wait before it lets new ones in.
+func (p *pool) reset(f *frozen) error {
+	m, err := state.Open(f)
+	if err != nil {
+		return fmt.Errorf("chain: opening the committed state: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.machine, p.pending = m.Fork(), make(map[key.Address]int)
+	return nil
+}
+
+// take applies one transaction.
+func (p *pool) take(t *tx.Tx) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.machine == nil {
+		return &Refusal{codePending, "the chain has no first block yet; try again in a few seconds"}
+	}
+	if p.pending[t.Signer] >= maxPending {
+		return &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already; wait for the next block", maxPending)}
+	}
+	if _, err := p.machine.Apply(t); err != nil {
+		return err
+	}
+	p.pending[t.Signer]++
+	return nil
+}
+
+// precheck is all of the judgement that needs no state: size, form and signature. It may
+// run on many goroutines; the verifier remembers what it found good.
+func (a *application) precheck(raw []byte) (*tx.Tx, *Refusal) {
+	if isBeacon(raw) {
+		return nil, &Refusal{codeReserved, "only the proposer of a block writes its VRF proof"}
+	}
+	t, err := tx.Decode(raw)
+	if err != nil {
+		return nil, &Refusal{codeMalformed, err.Error()}
+	}
+	if err := a.verifier.Verify(t); err != nil {
+		return nil, &Refusal{codeSignature, err.Error()}
+	}
+	if err := a.verifier.VerifyEvidence(t); err != nil {
+		return nil, &Refusal{codeSignature, err.Error()}
+	}
+	return t, nil
+}
+
+// prechecked carries the outcome of precheck to CheckTx, in the context of one call.
+type prechecked struct {
+	tx *tx.Tx
+	no *Refusal
+}
+
+type precheckedKey struct{}
+
+// CheckTx says whether a transaction may wait. It never fails the engine.
+func (a *application) CheckTx(ctx context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	before, ok := ctx.Value(precheckedKey{}).(prechecked)
+	if !ok {
+		before.tx, before.no = a.precheck(req.Tx)
+	}
+	t, no := before.tx, before.no
+	if no == nil {
+		if err := a.pool.take(t); err != nil {
+			code, text := refusal(err)
+			no = &Refusal{code, text}
+		}
+	}
+	if no == nil {
+		return &abci.ResponseCheckTx{GasWanted: 1}, nil
+	}
+	if req.Type == abci.CheckTxType_New {
+		a.metrics.refused.WithLabelValues(reasonOf(no.Code)).Inc()
+	}
+	return &abci.ResponseCheckTx{Code: no.Code, Log: no.Text}, nil
+}
+
+// refusal is the code and the words of an error of the machine.
+func refusal(err error) (uint32, string) {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r.Code, r.Text
+	}
+	var e *state.Error
+	if errors.As(err, &e) && e.Code != 0 {
+		return e.Code, e.Error()
+	}
+	return codeMalformed, err.Error()
+}
+
+func reasonOf(code uint32) string {
+	switch code {
+	case codeMalformed:
+		return "malformed"
+	case codeSignature:
+		return "signature"
+	case codePending:
+		return "pending"
+	case codeReserved:
+		return "reserved"
+	}
+	return "rule"
+}

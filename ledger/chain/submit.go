@@ -1,0 +1,57 @@
+package chain
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	"github.com/cometbft/cometbft/mempool"
+)
+
+// Submit takes a signed transaction into the pool, from where all validators get it. The
+// hash is valid with any error. A transaction that waits already is taken again without an
+// error. Taken does not mean committed: the pool is lost when the program ends, so whoever
+// must be sure asks for the hash and sends again.
+//
+// It wraps ErrRefused (a *Refusal: the ledger's rules), ErrBusy (the pool is full),
+// ErrCatchingUp, ErrHalted or ErrStopped.
+func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err error) {
+	hash = sha256.Sum256(raw)
+	if err := ctx.Err(); err != nil {
+		return hash, err
+	}
+	select {
+	case <-n.done:
+		return hash, ErrStopped
+	default:
+	}
+	if err := n.Err(); err != nil {
+		return hash, err
+	}
+	if n.node.ConsensusReactor().WaitSync() {
+		return hash, fmt.Errorf("%w: this node does not know the newest balances yet; try again in a minute, or ask another node", ErrCatchingUp)
+	}
+	var res *abci.ResponseCheckTx
+	err = n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) { res = r }, mempool.TxInfo{})
+	var full mempool.ErrMempoolIsFull
+	var large mempool.ErrTxTooLarge
+	switch {
+	case errors.Is(err, mempool.ErrTxInCache):
+		return hash, nil
+	case errors.As(err, &full), errors.Is(err, mempool.ErrRecheckFull):
+		n.metrics.refused.WithLabelValues("full").Inc()
+		return hash, fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy)
+	case errors.As(err, &large):
+		return hash, &Refusal{codeMalformed, err.Error()}
+	case err != nil:
+		return hash, fmt.Errorf("%w: %w", ErrBusy, err)
+	case res == nil:
+		// taken out again in the instant in which another filled the pool
+		return hash, fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy)
+	case res.Code != abci.CodeTypeOK:
+		return hash, &Refusal{res.Code, res.Log}
+	}
+	return hash, nil
+}
