@@ -1,0 +1,140 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// txContext is one transaction while it is applied.
+type txContext struct {
+	*tx.Tx
+	// delegation is how the signer acts for the account, nil when it is the account itself.
+	delegation *Delegation
+	events     []Event
+}
+
+func (c *txContext) emit(kind string, pairs ...any) {
+	c.events = append(c.events, event(kind, pairs...))
+}
+
+// actsFor says whether the transaction may speak for a node: its owner may, and the node's
+// own key when the owner has delegated to it. A delegate never speaks for other nodes.
+func (c *txContext) actsFor(id key.Node, owner key.Address) bool {
+	return c.Account == owner && (c.delegation == nil || c.Signer == key.Address(id))
+}
+
+// Apply applies a transaction whose signature has been verified. A refusal is an *Error;
+// then nothing changes but, when the signer could pay, its nonce and the fee. Any other
+// error stops the node.
+//
+// Order of work: time, nonce, delegation, fee, the signatures inside, the operation. The
+// fee is the account's, not the delegate's: node keys own nothing.
+func (m *Machine) Apply(t *tx.Tx) ([]Event, error) {
+	c := &txContext{Tx: t}
+	if err := m.admit(c); err != nil {
+		return nil, err
+	}
+	live, updates := m.live, slices.Clone(m.updates)
+	m.overlay.Begin()
+	err := t.VerifyEvidence(m.network.Chain)
+	if err != nil {
+		err = refuse(ErrEvidence, "%v; have it signed again for this network", err)
+	} else {
+		err = m.dispatch(c)
+	}
+	if err == nil {
+		return c.events, m.overlay.Commit()
+	}
+	m.live, m.updates = live, updates
+	if undo := m.overlay.Discard(); undo != nil {
+		return nil, undo
+	}
+	return nil, err
+}
+
+// admit checks what holds for every transaction, and takes nonce and fee. It changes
+// nothing when it refuses.
+func (m *Machine) admit(c *txContext) error {
+	if until := c.Body.GetValidUntilMs(); until != 0 && m.head.TimeMS > until {
+		return refuse(ErrExpired, "it was valid until %s and it is %s; sign it again with a later time",
+			clock(until), clock(m.head.TimeMS))
+	}
+	signer, err := m.account(c.Signer)
+	if err != nil {
+		return err
+	}
+	if n := c.Body.GetNonce(); n != signer.Nonce {
+		return refuse(ErrNonce, "%s signs number %d next, not %d; read its nonce again and sign anew", c.Signer, signer.Nonce, n)
+	}
+	payer := signer
+	if c.Delegated() {
+		if c.delegation, err = m.delegation(c.Account, key.Node(c.Signer)); err != nil {
+			return err
+		}
+		if !tx.Delegable(c.Name()) {
+			return refuse(ErrDelegation, "%s is for %s itself; sign it with that account's key", c.Name(), c.Account)
+		}
+		if payer, err = m.account(c.Account); err != nil {
+			return err
+		}
+	}
+	if payer.Balance < m.params.TxFee {
+		return refuse(ErrFee, "%s has %s %s and the fee is %s; send it some first",
+			c.Account, amount.Amount(payer.Balance), Symbol, amount.Amount(m.params.TxFee))
+	}
+	signer.Nonce++
+	if err := m.setAccount(c.Signer, signer); err != nil {
+		return err
+	}
+	return m.move(balanceOf(c.Account), burned, m.params.TxFee)
+}
+
+func clock(ms uint64) string {
+	return time.UnixMilli(int64(min(ms, 1<<53))).UTC().Format(time.RFC3339) // bounded: a year that can be written
+}
+
+func (m *Machine) dispatch(c *txContext) error {
+	switch op := c.Body.GetOp().(type) {
+	case *tx.Body_Transfer:
+		return m.applyTransfer(c, op.Transfer)
+	case *tx.Body_Register:
+		return m.applyRegister(c, op.Register)
+	case *tx.Body_Retire:
+		return m.applyRetire(c, op.Retire)
+	case *tx.Body_Delegate:
+		return m.applyDelegate(c, op.Delegate)
+	case *tx.Body_Revoke:
+		return m.applyRevoke(c, op.Revoke)
+	case *tx.Body_Stake:
+		return m.applyStake(c, op.Stake)
+	case *tx.Body_Unbond:
+		return m.applyUnbond(c, op.Unbond)
+	case *tx.Body_Open:
+		return m.applyOpen(c, op.Open)
+	case *tx.Body_TopUp:
+		return m.applyTopUp(c, op.TopUp)
+	case *tx.Body_Close:
+		return m.applyClose(c, op.Close)
+	case *tx.Body_BatchClose:
+		return m.applyBatchClose(c, op.BatchClose)
+	case *tx.Body_VoteCommit:
+		return m.applyVoteCommit(c, op.VoteCommit)
+	case *tx.Body_Certificate:
+		return m.applyCertificate(c, op.Certificate)
+	case *tx.Body_Fraud:
+		return m.applyFraud(c, op.Fraud)
+	case *tx.Body_DoubleVote:
+		return m.applyDoubleVote(c, op.DoubleVote)
+	case *tx.Body_Claim:
+		return m.applyClaim(c, op.Claim)
+	case *tx.Body_Propose:
+		return m.applyPropose(c, op.Propose)
+	case *tx.Body_Approve:
+		return m.applyApprove(c, op.Approve)
+	}
+	return refuse(ErrOperation, "this network does not know it; use a program of its version")
+}

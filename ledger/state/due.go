@@ -1,0 +1,39 @@
+package state
+
+import "fmt"
+
+// Kinds of due work. Their numbers are part of the keys and never change; within an epoch
+// they are worked off in this order.
+const (
+	dueActivate    dueKind = 1 // a parameter change takes effect; subject: proposal
+	dueWithdraw    dueKind = 2 // a proposal that was not approved goes; subject: proposal
+	dueUndelegate  dueKind = 3 // a delegation has run out; subject: account ‖ node
+	dueClose       dueKind = 4 // a closing session settles; subject: container ‖ session
+	dueExpire      dueKind = 5 // an open session gives its escrow back; subject: container ‖ session
+	dueSlash       dueKind = 6 // a slash that could be appealed is final; subject: its number
+	dueDistribute  dueKind = 7 // an epoch's emission goes to those who earned it
+	dueVoteCleanup dueKind = 8 // votes that nobody needs any more go
+)
+
+// workOn does one due item. The item is gone from the queue already.
+func (m *Machine) workOn(kind dueKind, subject []byte) ([]Event, error) {
+	switch kind {
+	case dueActivate:
+		return m.activate(subject)
+	case dueWithdraw:
+		return m.withdraw(subject)
+	case dueUndelegate:
+		return m.undelegate(subject)
+	case dueClose:
+		return m.settleDue(subject)
+	case dueExpire:
+		return m.expireDue(subject)
+	case dueSlash:
+		return m.slashDue(subject)
+	case dueDistribute:
+		return m.distributeDue(subject)
+	case dueVoteCleanup:
+		return m.cleanVotes(subject)
+	}
+	return nil, fmt.Errorf("%w: due work of unknown kind %d", ErrRecord, kind)
+}

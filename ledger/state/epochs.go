@@ -1,0 +1,137 @@
+package state
+
+import (
+	"crypto/sha256"
+	"fmt"
+)
+
+// seedDomain keeps these hashes apart from all others.
+const seedDomain = "framemesh/seed/1"
+
+// NextSeed adds a proposer's VRF output to the chain of randomness.
+func NextSeed(seed, output [32]byte) [32]byte {
+	h := sha256.New()
+	h.Write([]byte(seedDomain))
+	h.Write(seed[:])
+	h.Write(output[:])
+	return [32]byte(h.Sum(nil))
+}
+
+// FirstSeed begins the chain of randomness of a network: everybody knows it, so epoch 0
+// draws nothing that matters.
+func FirstSeed(genesis [32]byte) [32]byte { return NextSeed([32]byte{}, genesis) }
+
+// keptSeeds is for how many epochs a seed can be looked up: a quarter of 900 s epochs,
+// longer than any window for evidence.
+const keptSeeds = 8_760
+
+// tidied is how many old records of one kind a new epoch takes away, so that a long pause
+// leaves no block with much to do.
+const tidied = 100
+
+// ReadSeed is the seed of an epoch as it stands in r; ok is false for an epoch that has
+// not begun, had no block, or is long past.
+func ReadSeed(r Reader, epoch uint64) (seed [32]byte, ok bool, err error) {
+	b, err := r.Get(SeedKey(epoch))
+	if err != nil || b == nil {
+		return seed, false, err
+	}
+	if len(b) != len(seed) {
+		return seed, false, fmt.Errorf("%w: seed", ErrRecord)
+	}
+	return [32]byte(b), true, nil
+}
+
+// enterEpoch is the step from the last block's epoch to a later one. Epochs in between had
+// no block: what they would have emitted is emitted now, by cumulative sums.
+func (m *Machine) enterEpoch(epoch uint64) ([]Event, error) {
+	last := m.head.Epoch
+	m.head.Epoch = epoch
+	// The seed was fixed by the last block of an earlier epoch, when this one's candidates
+	// were frozen already.
+	if err := m.overlay.Set(SeedKey(epoch), append([]byte(nil), m.head.Seed[:]...)); err != nil {
+		return nil, err
+	}
+	events := []Event{event("epoch", "epoch", epoch, "skipped", epoch-last-1)}
+	if err := m.freezeCandidates(last, epoch); err != nil {
+		return nil, err
+	}
+	if err := m.tidy(prefixSeed, epoch, keptSeeds); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(last, epoch uint64) ([]Event, error){m.electValidators, m.epochEmission} {
+		more, err := step(last, epoch)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, more...)
+	}
+	return events, nil
+}
+
+// tidy takes away records under a prefix that is followed by their epoch, once they are
+// more than kept epochs old; at most a bounded number at a time, the oldest first.
+func (m *Machine) tidy(prefix string, epoch, kept uint64) error {
+	if epoch <= kept {
+		return nil
+	}
+	var old [][]byte
+	err := m.overlay.Range([]byte(prefix), with(prefix, u64(epoch-kept)), func(k, _ []byte) bool {
+		old = append(old, append([]byte(nil), k...))
+		return len(old) < tidied
+	})
+	for _, k := range old {
+		if err == nil {
+			err = m.overlay.Delete(k)
+		}
+	}
+	return err
+}
+
+// dueKind says what is to be done with a subject at the beginning of an epoch.
+type dueKind uint8
+
+// schedule asks for work at the beginning of an epoch, or in the next block when the epoch
+// has begun. The same request twice is one.
+func (m *Machine) schedule(epoch uint64, kind dueKind, subject []byte) error {
+	return m.overlay.Set(dueKey(epoch, kind, subject), []byte{layout})
+}
+
+// unschedule takes a request back.
+func (m *Machine) unschedule(epoch uint64, kind dueKind, subject []byte) error {
+	return m.overlay.Delete(dueKey(epoch, kind, subject))
+}
+
+// workOff does what is due, in the order of epochs, kinds and subjects, at most
+// max_due_per_block of it; the rest waits for the next block.
+func (m *Machine) workOff() ([]Event, error) {
+	type item struct {
+		kind    dueKind
+		subject []byte
+		key     []byte
+	}
+	var items []item
+	const fixed = len(prefixDue) + 8 + 1
+	err := m.overlay.Range([]byte(prefixDue), with(prefixDue, u64(m.head.Epoch+1)), func(k, _ []byte) bool {
+		if len(k) >= fixed {
+			k = append([]byte(nil), k...)
+			items = append(items, item{dueKind(k[fixed-1]), k[fixed:], k})
+		}
+		return uint64(len(items)) < m.params.MaxDuePerBlock
+	})
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	for _, it := range items {
+		if err := m.overlay.Delete(it.key); err != nil {
+			return nil, err
+		}
+		more, err := m.workOn(it.kind, it.subject)
+		if err != nil {
+			return nil, fmt.Errorf("kind %d: %w", it.kind, err)
+		}
+		events = append(events, more...)
+	}
+	return events, nil
+}

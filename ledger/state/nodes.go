@@ -1,0 +1,202 @@
+package state
+
+import (
+	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// maxNodes is how many nodes one account can have: what it claims stays a bounded walk.
+const maxNodes = 1_000
+
+// ReadNode is a node's entry in the registry as it stands in r.
+func ReadNode(r Reader, n key.Node) (v Node, ok bool, err error) {
+	return load(r, NodeKey(n), DecodeNode)
+}
+
+func (m *Machine) node(n key.Node) (Node, bool, error) { return ReadNode(m.overlay, n) }
+
+// ownNode is a registered node that the transaction may speak for.
+func (m *Machine) ownNode(c *txContext, id key.Node) (Node, error) {
+	n, ok, err := m.node(id)
+	switch {
+	case err != nil:
+		return n, err
+	case !ok:
+		return n, refuse(ErrNoNode, "%s; register it first", id)
+	case n.Owner != c.Account:
+		return n, refuse(ErrOwner, "%s belongs to %s; sign with that account's key", id, n.Owner)
+	case !c.actsFor(id, n.Owner):
+		return n, refuse(ErrDelegation, "%s may only speak for itself, not for %s; sign with the key of %s", key.Node(c.Signer), id, n.Owner)
+	}
+	return n, nil
+}
+
+// regionValid says whether s is a region: empty, or up to 32 of a-z, 0-9 and -, not with a
+// dash in front.
+func regionValid(s string) bool {
+	if len(s) > tx.MaxRegion || (s != "" && s[0] == '-') {
+		return false
+	}
+	for _, r := range []byte(s) {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
+	id := key.Node(op.GetNode())
+	roles, class := economics.Role(op.GetRoles()), economics.Class(op.GetHardwareClass())
+	var keys Keys
+	if len(op.GetConsensusKey()) == key.Size && len(op.GetVrfKey()) == key.Size {
+		keys = Keys{[32]byte(op.GetConsensusKey()), [32]byte(op.GetVrfKey())}
+	}
+	switch {
+	case !roles.Valid() || !class.Valid():
+		return refuse(ErrField, "roles %d, class %d; add up 1 container, 2 indexer, 4 checker and choose class 0 or 1", roles, class)
+	case !regionValid(op.GetRegion()):
+		return refuse(ErrField, "region %.40q; choose up to %d characters of a-z, 0-9 and -, not - in front", op.GetRegion(), tx.MaxRegion)
+	case keys != Keys{} && !roles.Has(economics.RoleChecker):
+		return refuse(ErrField, "only a checker has a vrf_key and a consensus_key; add the role or leave the keys out")
+	case key.Address(id) == c.Account:
+		return refuse(ErrOwner, "a node cannot own itself; register it from another account, so that a stolen node cannot spend")
+	}
+	n, known, err := m.node(id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case known && n.Owner != c.Account:
+		return refuse(ErrOwner, "%s belongs to %s; that account must retire it first", id, n.Owner)
+	case c.delegation != nil && c.Signer != key.Address(id):
+		return refuse(ErrDelegation, "%s may only change its own entry; sign with the account's key", key.Node(c.Signer))
+	case c.delegation != nil && (!known || n.Roles != roles || n.Class != class || n.latestKeys() != keys):
+		return refuse(ErrDelegation, "a delegate may change region and price only; sign with the account's key")
+	}
+	if !known {
+		if err := m.adopt(c.Account); err != nil {
+			return err
+		}
+		n = Node{Owner: c.Account, Registered: m.head.Epoch}
+	}
+	n.Roles, n.Class, n.Region, n.Price = roles, class, op.GetRegion(), op.GetPriceMicroUsdPerHour()
+	if err := m.changeKeys(id, &n, keys); err != nil {
+		return err
+	}
+	c.emit("register", "node", id, "owner", n.Owner, "roles", uint32(roles), "region", n.Region,
+		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "keys_from_epoch", n.NextFrom)
+	return m.overlay.Set(NodeKey(id), n.Encode())
+}
+
+// latestKeys are the keys in force or on their way.
+func (n *Node) latestKeys() Keys {
+	if n.NextFrom != 0 {
+		return n.Next
+	}
+	return n.Keys
+}
+
+// adopt counts one more node of an account.
+func (m *Machine) adopt(owner key.Address) error {
+	a, err := m.account(owner)
+	if err != nil {
+		return err
+	}
+	if a.Nodes >= maxNodes {
+		return refuse(ErrTooMany, "%s has %d; register more from another account", owner, a.Nodes)
+	}
+	a.Nodes++
+	return m.setAccount(owner, a)
+}
+
+// changeKeys gives a node other keys, which count after one full epoch: by then the seed
+// they could have been chosen for is past. A key belongs to one node for good, so that
+// whoever signed with it can always be found.
+func (m *Machine) changeKeys(id key.Node, n *Node, keys Keys) error {
+	if keys == n.latestKeys() {
+		return nil
+	}
+	if keys != (Keys{}) {
+		if err := m.claimKeys(id, keys); err != nil {
+			return err
+		}
+	}
+	n.Keys = n.KeysAt(m.head.Epoch)
+	n.Next, n.NextFrom = keys, m.head.Epoch+2
+	return nil
+}
+
+func (m *Machine) claimKeys(id key.Node, keys Keys) error {
+	address := ConsensusAddress(keys.Consensus)
+	taken := func(what string, by key.Node) error {
+		return refuse(ErrKeyTaken, "the %s is that of %s; make a new one", what, by)
+	}
+	if o, ok, err := load(m.overlay, ConsensusKey(address), DecodeConsensusOwner); err != nil {
+		return err
+	} else if ok && o.Node != id {
+		return taken("consensus_key", o.Node)
+	}
+	if o, ok, err := load(m.overlay, VRFKey(keys.VRF), decodeVRFOwner); err != nil {
+		return err
+	} else if ok && o != id {
+		return taken("vrf_key", o)
+	}
+	if err := m.overlay.Set(ConsensusKey(address), ConsensusOwner{id, keys.Consensus}.Encode()); err != nil {
+		return err
+	}
+	return m.overlay.Set(VRFKey(keys.VRF), encodeVRFOwner(id))
+}
+
+func encodeVRFOwner(n key.Node) []byte {
+	w := newWriter(key.Size)
+	w.bytes(n[:])
+	return w.b
+}
+
+func decodeVRFOwner(b []byte) (n key.Node, err error) {
+	r := newReader("vrf key", b)
+	n = r.b32()
+	return n, r.done()
+}
+
+func (m *Machine) applyRetire(c *txContext, op *tx.Retire) error {
+	id := key.Node(op.GetNode())
+	n, err := m.ownNode(c, id)
+	if err != nil {
+		return err
+	}
+	s, err := m.stake(id)
+	if err != nil {
+		return err
+	}
+	unbonding, err := m.unbonding(n.Owner, id)
+	switch {
+	case err != nil:
+		return err
+	case s.Tombstoned:
+		return refuse(ErrTombstoned, "%s signed two things where one was allowed and stays on record; use a new node key", id)
+	case s.Amount > 0:
+		return refuse(ErrRetire, "%s has %s %s bonded; unbond it first", id, amount.Amount(s.Amount), Symbol)
+	case unbonding:
+		return refuse(ErrRetire, "%s has stake that is still unbonding; claim it when it is free, then retire", id)
+	}
+	a, err := m.account(n.Owner)
+	if err != nil {
+		return err
+	}
+	if a.Nodes > 0 {
+		a.Nodes--
+	}
+	if err := m.setAccount(n.Owner, a); err != nil {
+		return err
+	}
+	// Offences of a node without stake are forgotten with it: what they cost is paid.
+	if err := m.setStake(id, Stake{}); err != nil {
+		return err
+	}
+	c.emit("retire", "node", id, "owner", n.Owner)
+	return m.overlay.Delete(NodeKey(id))
+}
