@@ -73,9 +73,9 @@ func (p Params) RewardLots(reward uint64) [3]Lot {
 // HostLot is the one lot of a container's income from a session.
 func (p Params) HostLot(income uint64) Lot { return Lot{income, p.HostVestEpochs} }
 
-// Matures is the epoch in which money earned in epoch e is free after delay epochs: at once
-// without a delay, else the first multiple of vest_lot_epochs at or after e + delay. So all
-// that is earned within one such span is one lot.
+// Matures is the epoch in which money that is earned, or stake that leaves, in epoch e is
+// free after delay epochs: at once without a delay, else the first multiple of
+// vest_lot_epochs at or after e + delay. So all of one such span is one lot.
 func (p Params) Matures(e, delay uint64) uint64 {
 	if delay == 0 {
 		return e
@@ -86,6 +86,3 @@ func (p Params) Matures(e, delay uint64) uint64 {
 	}
 	return at
 }
-
-// Unbonds is the epoch in which stake that leaves in epoch e is free.
-func (p Params) Unbonds(e uint64) uint64 { return e + p.UnbondEpochs }

@@ -114,7 +114,7 @@ func TestMatures(t *testing.T) {
 	if lot := p.HostLot(80); lot != (economics.Lot{Amount: 80, Epochs: 4_320}) {
 		t.Errorf("a host's lot: %+v", lot)
 	}
-	if got := p.Unbonds(7); got != 17_287 {
+	if got := p.Matures(7, p.UnbondEpochs); got != 17_376 {
 		t.Errorf("stake that leaves in epoch 7 is free in %d", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {

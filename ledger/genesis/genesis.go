@@ -25,7 +25,9 @@ const (
 	MaxAccounts = 50_000
 	MaxNodes    = 10_000
 	MaxOracles  = 32
-	MaxVests    = 8 // tranches of one account
+	// MaxNodesPerOwner is how many nodes one account can own, at genesis and later.
+	MaxNodesPerOwner = 1_000
+	MaxVests         = 8 // tranches of one account
 	// MaxEpochs bounds the cliff and the length of a tranche: 100 years of 900 s.
 	MaxEpochs = 3_504_000
 )

@@ -284,10 +284,17 @@ func TestValidateRefuses(t *testing.T) {
 			genesis.ErrDuplicate, "share the key"},
 		"a validating container": {func(d *genesis.Doc) { d.Nodes[0].Roles = genesis.Roles(economics.RoleContainer) },
 			genesis.ErrField, "add checker"},
-		"an oracle twice":  {func(d *genesis.Doc) { d.Oracles[2] = d.Oracles[0] }, genesis.ErrDuplicate, "oracles[0] and oracles[2]"},
-		"two oracles":      {func(d *genesis.Doc) { d.Oracles = d.Oracles[:2] }, genesis.ErrField, "oracle_min"},
-		"no oracle's key":  {func(d *genesis.Doc) { d.Oracles[1] = key.Address{} }, genesis.ErrField, "oracles[1]"},
-		"a crowd":          {func(d *genesis.Doc) { d.Oracles = make([]key.Address, 33) }, genesis.ErrField, "at most 32"},
+		"an oracle twice": {func(d *genesis.Doc) { d.Oracles[2] = d.Oracles[0] }, genesis.ErrDuplicate, "oracles[0] and oracles[2]"},
+		"two oracles":     {func(d *genesis.Doc) { d.Oracles = d.Oracles[:2] }, genesis.ErrField, "oracle_min"},
+		"no oracle's key": {func(d *genesis.Doc) { d.Oracles[1] = key.Address{} }, genesis.ErrField, "oracles[1]"},
+		"a crowd":         {func(d *genesis.Doc) { d.Oracles = make([]key.Address, 33) }, genesis.ErrField, "at most 32"},
+		"a landlord": {func(d *genesis.Doc) {
+			for i := range genesis.MaxNodesPerOwner {
+				n := container("b", 1_335*frm)
+				n.Node = key.Node{9, byte(i), byte(i >> 8)}
+				d.Nodes = append(d.Nodes, n)
+			}
+		}, genesis.ErrField, "another account"},
 		"too many nodes":   {func(d *genesis.Doc) { d.Nodes = make([]genesis.Node, genesis.MaxNodes+1) }, genesis.ErrSize, "transactions"},
 		"too many owners":  {func(d *genesis.Doc) { d.Accounts = make([]genesis.Account, genesis.MaxAccounts+1) }, genesis.ErrSize, "transfers"},
 		"no validator":     {func(d *genesis.Doc) { d.Nodes[0].VRFKey, d.Nodes[0].ConsensusKey = genesis.Key{}, genesis.Key{} }, genesis.ErrValidators, "vrf_key"},
@@ -323,7 +330,7 @@ func TestLargestFile(t *testing.T) {
 		p.Accounts = append(p.Accounts, genesis.Account{Address: key.Address{1, byte(i), byte(i >> 8)}, Amount: 1})
 	}
 	for i := range genesis.MaxNodes - len(p.Nodes) {
-		p.Nodes = append(p.Nodes, genesis.Node{Node: key.Node{2, byte(i), byte(i >> 8)}, Owner: pub("faucet"), Roles: 1, Region: "eu-west"})
+		p.Nodes = append(p.Nodes, genesis.Node{Node: key.Node{2, byte(i), byte(i >> 8)}, Owner: key.Address{3, byte(i / 1_000)}, Roles: 1, Region: "eu-west"})
 	}
 	raw := marshal(t, build(t, p))
 	if len(raw) > genesis.MaxBytes {

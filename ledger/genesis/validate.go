@@ -16,8 +16,9 @@ var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
 var symbolRule = regexp.MustCompile(`^[A-Z][A-Z0-9]{1,7}$`)
 
-// maxPrice of an hour in micro-dollars: a million dollars. Above it a price is a mistake.
-const maxPrice = 1_000_000_000_000
+// maxPrice of an hour in micro-dollars: a million dollars, as in transactions. Above it a
+// price is a mistake.
+const maxPrice = 1 << 40
 
 // The years in which a network can start: its times must fit in milliseconds for longer
 // than the emission lasts.
@@ -101,12 +102,16 @@ func (d *Doc) checkNodes() error {
 		return fmt.Errorf("%w: %d nodes; at most %d fit, register the others by transactions", ErrSize, len(d.Nodes), MaxNodes)
 	}
 	nodes := make(map[key.Node]int, len(d.Nodes))
+	owned := make(map[key.Address]int)
 	keys := make(map[Key]int)
 	for i, n := range d.Nodes {
 		if j, twice := nodes[n.Node]; twice {
 			return fmt.Errorf("%w: nodes[%d] and nodes[%d] are both %s", ErrDuplicate, j, i, n.Node)
 		}
 		nodes[n.Node] = i
+		if owned[n.Owner]++; owned[n.Owner] > MaxNodesPerOwner {
+			return fmt.Errorf("%w: %s owns more than %d nodes; give some to another account", ErrField, n.Owner, MaxNodesPerOwner)
+		}
 		if err := d.checkNode(n); err != nil {
 			return fmt.Errorf("nodes[%d]: %w", i, err)
 		}
