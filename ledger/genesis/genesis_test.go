@@ -73,8 +73,13 @@ func TestCanonicalIsFixed(t *testing.T) {
 		t.Errorf("wrote\n%s\nwant\n%s", raw, want)
 	}
 	hash := d.Hash()
-	if got := hex.EncodeToString(hash[:]); got != "bd25547a2acb7e7a2376116284fbd3bcd9ce1021d259ab0348315323a7620655" {
+	got := hex.EncodeToString(hash[:])
+	if got != "bd25547a2acb7e7a2376116284fbd3bcd9ce1021d259ab0348315323a7620655" {
 		t.Errorf("its hash is %s", got)
+	}
+	spec, err := os.ReadFile("../../docs/spec/economics.md")
+	if err != nil || !bytes.Contains(spec, []byte(got)) {
+		t.Errorf("the specification has another hash, %v", err)
 	}
 }
 
