@@ -41,7 +41,7 @@ var settings = []bounded{
 	{"reward_vest_2_epochs", 0, 175_200, false, func(p *Params) *uint64 { return &p.RewardVest2Epochs }},
 	{"reward_vest_3_epochs", 0, 175_200, false, func(p *Params) *uint64 { return &p.RewardVest3Epochs }},
 
-	{"unbond_epochs", 1, 175_200, false, func(p *Params) *uint64 { return &p.UnbondEpochs }},
+	{"unbond_epochs", 1, 175_200, true, func(p *Params) *uint64 { return &p.UnbondEpochs }},
 	{"container_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.ContainerStake }},
 	{"checker_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.CheckerStake }},
 	{"indexer_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.IndexerStake }},

@@ -58,6 +58,8 @@ type Params struct {
 	RewardVest2Epochs uint64 `json:"reward_vest_2_epochs"` //
 	RewardVest3Epochs uint64 `json:"reward_vest_3_epochs"` // when all the rest is free
 
+	// UnbondEpochs is how long stake stays slashable after it leaves. Fixed: consensus takes
+	// evidence, and light clients trust a header, for a time that follows from it.
 	UnbondEpochs      uint64 `json:"unbond_epochs"`
 	ContainerStake    uint64 `json:"container_stake,string"`     // SC: for a node of reference score
 	CheckerStake      uint64 `json:"checker_stake,string"`       // per licence

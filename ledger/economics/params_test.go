@@ -89,6 +89,7 @@ func TestWith(t *testing.T) {
 		{"epoch_seconds", 900, economics.ErrFixed},
 		{"year_epochs", 40, economics.ErrFixed},
 		{"candidate_lead", 3, economics.ErrFixed},
+		{"unbond_epochs", 17_279, economics.ErrFixed},
 		{"fee_dao_bps", 1, economics.ErrFixed},
 		{"slash_burn_bps", 1, economics.ErrFixed},
 		{"Fee_bps", 1, economics.ErrParameter},
