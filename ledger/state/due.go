@@ -8,11 +8,12 @@ const (
 	dueActivate    dueKind = 1 // a parameter change takes effect; subject: proposal
 	dueWithdraw    dueKind = 2 // a proposal that was not approved goes; subject: proposal
 	dueUndelegate  dueKind = 3 // a delegation has run out; subject: account ‖ node
-	dueClose       dueKind = 4 // a closing session settles; subject: container ‖ session
+	dueSettle      dueKind = 4 // a closing session settles; subject: container ‖ session
 	dueExpire      dueKind = 5 // an open session gives its escrow back; subject: container ‖ session
 	dueSlash       dueKind = 6 // a slash that could be appealed is final; subject: its number
 	dueDistribute  dueKind = 7 // an epoch's emission goes to those who earned it
 	dueVoteCleanup dueKind = 8 // votes that nobody needs any more go
+	dueForget      dueKind = 9 // the name of a settled session may go; subject: container ‖ session
 )
 
 // workOn does one due item. The item is gone from the queue already.
@@ -24,7 +25,7 @@ func (m *Machine) workOn(kind dueKind, subject []byte) ([]Event, error) {
 		return m.withdraw(subject)
 	case dueUndelegate:
 		return m.undelegate(subject)
-	case dueClose:
+	case dueSettle:
 		return m.settleDue(subject)
 	case dueExpire:
 		return m.expireDue(subject)
@@ -34,6 +35,8 @@ func (m *Machine) workOn(kind dueKind, subject []byte) ([]Event, error) {
 		return m.distributeDue(subject)
 	case dueVoteCleanup:
 		return m.cleanVotes(subject)
+	case dueForget:
+		return m.forgetSession(subject)
 	}
 	return nil, fmt.Errorf("%w: due work of unknown kind %d", ErrRecord, kind)
 }

@@ -46,7 +46,11 @@ func Init(s Store, d *genesis.Doc) (*Machine, []ValidatorUpdate, error) {
 	if err := m.writeLive(); err != nil {
 		return nil, nil, err
 	}
-	return m, m.takeUpdates(), m.Flush()
+	updates, err := m.takeUpdates()
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, updates, m.Flush()
 }
 
 func (m *Machine) initRecords(*genesis.Doc) error {

@@ -169,8 +169,12 @@ func (m *Machine) EndBlock() (Result, error) {
 	if err := m.writeLive(); err != nil {
 		return Result{}, err
 	}
+	updates, err := m.takeUpdates()
+	if err != nil {
+		return Result{}, err
+	}
 	m.begun = false
-	return Result{Validators: m.takeUpdates()}, nil
+	return Result{Validators: updates}, nil
 }
 
 // Flush writes the block down to the store, in the order of the keys.

@@ -157,9 +157,21 @@ func (m *Machine) update(k [32]byte, power uint64) {
 	m.updates = append(m.updates, ValidatorUpdate{k, power})
 }
 
-func (m *Machine) takeUpdates() []ValidatorUpdate {
-	out := slices.Clone(m.updates)
+// takeUpdates are the changes of the block as consensus must hear them, in the order of
+// their keys. A change against the last block that is none is left out: consensus stops
+// when it is told to remove a validator that it does not have.
+func (m *Machine) takeUpdates() ([]ValidatorUpdate, error) {
+	var out []ValidatorUpdate
+	for _, u := range m.updates {
+		old, _, err := ReadValidator(m.store, ConsensusAddress(u.Key))
+		if err != nil {
+			return nil, err
+		}
+		if old.Power != u.Power {
+			out = append(out, u)
+		}
+	}
 	slices.SortFunc(out, func(a, b ValidatorUpdate) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	m.updates = m.updates[:0]
-	return out
+	return out, nil
 }
