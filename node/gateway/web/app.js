@@ -6,7 +6,8 @@ import { Stage, playing } from './stage.js';
 import { browserProblem } from './session.js';
 import { get, getJSON, Refused } from './whep.js';
 import { Period } from './slack.js';
-import { playerKey } from './identity.js';
+import { playerKey, sign } from './identity.js';
+import { Purse } from './purse.js';
 import { parseHash, iceServers } from './links.js';
 import { warm } from './verify.js';
 import { problemWords, words } from './words.js';
@@ -16,15 +17,17 @@ const opened = parseHash(location.hash); // as the page was opened: a click chan
 const state = { apps: [], ice: [], key: '', node: null };
 const period = new Period();
 
+const purse = new Purse(document.getElementById('purse'), { key: () => state.key });
 const stage = new Stage({
   root: document.getElementById('stage'), period,
-  network: () => state.node?.network ?? '', ice: () => state.ice, key: () => state.key, apps: () => state.apps,
+  network: () => state.node?.network ?? '', ice: () => state.ice, key: () => state.key, sign, purse, apps: () => state.apps,
   home: () => { catalogue.root.inert = false; refresh(); },
 });
 const catalogue = new Catalogue(document.getElementById('catalogue'), {
   play: app => { catalogue.root.inert = true; stage.launch(app); },
   prepare: () => stage.prepare(),
   retry: () => refresh(),
+  cost: app => purse.cost(app),
 });
 
 async function loadApps() {
@@ -42,8 +45,10 @@ async function loadNode() {
 
 async function refresh() {
   try {
+    const money = purse.refresh(); // it may take longer than the games
     await Promise.all([loadApps(), loadNode()]);
     catalogue.show(state.apps);
+    money.then(() => { if (purse.ledger && state.apps.length) catalogue.show(state.apps); });
   } catch (e) {
     const w = e instanceof Refused ? problemWords(e.status, e.problem) : words.unreachable;
     catalogue.say(w.title, w.text, w.tip);
@@ -90,7 +95,10 @@ if (new URLSearchParams(location.search).get('probe') === '1') {
 
 catalogue.loading();
 warm();
-const key = playerKey().then(k => { state.key = k; });
+const key = playerKey().then(k => {
+  state.key = k;
+  if (purse.ledger) return purse.refresh();
+});
 await refresh();
 await Promise.race([key, new Promise(r => setTimeout(r, 300))]);
 await route(opened);

@@ -1,11 +1,16 @@
 // catalogue.js: what can be played, as pictures. One click starts a game.
 
 import { el, icon } from './dom.js';
+import { dollars } from './words.js';
 
 const hue = id => parseInt((id || '0').slice(0, 6), 16) % 360 || 210;
 
-/** price is an hour's price for people. */
-export const price = micro => (micro > 0 ? `$${(micro / 1e6).toFixed(micro < 1e4 ? 4 : 2)} / h` : 'free');
+/** price is an hour's price for people, or the range of it. */
+export const price = (least, most = least) => {
+  if (most <= 0) return 'free';
+  if (least <= 0) return `free – ${dollars(most)} / h`;
+  return most > least ? `${dollars(least)} – ${dollars(most).slice(1)} / h` : `${dollars(least)} / h`;
+};
 
 /** places says how many could start now. */
 export const places = a => (a.slots_free > 0 ? `${a.slots_free} ${a.slots_free === 1 ? 'place' : 'places'} free` : 'busy: you would wait in line');
@@ -13,7 +18,7 @@ export const places = a => (a.slots_free > 0 ? `${a.slots_free} ${a.slots_free =
 /** ordered puts games first and test cards last, and keeps the mesh's order otherwise. */
 export const ordered = apps => [...apps].sort((a, b) => /^latency/.test(a.name) - /^latency/.test(b.name));
 
-function tile(app, first, { play, prepare }) {
+function tile(app, first, { play, prepare, cost }) {
   const img = el('img', { src: `/api/apps/${encodeURIComponent(app.id)}/picture`, alt: '', loading: first ? 'eager' : 'lazy', decoding: 'async', draggable: 'false' });
   const shot = el('div.shot', {}, img, el('span.go', {}, icon('play'), el('span', {}, 'Play')));
   img.addEventListener('error', () => {
@@ -29,13 +34,14 @@ function tile(app, first, { play, prepare }) {
       shot,
       el('span.about', {}, el('span.title', {}, app.title || app.name), el('span.description', {}, app.description || ''),
         el('ul.facts', {}, seats, el('li', {}, icon('screen'), `${app.width}×${app.height} · ${app.fps} fps`),
-          el('li.places' + (app.slots_free > 0 ? '' : '.busy'), {}, places(app)), el('li', {}, price(app.min_price_micro_usd_per_hour))))));
+          el('li.places' + (app.slots_free > 0 ? '' : '.busy'), {}, places(app)), cost(app)))));
 }
 
 /** Catalogue shows the list of apps in root. */
 export class Catalogue {
-  constructor(root, { play, prepare, retry }) {
-    Object.assign(this, { root, play, prepare, retry });
+  /** cost(app) is the entry that says what play costs, or null. */
+  constructor(root, { play, prepare, retry, cost }) {
+    Object.assign(this, { root, play, prepare, retry, cost });
     this.shape = '';
   }
 
@@ -44,7 +50,7 @@ export class Catalogue {
   }
 
   show(apps) {
-    const shape = JSON.stringify(apps);
+    const shape = JSON.stringify(apps) + apps.map(a => this.cost(a)?.textContent ?? '').join();
     if (shape === this.shape) return; // nothing changed: keep focus and hover
     this.shape = shape;
     if (!apps.length) {

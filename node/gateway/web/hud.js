@@ -23,7 +23,7 @@ export class Hud {
     this.touchTool = tool('touch', 'Touch controls', () => stage.touch?.show(!stage.touch.shown));
     this.full = tool('full', 'Fullscreen', () => this.#fullscreen());
     this.bar = el('header.hud', { hidden: true },
-      tool('stop', 'Stop and go back', () => stage.stop(), { 'data-tool': 'stop' }), this.title, this.role, el('span.gap'),
+      tool('stop', 'Stop and go back', () => stage.stop(), { 'data-tool': 'stop' }), this.title, this.role, el('span.gap'), stage.till.line,
       this.mute, this.volume, this.pause, this.invite,
       tool('chat', 'Chat', () => stage.chat.toggle(), { 'data-tool': 'chat' }), tool('stats', 'Statistics (F9)', () => stage.stats.toggle(), { 'data-tool': 'stats' }),
       this.padTool, this.touchTool,

@@ -13,11 +13,13 @@ const run = (db, mode, f) => new Promise((ok, no) => {
   t.onerror = t.onabort = () => no(t.error);
 });
 
+let pair = null;
+
 /** playerKey returns the public key as hex, or '' in a browser without Ed25519 or storage. */
 export async function playerKey() {
   try {
     const db = await open();
-    let pair = await run(db, 'readonly', s => s.get('player'));
+    pair = await run(db, 'readonly', s => s.get('player'));
     if (!pair) {
       pair = await crypto.subtle.generateKey({ name: 'Ed25519' }, false, ['sign', 'verify']);
       await run(db, 'readwrite', s => s.put(pair, 'player'));
@@ -28,3 +30,6 @@ export async function playerKey() {
     return '';
   }
 }
+
+/** sign signs bytes with the player's key; only after playerKey has found one. */
+export const sign = async bytes => new Uint8Array(await crypto.subtle.sign({ name: 'Ed25519' }, pair.privateKey, bytes));

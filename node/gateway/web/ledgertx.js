@@ -44,8 +44,8 @@ export function signBytes(chain, kind, payload) {
 }
 
 /** openBody is the body of the transaction that locks an escrow. Amounts are BigInt. */
-export const openBody = ({ nonce, container, session, price, quotes, perSecond, seconds, indexer = none, certificate = none }) =>
-  concat(num(1, nonce), message(17, concat(bytes(1, container), bytes(2, session), num(3, price), ...quotes.map(q => bytes(4, q)),
+export const openBody = ({ nonce, validUntilMS = 0n, container, session, price, quotes, perSecond, seconds, indexer = none, certificate = none }) =>
+  concat(num(1, nonce), num(2, validUntilMS), message(17, concat(bytes(1, container), bytes(2, session), num(3, price), ...quotes.map(q => bytes(4, q)),
     num(5, perSecond), num(6, seconds), bytes(7, indexer), bytes(8, certificate))));
 
 /** topUpBody adds seconds to it. */

@@ -67,7 +67,8 @@ export class Payer {
     this.seq = s.seq ?? 0;
     this.signedFor = s.signedFor ?? 0; // seconds
     this.escrow = { state: s.escrow?.state ?? '', seconds: s.escrow?.seconds ?? 0 };
-    this.resumed = Boolean(how.saved);
+    this.most = this.escrow.seconds; // that this page has signed for
+    this.line = Promise.resolve(); // vouchers leave in their order
     this.pay = { state: '', served: 0, covered: 0, paid: 0n };
     this.failed = '';
     this.adding = false;
@@ -125,7 +126,7 @@ export class Payer {
       }
       const t = this.terms, body = openBody({ nonce: a.nonce, container: this.container, session: this.sessionBytes, price: t.price, quotes: t.quotes, perSecond: t.perSecond, seconds: a.seconds, indexer: this.indexer, certificate: this.certificate });
       const answer = this.#answer();
-      this.asked = a.seconds;
+      this.most = a.seconds;
       this.env.say({ t: 'open', tx: base64(await signed(this.chain, this.key, body, this.env.sign)) });
       const e = await answer;
       if (this.closed || e.state === 'locked') return;
@@ -153,6 +154,7 @@ export class Payer {
       const a = await this.#affordable(PLANNED_S);
       if (a.seconds < 1) return this.#fail('Your account is empty: the game pauses when the escrow is used up.');
       const answer = this.#answer();
+      this.most += a.seconds;
       this.env.say({ t: 'topup', tx: base64(await signed(this.chain, this.key, topUpBody({ nonce: a.nonce, container: this.container, session: this.sessionBytes, seconds: a.seconds }), this.env.sign)) });
       const e = await answer;
       if (e.state === 'refused') await this.env.wait(5000);
@@ -171,6 +173,7 @@ export class Payer {
       const paid = amountOf(m.paid);
       if (paid === null || !Number.isSafeInteger(m.served) || !Number.isSafeInteger(m.covered)) return;
       this.pay = { state: String(m.state), served: m.served, covered: m.covered, paid };
+      if (Number.isSafeInteger(m.seq) && m.seq > this.seq) this.seq = m.seq; // of an earlier page
       if (m.state === 'unpaid' || m.state === 'waiting') this.#voucher();
       if ((m.state === 'ending-soon' || m.state === 'empty') && this.escrow.state === 'locked') this.#topUp();
     }
@@ -180,13 +183,14 @@ export class Payer {
   #escrow(m) {
     const e = { state: String(m.state), text: String(m.text ?? '').slice(0, 300), seconds: Number.isSafeInteger(m.seconds) && m.seconds > 0 ? m.seconds : 0 };
     if (e.state === 'locked') {
-      // The ledger holds what this page signed for, whatever the container says.
-      this.escrow = { state: 'locked', seconds: e.seconds };
+      // No more is set aside than this page has signed for, whatever the container says.
+      this.escrow = { state: 'locked', seconds: Math.min(e.seconds, this.most) };
       this.#keep();
       this.#voucher();
     } else if (this.escrow.state !== 'locked') {
       this.escrow = { state: e.state, seconds: e.state === 'sent' ? e.seconds : 0 };
     }
+    if (e.state === 'refused' && this.adding) this.most = this.escrow.seconds;
     if (e.state !== 'sent') this.told?.(e);
   }
 
@@ -206,7 +210,7 @@ export class Payer {
     return Math.min(Math.max(ahead, told), this.escrow.seconds);
   }
 
-  async #voucher() {
+  #voucher() {
     if (this.closed || this.blocked || this.escrow.state !== 'locked') return;
     const seconds = this.due;
     if (seconds <= this.signedFor) {
@@ -216,12 +220,16 @@ export class Payer {
     }
     const seq = ++this.seq, paid = BigInt(seconds) * this.terms.perSecond;
     this.signedFor = seconds;
-    const m = { t: 'voucher', seq, seconds, paid: paid.toString(), sig: await voucher({ chain: this.chain, container: this.container, session: this.sessionBytes, seq, seconds, paid }, this.env.sign) };
-    if (this.closed) return;
-    if (!this.last || seq > this.last.seq) this.last = m;
-    this.env.say(m);
-    this.#keep();
-    this.env.changed();
+    const { chain, container } = this, signing = voucher({ chain, container, session: this.sessionBytes, seq, seconds, paid }, this.env.sign);
+    this.line = this.line.then(async () => {
+      const m = { t: 'voucher', seq, seconds, paid: paid.toString(), sig: await signing };
+      if (this.closed) return;
+      this.last = m;
+      this.env.say(m);
+      this.#keep();
+      this.env.changed();
+    });
+    return this.line;
   }
 
   #keep() {

@@ -73,7 +73,8 @@ export const stereo = sdp => sdp.replace(/^(a=fmtp:\d+ .*useinbandfec=1)(?!.*ste
 
 /**
  * Session events (CustomEvent.detail): stage {name, timing}, video {track}, audio {track},
- * frame {}, first {}, control {message}, silent {kind: 'gone'|'picture'}, input {open}.
+ * frame {}, first {}, control {message}, silent {kind: 'gone'|'picture'}, input {open},
+ * talking {}: the control channel is open.
  */
 export class Session extends EventTarget {
   constructor({ app, query = {}, player = '', network, peer, expect = '', period }) {
@@ -103,7 +104,10 @@ export class Session extends EventTarget {
     pc.onconnectionstatechange = () => this.#state();
     peer.input.onopen = () => this.#tell('input', { open: true });
     peer.input.onclose = () => this.#tell('input', { open: false });
-    peer.control.onopen = () => this.say({ t: 'hello', v: 1, key: this.player });
+    peer.control.onopen = () => {
+      this.say({ t: 'hello', v: 1, key: this.player });
+      this.#tell('talking', {});
+    };
     peer.control.onmessage = e => this.#heard(e.data);
     await peer.ready;
     if (this.closed) return;
@@ -137,13 +141,15 @@ export class Session extends EventTarget {
   // the one that is already known, or the one that the proof names.
   async #verify(offer, a) {
     try {
-      await verifyAnswer({ proof: a.proof, network: this.network, container: a.container, session: a.session, offer, answer: a.answer });
+      const held = await verifyAnswer({ proof: a.proof, network: this.network, container: a.container, session: a.session, offer, answer: a.answer });
       this.verified.answer = 'yes';
+      Object.assign(this, { terms: held.terms, containerBytes: held.peerBytes });
       if (this.expect && this.expect !== a.container) throw new VerifyError('Another machine answered than the one that runs your game.');
       if (a.certificate?.length) {
         this.certificate = a.certificate; // kept as it came, for those who want to check all of it
-        await verifyCertificate({ certificate: a.certificate, network: this.network, container: a.container, app: this.app.id, player: this.player });
+        const match = await verifyCertificate({ certificate: a.certificate, network: this.network, container: a.container, app: this.app.id, player: this.player });
         this.verified.certificate = 'yes';
+        this.indexerBytes = match.indexerBytes;
       } else if (!this.query.session) {
         throw new VerifyError('The match certificate is missing.');
       }
@@ -239,7 +245,7 @@ export class Session extends EventTarget {
     } catch { /* not ours */ }
     if (!m || typeof m.t !== 'string') return;
     if (m.t === 'ack' || m.t === 'stats') this.#acked(m.t === 'ack' ? m.seq : m.acked);
-    if (m.t === 'notice' && m.code === 'paused') this.paused = true;
+    if (m.t === 'notice' && (m.code === 'paused' || m.code === 'unpaid')) this.paused = true;
     if (m.t === 'notice' && (m.code === 'resumed' || m.code === 'worker-restarted')) this.paused = false;
     if (m.t === 'bye') this.left = true;
     this.#tell('control', { message: m });
@@ -289,6 +295,21 @@ export class Session extends EventTarget {
       if (quiet > SILENT_MS && sign > SILENT_MS) this.#silent('gone');
       else if (quiet > PICTURE_MS && !this.paused) this.#silent('picture');
     }, 250);
+  }
+
+  /** moved resolves to whether pictures, or sound of a hidden page, came since it was asked last. */
+  async moved() {
+    const frames = this.frames, more = frames > (this.movedFrames ?? 0);
+    this.movedFrames = frames;
+    if (more || frames === 0) return more;
+    const n = await this.#packets(), before = this.movedPackets ?? n;
+    this.movedPackets = n;
+    return n > before;
+  }
+
+  /** talks says whether the control channel is open. */
+  get talks() {
+    return this.peer.control.readyState === 'open';
   }
 
   async #packets() {

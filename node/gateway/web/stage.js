@@ -13,6 +13,7 @@ import { StatsOverlay } from './stats.js';
 import { Chat } from './chat.js';
 import { Veil } from './veil.js';
 import { Hud } from './hud.js';
+import { Till, TermsError } from './till.js';
 import { words, problemWords, byeWords } from './words.js';
 
 /** playing is what a reload needs to go on with the same session. */
@@ -21,15 +22,17 @@ export const playing = remembered(() => sessionStorage, 'framemesh.playing');
 const NEXT_S = 5; // seconds before the next machine is taken by itself
 
 export class Stage {
-  /** env: {root, network(), ice(), key(), period, apps(), home()} */
+  /** env: {root, network(), ice(), key(), sign, purse, period, apps(), home()} */
   constructor(env) {
     Object.assign(this, { env, run: 0, session: null, input: null, excluded: [], spare: null });
     const root = this.root = env.root;
     this.video = root.querySelector('video');
     this.audio = root.querySelector('audio');
     this.veil = new Veil(root.querySelector('.veil'));
+    this.till = new Till(env);
     this.hud = new Hud(this);
     this.stats = new StatsOverlay(root);
+    this.stats.payer = () => this.till.payer;
     this.chat = new Chat(root, m => this.session?.say(m));
     this.chat.onclose = () => root.focus({ preventScroll: true });
     window.addEventListener('keydown', e => {
@@ -70,7 +73,8 @@ export class Stage {
     if (fresh) this.excluded = [];
     playing.clear();
     history.replaceState(null, '', location.pathname + location.search + '#play=' + app.name);
-    return this.#begin({ app, query: { ticket, exclude: this.excluded.slice(-16) } });
+    const { purse } = this.env;
+    return this.#begin({ app, query: { ticket, exclude: this.excluded.slice(-16), price: purse.ledger ? String(purse.ceiling) : '' }, refusal: purse.refusal(app) });
   }
 
   /** resume goes on with the session that this tab played. */
@@ -93,6 +97,7 @@ export class Stage {
     document.title = (app.title || app.name) + ' · framemesh';
     const lacking = browserProblem();
     if (lacking) return this.veil.failed(words[lacking], [this.#home(true)]);
+    if (how.refusal) return this.veil.failed(how.refusal, [this.#home(true)]);
     this.veil.launching(app.title || app.name, () => this.stop(), how.verb);
     const s = this.session = new Session({ app, query: how.query, player: this.env.key(), network: this.env.network(), peer: this.#peer(), expect: how.expect, period: this.env.period });
     const on = (type, f) => s.addEventListener(type, e => { if (run === this.run) f(e.detail); });
@@ -116,6 +121,7 @@ export class Stage {
     if (s.role === 'owner') playing.set({ app, session: s.session, token: s.tokens.owner || saved?.token, container: s.container, links });
     this.links = { session: s.session, ...links };
     this.stats.follow(s);
+    if (s.role === 'owner') this.#pay(s, app);
     this.hud.show(app, s.role, this.links);
     if (s.role === 'watch') return;
     const sender = new Sender({ send: (bytes, seq) => s.sendInput(bytes, seq) });
@@ -130,6 +136,23 @@ export class Stage {
       onchange: p => toast(p.connected ? `Controller ready for player ${p.seat + 1}: ${name(p.id)}` : `Controller gone: ${name(p.id)}`),
     });
     this.touch.show(matchMedia('(pointer: coarse)').matches && !app.pointer_lock);
+  }
+
+  // Paying goes on beside the picture and never before it: the machine gives some seconds
+  // of credit for that.
+  async #pay(s, app) {
+    const run = this.run;
+    try {
+      await this.till.open(s);
+    } catch (e) {
+      if (run !== this.run) return;
+      this.#drop();
+      this.run++;
+      s.end();
+      playing.clear();
+      const text = e instanceof TermsError ? e.message : 'What the machine asks for could not be checked.';
+      this.veil.failed({ ...words.badTerms, text }, [...(app.id ? [this.#next(s.container)] : []), this.#home(!app.id)]);
+    }
   }
 
   #picture(s, track) {
@@ -175,9 +198,14 @@ export class Stage {
       case 'stats':
         this.stats.heard(m);
         break;
+      case 'escrow':
+      case 'pay':
+        this.till.heard(m);
+        break;
       case 'notice':
         if (m.code === 'paused' || m.code === 'resumed') this.hud.paused(m.code === 'paused');
-        toast(m.text, { kind: m.code === 'slow-network' || m.code === 'worker-restarted' ? 'warn' : 'info' });
+        if (m.code === 'unpaid' || m.code === 'resumed') this.root.classList.toggle('unpaid', m.code === 'unpaid');
+        toast(m.text, { kind: ['slow-network', 'worker-restarted', 'unpaid'].includes(m.code) ? 'warn' : 'info' });
         break;
       case 'chat':
         this.chat.heard(m);
@@ -189,7 +217,8 @@ export class Stage {
   }
 
   #bye(s, m) {
-    const w = byeWords(m), { app, saved } = this.how, back = playing.get(null);
+    const w = byeWords(m), { app, saved } = this.how, back = playing.get(null), bill = this.till.bill();
+    if (bill) w.text = `${w.text} ${bill}`;
     this.#drop();
     this.run++;
     if (m.code !== 'evicted') playing.clear();
@@ -287,6 +316,8 @@ export class Stage {
   /** stop ends the game for good and goes back to the catalogue. */
   stop() {
     this.run++;
+    const bill = this.till.bill();
+    if (bill) toast(bill, { ms: 8000 });
     this.session?.end();
     playing.clear();
     this.#drop();
@@ -310,6 +341,8 @@ export class Stage {
     this.touch?.pad.remove();
     this.input = this.touch = this.pads = null;
     this.stats.stop();
+    this.till.close();
+    this.root.classList.remove('unpaid');
     this.hud.hide();
     this.session?.close();
     this.video.srcObject = this.audio.srcObject = null;

@@ -4,11 +4,13 @@
 import { el } from './dom.js';
 import { reading, figures, digest } from './meter.js';
 import { shortId } from './words.js';
+import { short, exact } from './ledgertx.js';
 
 const ms = v => (Number.isFinite(v) ? (v < 10 ? v.toFixed(1) : v.toFixed(0)) + ' ms' : '–');
 const num = (v, d = 0, unit = '') => (Number.isFinite(v) ? v.toFixed(d) + unit : '–');
 
-// key, label, explanation, value(figures of the browser, last stats of the container, session)
+// key, label, explanation, value(figures of the browser, last stats of the container,
+// session, payer), whether it is about money
 const rows = [
   ['input', 'Input → applied', 'From sending a key to the machine saying that the game has used it. The machine says so ten times a second, so this is the best of the last inputs.', (f, c, s) => ms(s.applied.length ? Math.min(...s.applied) : NaN)],
   ['draw', 'Draw', 'Time the game took for one picture, measured on the machine.', (f, c) => ms(c.draw_ms)],
@@ -24,6 +26,12 @@ const rows = [
   ['container', 'Machine', 'The peer id of the container that runs the game.', (f, c, s) => shortId(s.container)],
   ['launch', 'Launch', 'Finding a machine, reserving it, and handing over the call, as the gateway measured them.', (f, c, s) => ['match', 'reserve', 'signal'].map(k => num(s.timing?.[k], 0)).join(' + ') + ' ms'],
   ['match', 'Match', 'An indexer signed that this machine was chosen, for this game. The page checked the signature.', (f, c, s) => verdict(s.verified.certificate, s.query.session ? 'resumed' : 'not signed')],
+  ['paid', 'Paid', 'What this page has promised for this game so far, and for how many seconds of play.', (f, c, s, p) => (p ? `${short(p.paid)} for ${p.signedFor} s` : ''), true],
+  ['escrow', 'Set aside', 'Money that the ledger holds for this game. What is not played comes back when the game ends.', (f, c, s, p) => (p ? (p.escrow.state === 'locked' ? `${short(p.total)} for ${p.escrow.seconds} s` : p.escrow.state || '–') : ''), true],
+  ['refund', 'Would come back', 'What would come back if the game ended now.', (f, c, s, p) => (p ? short(p.refund) : ''), true],
+  ['vouchers', 'Vouchers', 'Signed promises so far, one a second; in brackets the seconds that the machine has counted and those that it sees paid.', (f, c, s, p) => (p ? `${p.seq} (${p.pay.served} / ${p.pay.covered} s)` : ''), true],
+  ['persecond', 'A second costs', 'Fixed for the whole game when it was reserved.', (f, c, s, p) => (p ? exact(p.terms.perSecond) : ''), true],
+  ['session', 'Session', 'The name of this game on the ledger.', (f, c, s, p) => (p ? s.session.slice(0, 8) + '…' : ''), true],
   ['answer', 'Answer', 'The machine signed its encryption key, so the gateway cannot listen in. The page checked the signature before it connected.', (f, c, s) => verdict(s.verified.answer, 'not signed')],
 ];
 
@@ -34,10 +42,10 @@ export class StatsOverlay {
   constructor(root) {
     this.cells = new Map();
     const list = el('dl', {});
-    for (const [key, label, why] of rows) {
+    for (const [key, label, why, , money] of rows) {
       const value = el('dd', { 'data-stat': key }, '–');
       this.cells.set(key, value);
-      list.append(el('div.stat', { title: why, tabindex: '0', 'aria-description': why }, el('dt', {}, label), value, el('p.why', {}, why)));
+      list.append(el('div.stat', { title: why, tabindex: '0', 'aria-description': why, hidden: Boolean(money) }, el('dt', {}, label), value, el('p.why', {}, why)));
     }
     this.save = el('button.save', { hidden: true, type: 'button', title: 'For “framemesh match verify”, which recomputes the whole match from this file.', onclick: () => this.#save() }, 'Save the match certificate');
     this.box = el('section.stats', { hidden: true, 'aria-label': 'Statistics' }, el('h2', {}, 'Statistics'), list, this.save);
@@ -92,8 +100,10 @@ export class StatsOverlay {
 
   draw() {
     if (!this.session) return;
-    for (const [key, , , value] of rows) {
-      const text = value(this.figures ?? {}, this.container ?? {}, this.session), cell = this.cells.get(key);
+    const payer = this.payer?.() ?? null;
+    for (const [key, , , value, money] of rows) {
+      const text = value(this.figures ?? {}, this.container ?? {}, this.session, payer), cell = this.cells.get(key);
+      if (money) cell.parentNode.hidden = !payer;
       if (cell.textContent !== text) cell.textContent = text;
     }
     this.save.hidden = !this.session.certificate?.length;

@@ -85,24 +85,26 @@ async function sha256(s, subtle) {
 
 /**
  * verifyAnswer throws VerifyError unless the proof binds this offer, this answer and
- * this session to the container.
+ * this session to the container. What the container asks to be paid comes back as terms,
+ * marshalled; empty for a free session.
  */
 export async function verifyAnswer({ proof, network, container, session, offer, answer, subtle = globalThis.crypto?.subtle }) {
   const env = await openEnvelope(proof, network, 'answer', subtle);
-  let f;
+  let f, terms;
   try {
     f = fields(env.payload);
     if (!equal(bytesOf(f, 1), env.peerBytes)) throw new VerifyError('The proof names another container than its signer.');
     if (env.peer !== container) throw new VerifyError('The proof was signed by another machine than the one that was matched.');
     if (hex(bytesOf(f, 2)) !== session) throw new VerifyError('The proof belongs to another session.');
     if (!equal(bytesOf(f, 3), await sha256(offer, subtle))) throw new VerifyError('The container was shown another offer than the one this page made.');
+    terms = bytesOf(f, 6).slice();
     const got = fingerprints(answer), want = hex(bytesOf(f, 4));
     if (!got || got.length === 0 || got.some(x => x !== want)) throw new VerifyError('The answer carries a key that is not the container’s.');
   } catch (e) {
     if (e instanceof ProtoError) throw new VerifyError('The proof does not parse: ' + e.message + '.');
     throw e;
   }
-  return { container: env.peer };
+  return { container: env.peer, peerBytes: env.peerBytes, terms };
 }
 
 /**
@@ -122,7 +124,7 @@ export async function verifyCertificate({ certificate, network, container, app, 
     if (app && hex(bytesOf(request, 3)) !== app) throw new VerifyError('The match is for another app.');
     const p = hex(bytesOf(request, 2));
     if (player && p && p !== player) throw new VerifyError('The match was made for another player.');
-    return { indexer: env.peer, place: top.indexOf(container) + 1 };
+    return { indexer: env.peer, indexerBytes: env.peerBytes, place: top.indexOf(container) + 1 };
   } catch (e) {
     if (e instanceof ProtoError) throw new VerifyError('The match does not parse: ' + e.message + '.');
     throw e;

@@ -41,6 +41,10 @@ export function problemWords(status, p = {}) {
       w.tip = p.try || 'Ask for a new link.';
       w.again = false;
       break;
+    case 'payment':
+      w.title = 'This game costs money';
+      w.again = false;
+      break;
     case 'busy':
     case 'rate':
       w.title = 'The mesh is busy';
@@ -87,6 +91,20 @@ export const words = {
     text: 'A machine was found and said yes, but no direct connection came about within ten seconds.',
     tip: 'A firewall may block UDP. Try another network, or another machine.',
   },
+  noKey: {
+    title: 'This browser cannot pay',
+    text: 'Machines that run this game are paid by the second. This browser has no Ed25519 keys to sign with, or keeps none in a private window.',
+    tip: 'Try a current Chrome, Edge, Firefox or Safari, in a normal window.',
+  },
+  noRate: {
+    title: 'The price is not known just now',
+    text: 'No fresh rate between dollars and the mesh’s money has come in, so no machine can say what a second costs.',
+    tip: 'Try again in half a minute.',
+  },
+  badTerms: {
+    title: 'The machine’s price does not hold',
+    tip: 'Nothing was paid. Another machine can take over.',
+  },
   queueGone: {
     title: 'Your place in the queue is gone',
     text: 'The machine you waited for left the mesh.',
@@ -99,6 +117,7 @@ const byes = {
   evicted: { title: 'This game is open somewhere else', text: 'It moved to another tab or window.' },
   crashed: { title: 'The game crashed', text: 'The machine restarted it several times without success.', next: true },
   shutdown: { title: 'The machine is shutting down', text: 'Its operator ended all games on it.', next: true },
+  unpaid: { title: 'The game ended because it was not paid for', text: 'What was set aside and not played comes back to your account.' },
   idle: { title: 'The game ended because nobody played', text: 'A machine is not kept busy without input.' },
 };
 
@@ -107,3 +126,20 @@ export function byeWords(m) {
   const w = byes[m.code] ?? { title: 'The game has ended', text: '' };
   return { ...w, text: m.text || w.text, tip: w.next ? 'Another machine can take over. The game starts anew there.' : '' };
 }
+
+/** tooDear: every machine asks for more than the player's limit. Both in µUSD per hour. */
+export const tooDear = (least, ceiling) => ({
+  title: 'Every machine asks for more than your limit',
+  text: `The cheapest asks for ${dollars(least)} an hour; your limit is ${dollars(ceiling)}.`,
+  tip: 'Raise the limit at the top of the page, or wait for a cheaper machine.',
+});
+
+/** noMoney: the account does not hold half a minute of play. */
+export const noMoney = (balance, symbol, address) => ({
+  title: 'There is not enough money in your account',
+  text: `It holds ${balance} ${symbol}, which is less than half a minute of this game.`,
+  tip: `Send some to ${address} and try again. What is not played comes back.`,
+});
+
+/** dollars writes µUSD for people. */
+export const dollars = micro => `$${(Number(micro) / 1e6).toFixed(Number(micro) < 1e4 ? 4 : 2)}`;
