@@ -1,7 +1,104 @@
 package state
 
-import "github.com/framemesh/framemesh/ledger/tx"
+import (
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
 
-func (m *Machine) applyClaim(c *txContext, op *tx.Claim) error {
-	return refuse(ErrOperation, "claims are not open yet; wait")
+// Codes from 80: claims.
+var ErrNothing = rule(80, "nothing", "nothing is free to be claimed")
+
+// maxClaims bounds the work of one claim.
+const maxClaims = 100
+
+// claimed is money that is free to go to its owner.
+type claimed struct {
+	from   purse
+	amount uint64 // base units, above 0
+}
+
+// applyClaim pays out what is free: lots that have matured, the part of grants that has,
+// and stake that has finished unbonding; at most maxClaims of them at a time.
+func (m *Machine) applyClaim(c *txContext, _ *tx.Claim) error {
+	found, more, err := m.claimable(c.Account, maxClaims)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return refuse(ErrNothing, "%s; look at its vesting lots for the epochs", c.Account)
+	}
+	var vested, unbonded uint64
+	for _, f := range found {
+		if err := m.move(f.from, balanceOf(c.Account), f.amount); err != nil {
+			return err
+		}
+		if f.from.kind == purseUnbonding {
+			unbonded += f.amount
+		} else {
+			vested += f.amount
+		}
+	}
+	c.emit("claim", "account", c.Account, "vested", vested, "unbonded", unbonded,
+		"lots", len(found), "more", more)
+	return nil
+}
+
+// claimable finds up to limit purses of an account that are free now, and says whether
+// there are more. Lots come first, those that were free first before others.
+func (m *Machine) claimable(a key.Address, limit int) (found []claimed, more bool, err error) {
+	var bad error
+	collect := func(from purse, amount uint64) bool {
+		if amount == 0 {
+			return true
+		}
+		if more = len(found) == limit; more {
+			return false
+		}
+		found = append(found, claimed{from, amount})
+		return true
+	}
+
+	lots := with(prefixVesting, a[:])
+	err = m.overlay.Range(lots, with(prefixVesting, a[:], u64(m.head.Epoch+1)), func(k, v []byte) bool {
+		_, free, linear, ok := ParseVestingKey(k)
+		lot, err := DecodeLot(v)
+		if bad = err; err != nil || !ok {
+			return false
+		}
+		return collect(vestingOf(a, free, linear), lot.Free(free, linear, m.head.Epoch))
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil || more {
+		return found, more, err
+	}
+	stakes := with(prefixUnbonding, a[:])
+	err = m.overlay.Range(stakes, prefixEnd(stakes), func(k, v []byte) bool {
+		_, n, free, ok := ParseUnbondingKey(k)
+		u, err := DecodeUnbonding(v)
+		if bad = err; err != nil || !ok {
+			return false
+		}
+		return free > m.head.Epoch || collect(unbondingOf(a, n, free), u.Amount)
+	})
+	if err == nil {
+		err = bad
+	}
+	return found, more, err
+}
+
+// Free is what of a lot can be claimed in an epoch: all from its epoch free on, or as much
+// as has become free since then, evenly over linear epochs, less what has left it.
+func (l Lot) Free(free, linear, epoch uint64) uint64 {
+	if epoch < free {
+		return 0
+	}
+	vested := economics.CliffLinear(l.Granted, 0, linear, epoch-free)
+	gone := l.Granted - l.Held
+	if vested <= gone {
+		return 0
+	}
+	return vested - gone
 }

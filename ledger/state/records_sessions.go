@@ -1,0 +1,307 @@
+package state
+
+import (
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+)
+
+// Prefixes of sessions, votes and rewards.
+const (
+	prefixUsed       = "used/"
+	prefixVote       = "vote/"
+	prefixFraud      = "fraud/"
+	prefixAccusation = "accu/"
+	prefixWeight     = "weight/"
+	prefixWeightSum  = "wsum/"
+	prefixPayout     = "pay/"
+	prefixEmission   = "emit/"
+)
+
+// UsedKey holds the Memory of a settled session: its name cannot be opened again.
+func UsedKey(container key.Node, session [16]byte) []byte {
+	return with(prefixUsed, container[:], session[:])
+}
+
+// VoteKey holds the Vote that a checker is bound to.
+func VoteKey(epoch uint64, batch uint32, n key.Node) []byte {
+	return with(prefixVote, u64(epoch), u32(batch), n[:])
+}
+
+// FraudKey holds the Fraud that was reported by a proof with this hash.
+func FraudKey(proof [32]byte) []byte { return with(prefixFraud, proof[:]) }
+
+// AccusationKey holds an Accusation that waits for its appeal.
+func AccusationKey(id [32]byte) []byte { return with(prefixAccusation, id[:]) }
+
+// WeightKey holds the Weight of a node among those that one class of rewards goes to.
+func WeightKey(epoch uint64, c RewardClass, n key.Node) []byte {
+	return with(prefixWeight, u64(epoch), []byte{byte(c)}, n[:])
+}
+
+// WeightSumKey holds the WeightSum of a class in an epoch.
+func WeightSumKey(epoch uint64, c RewardClass) []byte {
+	return with(prefixWeightSum, u64(epoch), []byte{byte(c)})
+}
+
+// PayoutKey holds a Payout that is being made.
+func PayoutKey(epoch uint64, c RewardClass) []byte {
+	return with(prefixPayout, u64(epoch), []byte{byte(c)})
+}
+
+// EmissionKey holds the Emission.
+func EmissionKey() []byte { return []byte(prefixEmission + "next") }
+
+// Memory is what is left of a settled session.
+type Memory struct {
+	Until uint64 // epoch at whose beginning it is forgotten
+}
+
+// Encode writes 9 bytes.
+func (m Memory) Encode() []byte {
+	w := newWriter(8)
+	w.u64(m.Until)
+	return w.b
+}
+
+// DecodeMemory reads what Encode wrote. It wraps ErrRecord.
+func DecodeMemory(b []byte) (m Memory, err error) {
+	r := newReader("memory of a session", b)
+	m = Memory{r.u64()}
+	return m, r.done()
+}
+
+// Vote is what a checker bound itself to before others could see it.
+type Vote struct {
+	Digest [32]byte
+	Height uint64 // of the block that took it
+}
+
+// Encode writes 41 bytes.
+func (v Vote) Encode() []byte {
+	w := newWriter(40)
+	w.bytes(v.Digest[:])
+	w.u64(v.Height)
+	return w.b
+}
+
+// DecodeVote reads what Encode wrote. It wraps ErrRecord.
+func DecodeVote(b []byte) (v Vote, err error) {
+	r := newReader("vote", b)
+	v = Vote{r.b32(), r.u64()}
+	return v, r.done()
+}
+
+// Certificate is what the first valid certificate on a batch said. The result itself and
+// the signatures stand in the block.
+type Certificate struct {
+	Result    [32]byte    // SHA-256
+	Submitter key.Address // whose transaction it was
+	Height    uint64      // of the block that has it
+	Signers   uint8       // MinAttestations to tx.MaxAttestations
+}
+
+// Encode writes 74 bytes.
+func (c Certificate) Encode() []byte {
+	w := newWriter(73)
+	w.bytes(c.Result[:])
+	w.bytes(c.Submitter[:])
+	w.u64(c.Height)
+	w.u8(c.Signers)
+	return w.b
+}
+
+// DecodeCertificate reads what Encode wrote. It wraps ErrRecord.
+func DecodeCertificate(b []byte) (c Certificate, err error) {
+	r := newReader("certificate", b)
+	c = Certificate{r.b32(), r.b32(), r.u64(), r.u8()}
+	r.check(c.Signers >= MinAttestations)
+	return c, r.done()
+}
+
+// Fraud is a fraud proof that somebody reported. Statement and evidence stand in the block.
+type Fraud struct {
+	Kind     uint32 // as in FraudProof
+	Subject  key.Node
+	Epoch    uint64 // in which the accused made its statement, as the reporter says
+	Reporter key.Address
+	Height   uint64 // of the block that has the proof
+}
+
+// Encode writes 85 bytes.
+func (f Fraud) Encode() []byte {
+	w := newWriter(84)
+	w.u32(f.Kind)
+	w.bytes(f.Subject[:])
+	w.u64(f.Epoch)
+	w.bytes(f.Reporter[:])
+	w.u64(f.Height)
+	return w.b
+}
+
+// DecodeFraud reads what Encode wrote. It wraps ErrRecord.
+func DecodeFraud(b []byte) (f Fraud, err error) {
+	r := newReader("fraud proof", b)
+	f = Fraud{r.u32(), r.b32(), r.u64(), r.b32(), r.u64()}
+	return f, r.done()
+}
+
+// Accusation is a slash that becomes final when its appeal window has passed.
+type Accusation struct {
+	Node    key.Node
+	Offence economics.Offence
+	Amount  uint64      // base units; less is taken when less is left
+	Victim  key.Address // zero = none
+	Final   uint64      // epoch at whose beginning it is carried out
+}
+
+// Encode writes 82 bytes.
+func (a Accusation) Encode() []byte {
+	w := newWriter(81)
+	w.bytes(a.Node[:])
+	w.u8(uint8(a.Offence))
+	w.u64(a.Amount)
+	w.bytes(a.Victim[:])
+	w.u64(a.Final)
+	return w.b
+}
+
+// DecodeAccusation reads what Encode wrote. It wraps ErrRecord.
+func DecodeAccusation(b []byte) (a Accusation, err error) {
+	r := newReader("accusation", b)
+	a = Accusation{r.b32(), economics.Offence(r.u8()), r.u64(), r.b32(), r.u64()}
+	r.check(a.Offence.String() != "")
+	return a, r.done()
+}
+
+// RewardClass says from which pool a node is rewarded and what its weight counts.
+type RewardClass uint8
+
+// Classes of rewards.
+const (
+	RewardEdge       RewardClass = iota // containers of class edge
+	RewardEnterprise                    // containers of class enterprise
+	RewardChecker                       // correct checks of the epoch
+	RewardBonus                         // checkers, in the last epoch of a quarter
+	RewardIndexer                       // sessions that were led here and paid
+	rewardEnd
+)
+
+var rewardNames = [rewardEnd]string{"edge", "enterprise", "checker", "bonus", "indexer"}
+
+// String is the class's name in events.
+func (c RewardClass) String() string {
+	if c >= rewardEnd {
+		return ""
+	}
+	return rewardNames[c]
+}
+
+// Pool is where the class is rewarded from.
+func (c RewardClass) Pool() economics.Pool {
+	switch c {
+	case RewardEdge:
+		return economics.PoolEdge
+	case RewardEnterprise:
+		return economics.PoolEnterprise
+	case RewardChecker:
+		return economics.PoolCheckerBase
+	case RewardBonus:
+		return economics.PoolCheckerBonus
+	}
+	return economics.PoolIndexers
+}
+
+// Weight is what one node of a class did in an epoch, as its verified results say. The
+// part of work is never paid more than Fees.
+type Weight struct {
+	Capacity uint64 // containers: economics.CapacityWeight; checkers: correct checks, or base earned
+	Work     uint64 // containers: sum of economics.WorkWeight; indexers: paid sessions
+	Fees     uint64 // base units of fees that this work brought in, as far as they may come back
+}
+
+// Encode writes 25 bytes.
+func (v Weight) Encode() []byte {
+	w := newWriter(24)
+	w.u64(v.Capacity)
+	w.u64(v.Work)
+	w.u64(v.Fees)
+	return w.b
+}
+
+// DecodeWeight reads what Encode wrote. It wraps ErrRecord.
+func DecodeWeight(b []byte) (v Weight, err error) {
+	r := newReader("weight", b)
+	v = Weight{r.u64(), r.u64(), r.u64()}
+	return v, r.done()
+}
+
+// WeightSum adds up the weights of a class in an epoch.
+type WeightSum struct {
+	Capacity, Work uint64 // saturating
+	Utilisation    uint32 // bps, of containers of the class
+}
+
+// Encode writes 21 bytes.
+func (s WeightSum) Encode() []byte {
+	w := newWriter(20)
+	w.u64(s.Capacity)
+	w.u64(s.Work)
+	w.u32(s.Utilisation)
+	return w.b
+}
+
+// DecodeWeightSum reads what Encode wrote. It wraps ErrRecord.
+func DecodeWeightSum(b []byte) (s WeightSum, err error) {
+	r := newReader("sum of weights", b)
+	s = WeightSum{r.u64(), r.u64(), r.u32()}
+	r.check(s.Utilisation <= 10_000)
+	return s, r.done()
+}
+
+// Payout is an epoch's rewards of one class while they are handed out, some in each block.
+// The money is in the class's pool until then.
+type Payout struct {
+	Capacity uint64 // base units, shared by Weight.Capacity
+	Work     uint64 // base units, shared by Weight.Work
+	Sum      WeightSum
+	Left     uint64 // base units of both not handed out yet; in the end they go to the reserve
+}
+
+// Encode writes 45 bytes.
+func (p Payout) Encode() []byte {
+	w := newWriter(44)
+	w.u64(p.Capacity)
+	w.u64(p.Work)
+	w.u64(p.Sum.Capacity)
+	w.u64(p.Sum.Work)
+	w.u32(p.Sum.Utilisation)
+	w.u64(p.Left)
+	return w.b
+}
+
+// DecodePayout reads what Encode wrote. It wraps ErrRecord.
+func DecodePayout(b []byte) (p Payout, err error) {
+	r := newReader("payout", b)
+	p = Payout{Capacity: r.u64(), Work: r.u64(), Sum: WeightSum{r.u64(), r.u64(), r.u32()}, Left: r.u64()}
+	r.check(p.Sum.Utilisation <= 10_000)
+	return p, r.done()
+}
+
+// Emission is how far the pools have been released.
+type Emission struct {
+	Next uint64 // first epoch that has not been paid for
+}
+
+// Encode writes 9 bytes.
+func (e Emission) Encode() []byte {
+	w := newWriter(8)
+	w.u64(e.Next)
+	return w.b
+}
+
+// DecodeEmission reads what Encode wrote. It wraps ErrRecord.
+func DecodeEmission(b []byte) (e Emission, err error) {
+	r := newReader("emission", b)
+	e = Emission{r.u64()}
+	return e, r.done()
+}
