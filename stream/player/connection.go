@@ -80,7 +80,10 @@ func (p *Player) channels() error {
 	if p.control, err = p.pc.CreateDataChannel("control", nil); err != nil {
 		return fmt.Errorf("player: control channel: %w", err)
 	}
-	p.control.OnOpen(func() { p.say(control.Hello{V: control.Version, Key: p.opt.Key}) })
+	p.control.OnOpen(func() {
+		p.say(control.Hello{V: control.Version, Key: p.opt.Key})
+		close(p.talking)
+	})
 	p.control.OnMessage(func(m webrtc.DataChannelMessage) {
 		msg, err := control.FromContainer(m.Data)
 		if err != nil {
@@ -88,6 +91,10 @@ func (p *Player) channels() error {
 			return
 		}
 		p.tally.message(msg)
+		switch msg.(type) {
+		case control.Escrow, control.Pay:
+			p.bill(msg)
+		}
 		if p.opt.OnMessage != nil {
 			p.opt.OnMessage(msg)
 		}

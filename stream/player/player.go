@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -25,6 +26,7 @@ import (
 var (
 	ErrAnswer   = errors.New("player: the gateway's answer cannot be used")
 	ErrVerify   = errors.New("player: the answer was not made by the container; the gateway may sit in the middle, try another one")
+	ErrTerms    = errors.New("player: what the container wants to be paid does not hold; play on another one")
 	ErrNoFrame  = errors.New("player: no picture came")
 	ErrStopped  = errors.New("player: stopped")
 	errNoURL    = errors.New("player: options need the URL of a WHEP endpoint")
@@ -55,8 +57,11 @@ type Options struct {
 	NoSlack bool
 	// NoChannels plays as a plain WHEP player does, with neither input nor control.
 	NoChannels bool
-	// Key is the player's Ed25519 public key in hex, for the hello.
+	// Key is the player's Ed25519 public key in hex, for the hello and the launch.
 	Key string
+	// Payer pays for sessions that cost something; nil pays nothing, so that the app is
+	// paused when the container's credit is used up.
+	Payer Payer
 }
 
 // Player is one peer connection to a session.
@@ -69,6 +74,9 @@ type Player struct {
 	inputs   *inputs
 	control  *webrtc.DataChannel
 	display  *display
+	talking  chan struct{}        // closed when the control channel is open
+	bills    chan control.Message // the container's words on money, for the payer
+	paid     atomic.Bool          // the session is
 
 	mu       sync.Mutex // guards the signalling state
 	etag     string
@@ -98,7 +106,7 @@ func Play(ctx context.Context, opt Options) (*Player, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Player{opt: opt, shown: make(chan struct{}), done: make(chan struct{})}
+	p := &Player{opt: opt, shown: make(chan struct{}), done: make(chan struct{}), talking: make(chan struct{}), bills: make(chan control.Message, 16)}
 	p.ctx, p.cancelCtx = context.WithCancel(context.Background())
 	p.tally.begun = time.Now()
 	if err := p.start(ctx); err != nil {
@@ -129,6 +137,13 @@ func (p *Player) start(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrVerify, err)
 		}
 	}
+	if p.opt.Payer != nil && p.control != nil {
+		paid, err := p.opt.Payer.Terms(p.header)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrTerms, err)
+		}
+		p.paid.Store(paid)
+	}
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: p.answer}); err != nil {
 		return fmt.Errorf("%w: %v", ErrAnswer, err)
 	}
@@ -138,6 +153,9 @@ func (p *Player) start(ctx context.Context) error {
 	p.wg.Go(p.trickle)
 	if p.inputs != nil {
 		p.wg.Go(func() { p.inputs.run(p.ctx, p.opt) })
+	}
+	if p.paid.Load() {
+		p.wg.Go(p.pay)
 	}
 	if p.display != nil {
 		p.wg.Go(func() { p.display.run(p.ctx) })
@@ -153,6 +171,9 @@ func (p *Player) post(ctx context.Context, offer string) error {
 	}
 	req.Header.Set("Content-Type", whep.TypeSDP)
 	req.Header.Set("Accept", whep.TypeSDP)
+	if p.opt.Key != "" {
+		req.Header.Set(whep.HeaderPlayer, p.opt.Key)
+	}
 	sent := time.Now()
 	res, err := p.opt.HTTPClient.Do(req)
 	if err != nil {

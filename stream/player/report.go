@@ -42,6 +42,8 @@ type Report struct {
 	Chat          []control.Chat
 	Bye           *control.Bye
 	Pongs         uint64
+	Escrow        control.Escrow // the container's newest word on it; zero in a free session
+	Payment       control.Pay    // as above
 	Errors        []string
 }
 
@@ -113,9 +115,20 @@ func (t *tally) message(m control.Message) {
 		}
 	case control.Pong:
 		t.r.Pongs++
+	case control.Escrow:
+		t.r.Escrow = m
+	case control.Pay:
+		t.r.Payment = m
 	case control.Bye:
 		t.r.Bye = &m
 	}
+}
+
+// pictures counts the decodable pictures so far.
+func (t *tally) pictures() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.r.Decodable
 }
 
 // Report is a snapshot of what has arrived so far.
