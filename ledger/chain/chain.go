@@ -138,7 +138,7 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
-	snaps, err := openSnapshots(n.c, tree, n.log, n.metrics)
+	snaps, err := openSnapshots(n.c, n.db, tree, n.metrics)
 	if err != nil {
 		return err
 	}
@@ -165,13 +165,8 @@ func (n *Chain) run(ctx context.Context, signer cmttypes.PrivValidator) error {
 	if n.c.Bootstrap != nil {
 		options = append(options, cmtnode.StateProvider(trusted{n.c.Genesis, n.c.Bootstrap}))
 	}
-	n.node, err = cmtnode.NewNodeWithContext(ctx, e, signer,
-		&p2p.NodeKey{PrivKey: cmted.PrivKey(n.c.NodeKey)}, clients{n.app},
-		func() (*cmttypes.GenesisDoc, error) { return comet.GenesisDoc(n.c.Genesis) },
-		func(d *cmtconfig.DBContext) (dbm.DB, error) { return n.comet(d.ID), nil },
-		noMetrics, newEngineLog(n.log, n.onFault), options...)
-	if err != nil {
-		return fmt.Errorf("chain: %w", err)
+	if err := n.assemble(ctx, e, signer, options); err != nil {
+		return err
 	}
 	n.blocks = n.node.BlockStore()
 	go n.follow()
@@ -182,6 +177,25 @@ func (n *Chain) run(ctx context.Context, signer cmttypes.PrivValidator) error {
 	}
 	if sw, ok := n.node.Switch().(*p2p.Switch); ok {
 		n.addr = p2p.IDAddressString(sw.NetAddress().ID, sw.NetAddress().DialString())
+	}
+	return nil
+}
+
+// assemble makes the engine, which first replays what the state lacks. It panics where the
+// stores contradict each other.
+func (n *Chain) assemble(ctx context.Context, e *cmtconfig.Config, signer cmttypes.PrivValidator, options []cmtnode.Option) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the data in %s contradicts itself: %v; keep the keys, move the rest away, and start again from the network", ErrHalted, n.c.Dir, p)
+		}
+	}()
+	n.node, err = cmtnode.NewNodeWithContext(ctx, e, signer,
+		&p2p.NodeKey{PrivKey: cmted.PrivKey(n.c.NodeKey)}, clients{n.app},
+		func() (*cmttypes.GenesisDoc, error) { return comet.GenesisDoc(n.c.Genesis) },
+		func(d *cmtconfig.DBContext) (dbm.DB, error) { return n.comet(d.ID), nil },
+		noMetrics, newEngineLog(n.log, n.onFault), options...)
+	if err != nil {
+		return fmt.Errorf("chain: %w", err)
 	}
 	return nil
 }
@@ -257,11 +271,13 @@ func (n *Chain) stop() error {
 		n.node.Wait()
 	}
 	close(n.done)
-	n.app.snaps.stop()
 	return errors.Join(err, n.closeStore())
 }
 
 func (n *Chain) closeStore() error {
+	if n.app != nil {
+		n.app.snaps.stop()
+	}
 	n.gate.close()
 	if n.db == nil {
 		return nil

@@ -39,13 +39,13 @@ type Config struct {
 	MempoolTxs   int   // transactions that wait; default 5000
 	MempoolBytes int64 // together; default 16 MiB
 
-	SnapshotEvery uint64 // heights between snapshots for others; 0 = none
+	SnapshotEvery uint64 // heights between snapshots for others; 0 = none. Whoever loads one needs it kept for minutes
 	KeepSnapshots int    // default 2
 	KeepVersions  uint64 // heights of which the state is kept, for proofs; default 1000
 	KeepBlocks    uint64 // blocks that are kept; 0 = all. Blocks that evidence may need are kept anyway
 
 	Bootstrap     Headers       // nil = replay all blocks
-	DiscoveryTime time.Duration // to look for snapshots; default 15 s
+	DiscoveryTime time.Duration // to look for snapshots; default 15 s, at least 5 s
 
 	Unsynced   bool // do not wait for the disk at each block: a power cut may cost the last ones, a crash of the program does not
 	CacheMiB   int  // of the store; default 32
@@ -110,6 +110,8 @@ func (c Config) validate() error {
 		return bad("a pool of %d transactions and %d bytes; choose 1 to 1000000 and 1 MiB to 1 GiB", c.MempoolTxs, c.MempoolBytes)
 	case c.KeepVersions < minVersions:
 		return bad("%d versions of the state are kept; keep %d or more, light clients ask for recent ones", c.KeepVersions, minVersions)
+	case c.Bootstrap != nil && c.DiscoveryTime < minDiscovery:
+		return bad("%s to look for snapshots; choose %s or more", c.DiscoveryTime, minDiscovery)
 	case c.SnapshotEvery > 0 && c.KeepSnapshots < 1:
 		return bad("no snapshot is kept; keep 1 or more, or make none")
 	}
@@ -128,3 +130,6 @@ func (c Config) validate() error {
 
 // minVersions is the least number of states that are kept.
 const minVersions = 10
+
+// minDiscovery is the shortest time in which the engine looks for snapshots.
+const minDiscovery = 5 * time.Second

@@ -287,3 +287,19 @@ func rootAt(t testing.TB, n *Chain, h uint64) string {
 	}
 	return b.Header.AppHash.String()
 }
+
+// awaitPoll waits for what nobody announces.
+func awaitPoll(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !cond() {
+		select {
+		case <-look.C:
+		case <-end.C:
+			t.Fatalf("%s: not within %s", what, patience)
+		}
+	}
+}

@@ -42,13 +42,16 @@ func (l *engineLog) Error(msg string, kv ...any) {
 }
 
 // levelOf lowers errors that are the peer's fault or ordinary weather: a closed connection
-// is no error of this node.
+// is no error of this node, nor is what the engine complains of while it stops.
 func levelOf(msg string) slog.Level {
+	if strings.HasPrefix(msg, "Not stopping ") || strings.HasPrefix(msg, "Error stopping ") {
+		return slog.LevelDebug
+	}
 	switch msg {
 	case "Connection failed @ recvRoutine (reading byte)", "Stopping peer for error",
 		"Error dialing peer", "failed to process message", "Error on broadcastTxRoutine",
 		"Connection failed @ sendRoutine", "Failed to reconnect to peer. Beginning exponential backoff",
-		"Error attempting to reconnect to peer":
+		"Error attempting to reconnect to peer", "Stopped accept routine, as transport is closed":
 		return slog.LevelDebug
 	}
 	return slog.LevelError
