@@ -5,15 +5,19 @@ import "github.com/framemesh/framemesh/ledger/amount"
 // BonusUptimeBps is the uptime of a quarter, in bps, that the checkers' bonus asks for.
 const BonusUptimeBps = 9_500
 
+// bonusUnit, in base units, keeps BonusWeight below MaxWeight even for a checker that earns
+// all of a quarter, 2.6·10^16.
+const bonusUnit = 100_000
+
 // BonusWeight is a checker's weight in the bonus of a quarter: what it earned from
-// checker_base in it, when it was up for at least 95 % and never suspended, else 0. The
-// bonus pool is the quarter's emission and all penalties collected in it; Payout divides
-// it.
+// checker_base in it, ⌊base/10^5⌋ and at most MaxWeight, when it was up for at least 95 % and
+// never suspended, else 0. The bonus pool is the quarter's emission and all penalties
+// collected in it; Payout divides it.
 func BonusWeight(base, uptimeBps, bans uint64) uint64 {
 	if uptimeBps < BonusUptimeBps || bans > 0 {
 		return 0
 	}
-	return base
+	return min(base/bonusUnit, MaxWeight)
 }
 
 // A checker that is wrong WrongLimit times within WrongWindow epochs gets no tasks for

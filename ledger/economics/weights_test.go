@@ -139,7 +139,8 @@ func TestSumSaturates(t *testing.T) {
 
 func TestCheckers(t *testing.T) {
 	for _, c := range []struct{ base, uptime, bans, want uint64 }{
-		{7, 9_500, 0, 7}, {7, 9_499, 0, 0}, {7, 10_000, 1, 0},
+		{700_000, 9_500, 0, 7}, {799_999, 10_000, 0, 7}, {700_000, 9_499, 0, 0}, {700_000, 10_000, 1, 0},
+		{base / 16, 10_000, 0, 262_500_000_000}, {1<<64 - 1, 10_000, 0, economics.MaxWeight},
 	} {
 		if got := economics.BonusWeight(c.base, c.uptime, c.bans); got != c.want {
 			t.Errorf("%+v: %d", c, got)
