@@ -24,7 +24,7 @@ const (
 	MaxEvidenceBytes = 64 << 10 // of them
 	AppVersion       = 1        // of the state machine, in every header
 
-	minPeriod = time.Minute                // for networks with epochs of a second
+	minPeriod = 36 * time.Hour             // for test networks with epochs of seconds: their light clients trust for a day
 	maxPeriod = 100 * 365 * 24 * time.Hour // keeps the products below in range
 )
 
@@ -79,7 +79,8 @@ func ConsensusParams(p economics.Params) *types.ConsensusParams {
 	return c
 }
 
-// UnbondingTime is how long stake stays slashable after it was unbonded, at least a minute.
+// UnbondingTime is for how long evidence counts: while stake stays slashable after it was
+// unbonded, and at least 36 hours.
 func UnbondingTime(p economics.Params) time.Duration {
 	seconds := min(p.UnbondEpochs, uint64(maxPeriod/time.Second)) * min(p.EpochSeconds, 86_400)
 	return max(time.Duration(min(seconds, uint64(maxPeriod/time.Second)))*time.Second, minPeriod)
