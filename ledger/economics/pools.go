@@ -16,7 +16,7 @@ const (
 	PoolAirdrop
 	PoolReserve   // remainders, and emission that nobody earned; leaves only by vote
 	PoolGrants    // the grants' part of the take
-	PoolIndexers  // the indexers' part of fees and of the take, until it is paid
+	PoolIndexers  // the indexers' part of the take until it is paid, and of fees
 	PoolPenalties // the checkers' part of slashes, until the end of the quarter
 	poolCount
 )
