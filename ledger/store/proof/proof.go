@@ -50,6 +50,9 @@ func Verify(root, key, value, proof []byte) (err error) {
 	if err := p.Unmarshal(proof); err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
+	if one, err := p.Marshal(); err != nil || !bytes.Equal(one, proof) {
+		return fmt.Errorf("%w: not in its one encoding", ErrProof)
+	}
 	// Batches and compressed batches can prove nothing more: they are refused unread.
 	switch part := p.Proof.(type) {
 	case *ics23.CommitmentProof_Exist:
@@ -66,8 +69,8 @@ func Verify(root, key, value, proof []byte) (err error) {
 		if value != nil {
 			return fmt.Errorf("%w: the key is said to have a value and proven to be absent", ErrProof)
 		}
-		if part.Nonexist == nil {
-			return fmt.Errorf("%w: it is empty", ErrProof)
+		if part.Nonexist == nil || !bytes.Equal(part.Nonexist.Key, key) {
+			return fmt.Errorf("%w: it is for another key", ErrProof)
 		}
 		if err := part.Nonexist.Verify(ics23.IavlSpec, root, key); err != nil {
 			return fmt.Errorf("%w: %w", ErrProof, err)
