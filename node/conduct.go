@@ -18,7 +18,7 @@ const (
 	conductMax      = 4096 // peers remembered
 )
 
-var conductCost = map[string]float64{"malformed": 10, "oversize": 10, "truncated": 5, "slow": 3, "flood": 5}
+var conductCost = map[string]float64{"malformed": 10, "oversize": 10, "truncated": 5, "slow": 3, "flood": 5, "ledger": 40}
 
 // conduct remembers how peers behaved in stream RPCs: a score that only falls by
 // misbehaviour and halves towards zero every ten minutes.

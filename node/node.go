@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,9 @@ import (
 	"github.com/framemesh/framemesh/actors/indexer"
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/ledger/chain"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/light"
 	"github.com/framemesh/framemesh/node/gateway"
 	"github.com/framemesh/framemesh/p2p"
 	"github.com/framemesh/framemesh/p2p/gossip"
@@ -38,6 +42,9 @@ type Options struct {
 	// InsistHTTP says that the operator named the gateway's port: when it is taken,
 	// starting fails instead of taking the next.
 	InsistHTTP bool
+	// Faucet gives each player money to play with, from this account; nil gives none. It
+	// is for demos and test networks.
+	Faucet ed25519.PrivateKey
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -63,7 +70,10 @@ type Node struct {
 	indexer   *indexer.Indexer
 	gateway   *gatewayactor.Gateway
 	http      *gateway.Server
-	debug     string // address of the debug server
+	genesis   *genesis.Doc  // nil without a ledger, as the two below
+	light     *light.Client // of nodes that keep no chain
+	chain     *chain.Chain  // of full nodes and validators
+	debug     string        // address of the debug server
 	fatal     chan error
 }
 
@@ -115,6 +125,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"gossip", nil, n.startGossip},
 		{"stream RPC", nil, n.startRPC},
 		{"actors", nil, n.startActors},
+		{"ledger", nil, n.startLedger},
 		{"status", nil, n.startStatus},
 		{"indexer", []Role{RoleIndexer}, n.startIndexer},
 		{"container", []Role{RoleContainer}, n.startContainer},

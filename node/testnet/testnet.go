@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,8 +40,10 @@ type Options struct {
 	InsistListen bool
 	Slots        int // per container; 0 = what the machine holds, shared among the containers
 	Encoder      string
-	Edit         func(name string, c *node.Config) // last word on a node's configuration; may be nil
-	Log          *slog.Logger
+	// Money gives the network a ledger; nil leaves play free.
+	Money *Money
+	Edit  func(name string, c *node.Config) // last word on a node's configuration; may be nil
+	Log   *slog.Logger
 	// Progress is told in words what is happening; may be nil.
 	Progress func(string)
 }
@@ -53,6 +57,7 @@ type Peer struct {
 // Net is a running network.
 type Net struct {
 	o     Options
+	purse *purse // nil without a ledger
 	mu    sync.Mutex
 	peers []*Peer
 }
@@ -75,6 +80,12 @@ func Start(ctx context.Context, o Options) (*Net, error) {
 		return nil, errors.New("testnet: a network needs at least one indexer (--indexers) and one gateway")
 	}
 	n := &Net{o: o}
+	if o.Money != nil {
+		var err error
+		if n.purse, err = newPurse(o, n.roles()); err != nil {
+			return nil, err
+		}
+	}
 	if err := n.up(ctx); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
@@ -90,22 +101,17 @@ func (n *Net) up(ctx context.Context) error {
 		return err
 	}
 	boot := first.Addrs()
+	if err := n.startValidators(ctx, boot); err != nil {
+		return err
+	}
 	g, gctx := errgroup.WithContext(ctx)
-	start := func(name string, r node.Role) {
-		g.Go(func() error { _, err := n.add(gctx, name, r, boot); return err })
-	}
 	n.o.Progress("starting the other peers")
-	for i := 2; i <= n.o.Indexers; i++ {
-		start(fmt.Sprintf("indexer-%d", i), node.RoleIndexer)
-	}
-	for i := 1; i <= n.o.Containers; i++ {
-		start(fmt.Sprintf("container-%d", i), node.RoleContainer)
-	}
-	for i := 1; i <= n.o.Checkers; i++ {
-		start(fmt.Sprintf("checker-%d", i), node.RoleChecker)
-	}
-	for i := 1; i <= n.o.Gateways; i++ {
-		start(fmt.Sprintf("gateway-%d", i), node.RoleGateway)
+	roles := n.roles()
+	for _, name := range sortedNames(roles) {
+		if n.Find(name) != nil {
+			continue
+		}
+		g.Go(func() error { _, err := n.add(gctx, name, roles[name], boot); return err })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -113,6 +119,22 @@ func (n *Net) up(ctx context.Context) error {
 	n.o.Progress("waiting until the peers have found each other")
 	return n.ready(ctx)
 }
+
+// roles names every node that the options ask for.
+func (n *Net) roles() map[string]node.Role {
+	out := map[string]node.Role{}
+	for _, k := range []struct {
+		role  node.Role
+		count int
+	}{{node.RoleIndexer, n.o.Indexers}, {node.RoleContainer, n.o.Containers}, {node.RoleChecker, n.o.Checkers}, {node.RoleGateway, n.o.Gateways}} {
+		for i := 1; i <= k.count; i++ {
+			out[fmt.Sprintf("%s-%d", k.role, i)] = k.role
+		}
+	}
+	return out
+}
+
+func sortedNames(m map[string]node.Role) []string { return slices.Sorted(maps.Keys(m)) }
 
 // add starts one more node and joins it by the given addresses.
 func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) (*Peer, error) {
@@ -125,10 +147,18 @@ func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) 
 		c.Gateway.Listen = n.o.Listen
 	}
 	c.Container.Slots, c.Container.Encoder = n.o.Slots, n.o.Encoder
+	o := node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && name == "gateway-1"}
+	if n.purse != nil {
+		n.purse.edit(name, &c)
+		c.Ledger.Peers = n.validatorAddresses()
+		if r == node.RoleGateway {
+			o.Faucet = n.purse.accounts["faucet"]
+		}
+	}
 	if n.o.Edit != nil {
 		n.o.Edit(name, &c)
 	}
-	nd, err := node.New(c, node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && name == "gateway-1"})
+	nd, err := node.New(c, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

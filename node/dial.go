@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/light"
+	"github.com/framemesh/framemesh/p2p"
+	"github.com/framemesh/framemesh/p2p/rpc"
+)
+
+// ErrNoLedger: the configuration names no genesis file.
+var ErrNoLedger = errors.New("node: this network has no ledger here; set ledger.genesis in the configuration to the network's genesis file")
+
+// LedgerDial is a light client of its own, for a command that looks at the ledger and goes
+// again. Nobody who answers it is believed: everything is verified from the genesis file.
+type LedgerDial struct {
+	*light.Client
+	Genesis *genesis.Doc
+	node    *p2p.Node
+}
+
+// DialLedger joins the network of a configuration under a key made for the occasion and
+// waits until the ledger's head is verified, or ctx ends. peers are addresses beside those
+// of the configuration; the node that runs with this configuration on this machine is
+// asked as well.
+func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger) (*LedgerDial, error) {
+	doc, err := c.genesis()
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return nil, ErrNoLedger
+	}
+	trust, err := c.Ledger.root()
+	if err != nil {
+		return nil, err
+	}
+	boot, err := parseBootstrap(append(append([]string(nil), peers...), c.P2P.Bootstrap...))
+	if err != nil {
+		return nil, err
+	}
+	boot = append(boot, c.ownNode()...)
+	if len(boot) == 0 {
+		return nil, fmt.Errorf("%w: no peer to ask; start the node with `framemesh run`, set p2p.bootstrap, or name one with --peer", ErrConfig)
+	}
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	n, err := p2p.New(ctx, p2p.Config{Network: c.Network, Key: key, Profile: p2p.Profile(c.P2P.Profile),
+		Bootstrap: boot, Agent: "framemesh/" + Version + " cli", Log: log})
+	if err != nil {
+		return nil, err
+	}
+	client, err := light.New(light.Config{Genesis: doc, Trust: trust, Poll: 250 * time.Millisecond, Log: log,
+		Transport: ledgerWire{n.Host(), rpc.NewClient(n.Host(), c.Network), c.Network}})
+	if err == nil {
+		err = client.Start(ctx)
+	}
+	d := &LedgerDial{Client: client, Genesis: doc, node: n}
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	if err := client.Wait(ctx, 1); err != nil {
+		return nil, errors.Join(fmt.Errorf("node: the ledger of %s was not reached: %w; is a node of the network running, and are p2p.bootstrap and ledger.genesis those of the network?", c.Network, err), d.Close())
+	}
+	return d, nil
+}
+
+// Close leaves the network.
+func (d *LedgerDial) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+	defer cancel()
+	return errors.Join(d.Stop(ctx), d.node.Close())
+}
+
+// ownNode is the node that runs with this configuration on this machine, when it has been
+// started once and its port is known.
+func (c *Config) ownNode() []peer.AddrInfo {
+	dir, err := c.Dir()
+	if err != nil {
+		return nil
+	}
+	path := filepath.Join(dir, "node.key")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || c.P2P.Port == 0 {
+		return nil
+	}
+	k, err := p2p.LoadOrCreateKey(path)
+	if err != nil {
+		return nil
+	}
+	id, err := peer.IDFromPrivateKey(k)
+	if err != nil {
+		return nil
+	}
+	own, err := parseBootstrap([]string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", c.P2P.Port, id)})
+	if err != nil {
+		return nil
+	}
+	return own
+}

@@ -1,0 +1,130 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/framemesh/framemesh/ledger/chain"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/light"
+	"github.com/framemesh/framemesh/p2p/rpc"
+)
+
+// LedgerDir is where a node with that data directory keeps its part of the ledger.
+func LedgerDir(dataDir string) string { return filepath.Join(dataDir, "ledger") }
+
+// genesis reads the network's genesis file; nil when there is no ledger.
+func (c *Config) genesis() (*genesis.Doc, error) {
+	if c.Ledger.Genesis == "" {
+		return nil, nil
+	}
+	doc, err := genesis.Load(c.Ledger.Genesis)
+	if err != nil {
+		return nil, fmt.Errorf("%w: ledger.genesis: %w", ErrConfig, err)
+	}
+	if doc.ChainID != c.Network {
+		return nil, fmt.Errorf("%w: ledger.genesis is of the network %q, this node joins %q; get the file of this network, or set network to that one", ErrConfig, doc.ChainID, c.Network)
+	}
+	return doc, nil
+}
+
+// root is the header that the operator trusts; nil = the genesis.
+func (c *LedgerConfig) root() (*light.Root, error) {
+	if c.TrustHeight == 0 {
+		return nil, nil
+	}
+	b, err := hex.DecodeString(c.TrustHash)
+	if err != nil || len(b) != 32 {
+		return nil, fmt.Errorf("%w: ledger.trust_hash: use 64 hex digits", ErrConfig)
+	}
+	return &light.Root{Height: c.TrustHeight, Hash: [32]byte(b)}, nil
+}
+
+// startLedger follows the ledger as a light client, or keeps its chain.
+func (n *Node) startLedger(ctx context.Context) (func(context.Context) error, error) {
+	doc, err := n.cfg.genesis()
+	if err != nil || doc == nil {
+		return nil, err
+	}
+	n.genesis = doc
+	trust, err := n.cfg.Ledger.root()
+	if err != nil {
+		return nil, err
+	}
+	lc := light.Config{Genesis: doc, Trust: trust, Dir: LedgerDir(n.dir), Now: n.o.Now, Log: n.log,
+		Transport: ledgerWire{n.p2p.Host(), n.client, n.cfg.Network}, Fault: n.ledgerFault,
+		Poll: max(time.Second, time.Duration(n.cfg.Ledger.BlockMS)*time.Millisecond)}
+	var stop func(context.Context) error
+	if n.cfg.Ledger.Mode == LedgerLight {
+		lc.Registerer = n.reg
+		stop, err = n.followLedger(ctx, lc)
+	} else {
+		stop, err = n.keepLedger(ctx, lc)
+	}
+	return stop, err
+}
+
+// followLedger runs a light client.
+func (n *Node) followLedger(ctx context.Context, c light.Config) (func(context.Context) error, error) {
+	client, err := light.New(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Start(ctx); err != nil {
+		return nil, err
+	}
+	n.light = client
+	n.serveLedger(light.NewRelay(client))
+	return client.Stop, nil
+}
+
+// keepLedger runs a full node or a validator.
+func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Context) error, error) {
+	raw, err := n.key.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("node: node key: %w", err)
+	}
+	l := n.cfg.Ledger
+	c := chain.Config{Dir: LedgerDir(n.dir), Genesis: n.genesis, Mode: chain.Full, Listen: l.Listen, Peers: l.Peers,
+		NodeKey: ed25519.PrivateKey(raw), BlockInterval: time.Duration(l.BlockMS) * time.Millisecond, MempoolTxs: l.PoolTxs,
+		SnapshotEvery: uint64(l.Snapshots), KeepVersions: uint64(l.KeepStates), Log: n.log, Registerer: n.reg, Now: n.o.Now}
+	if l.Mode == LedgerValidator {
+		c.Mode = chain.Validator
+	}
+	n.chain, err = chain.Start(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	n.serveLedger(n.chain.Server())
+	return n.chain.Stop, nil
+}
+
+// serveLedger answers light clients from b.
+func (n *Node) serveLedger(b light.Backend) {
+	s := light.NewServer(b)
+	rpc.Handle(n.server, ledgerRPC, ledgerLimits, func(ctx context.Context, from peer.ID, req *light.Request) (*light.Response, error) {
+		return s.Handle(ctx, from.String(), req)
+	})
+}
+
+// ledgerFault drops a peer that sent something provably wrong.
+func (n *Node) ledgerFault(p string, _ error) {
+	if id, err := peer.Decode(p); err == nil {
+		n.conduct.misbehaved(id, "ledger")
+	}
+}
+
+// LedgerAddress is where other validators and full nodes reach this one, as id@host:port;
+// "" when it listens nowhere.
+func (n *Node) LedgerAddress() string {
+	if n.chain == nil || n.cfg.Ledger.Listen == "" {
+		return ""
+	}
+	return n.chain.PeerAddress()
+}

@@ -1,0 +1,243 @@
+package testnet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/chain"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/node"
+	"github.com/framemesh/framemesh/p2p"
+)
+
+// Money gives a network a ledger of its own. The zero value of a field takes the default.
+type Money struct {
+	Validators   int    // checkers that make blocks; 1
+	EpochSeconds uint64 // 5
+	BlockMS      int    // pause between blocks; 500
+	// FRMPerUSD is what the network's oracle says a dollar is worth; 100.
+	FRMPerUSD string
+	// Params changes the parameters before they are frozen in the genesis; may be nil.
+	Params func(*economics.Params)
+}
+
+// What the accounts of a testnet begin with.
+const (
+	operatorFunds = 10_000 * amount.FRM
+	faucetFunds   = 1_000_000 * amount.FRM
+)
+
+func (m Money) withDefaults() Money {
+	if m.Validators == 0 {
+		m.Validators = 1
+	}
+	if m.EpochSeconds == 0 {
+		m.EpochSeconds = 5
+	}
+	if m.BlockMS == 0 {
+		m.BlockMS = 500
+	}
+	if m.FRMPerUSD == "" {
+		m.FRMPerUSD = "100"
+	}
+	return m
+}
+
+// purse is the money side of a testnet: the genesis file and the accounts it names.
+type purse struct {
+	Money
+	path     string // of the genesis file
+	rate     string // path of the oracle's price file
+	doc      *genesis.Doc
+	accounts map[string]ed25519.PrivateKey // by node name, and "faucet"
+}
+
+// newPurse writes the genesis of a network whose nodes are not running yet: their keys are
+// made here, so that the file can name them.
+func newPurse(o Options, names map[string]node.Role) (*purse, error) {
+	p := &purse{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, "genesis.json"),
+		rate: filepath.Join(o.Dir, "frm-per-usd"), accounts: map[string]ed25519.PrivateKey{}}
+	if p.Validators > o.Checkers {
+		return nil, fmt.Errorf("testnet: %d validators, but %d checkers: validators are checkers; use --checkers %d", p.Validators, o.Checkers, p.Validators)
+	}
+	params := p.params()
+	plan := genesis.Plan{Chain: o.Network, Time: time.Now().Truncate(time.Millisecond), Params: &params}
+	for _, name := range sortedNames(names) {
+		n, owner, err := p.node(o, name, names[name], params)
+		if err != nil {
+			return nil, fmt.Errorf("testnet: %s: %w", name, err)
+		}
+		plan.Accounts = append(plan.Accounts, genesis.Account{Address: owner, Amount: uint64(operatorFunds)})
+		if n != nil {
+			plan.Nodes = append(plan.Nodes, *n)
+			if name == "checker-1" {
+				plan.Oracles = []key.Address{key.Address(n.Node)}
+			}
+		}
+	}
+	faucet, err := p.account("faucet")
+	if err != nil {
+		return nil, err
+	}
+	plan.Accounts = append(plan.Accounts, genesis.Account{Address: faucet, Amount: uint64(faucetFunds)})
+	if p.doc, err = genesis.Build(plan); err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
+	}
+	raw, err := p.doc.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(p.rate, []byte(p.FRMPerUSD+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	return p, os.WriteFile(p.path, raw, 0o600)
+}
+
+// params are the main network's, in time that passes fast and with one oracle.
+func (p *purse) params() economics.Params {
+	e := economics.DefaultParams()
+	e.EpochSeconds = p.EpochSeconds
+	e.OracleMin = 1
+	e.HostVestEpochs, e.VestLotEpochs = 12, 1
+	e.RewardVest2Epochs, e.RewardVest3Epochs = 12, 24
+	e.UnbondEpochs = 24
+	e.ParamDelayEpochs, e.ParamWindowEpochs = 4, 24
+	e.AppealEpochs = 4
+	e.ChallengeEpochs = 2
+	e.SessionExpiryEpochs = 96
+	if p.Params != nil {
+		p.Params(&e)
+	}
+	return e
+}
+
+// account makes a key under a name.
+func (p *purse) account(name string) (key.Address, error) {
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return key.Address{}, err
+	}
+	p.accounts[name] = priv
+	return key.Address(pub), nil
+}
+
+// node describes one node for the genesis; nil for roles that the ledger does not know.
+func (p *purse) node(o Options, name string, r node.Role, e economics.Params) (*genesis.Node, key.Address, error) {
+	owner, err := p.account(name)
+	if err != nil {
+		return nil, owner, err
+	}
+	dir := filepath.Join(o.Dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, owner, err
+	}
+	k, err := p2p.LoadOrCreateKey(filepath.Join(dir, "node.key"))
+	if err != nil {
+		return nil, owner, err
+	}
+	pub, err := k.GetPublic().Raw()
+	if err != nil {
+		return nil, owner, err
+	}
+	n := &genesis.Node{Node: key.Node(pub), Owner: owner, Region: "local", Delegate: true}
+	switch r {
+	case node.RoleContainer:
+		n.Roles, n.Price, n.Stake = genesis.Roles(economics.RoleContainer), node.DefaultConfig().Container.Price, e.ContainerStake
+	case node.RoleIndexer:
+		n.Roles, n.Stake = genesis.Roles(economics.RoleIndexer), e.IndexerStake
+	case node.RoleChecker:
+		n.Roles, n.Stake = genesis.Roles(economics.RoleChecker), e.CheckerStake
+		if p.validates(name) {
+			n.Stake = e.ValidatorMinStake
+			ck, err := chain.ConsensusKey(node.LedgerDir(dir))
+			if err != nil {
+				return nil, owner, err
+			}
+			vk, err := chain.VRFKey(node.LedgerDir(dir))
+			if err != nil {
+				return nil, owner, err
+			}
+			n.ConsensusKey, n.VRFKey = genesis.Key(ck), genesis.Key(vk)
+		}
+	default:
+		return nil, owner, nil
+	}
+	return n, owner, nil
+}
+
+// validates says whether the node of that name makes blocks: checker-1 to checker-V.
+func (p *purse) validates(name string) bool {
+	for i := 1; i <= p.Validators; i++ {
+		if name == fmt.Sprintf("checker-%d", i) {
+			return true
+		}
+	}
+	return false
+}
+
+// edit points a node's configuration at the ledger.
+func (p *purse) edit(name string, c *node.Config) {
+	c.Ledger.Genesis, c.Ledger.BlockMS = p.path, p.BlockMS
+	c.Ledger.Mode = node.LedgerLight
+	if p.validates(name) {
+		c.Ledger.Mode = node.LedgerValidator
+	}
+	if name == "checker-1" {
+		c.Ledger.OracleFile = p.rate
+	}
+	if p.Validators > 1 && strings.HasPrefix(name, "checker-") && p.validates(name) {
+		c.Ledger.Listen = "127.0.0.1:0"
+	}
+}
+
+// startValidators starts the nodes that make blocks, one after the other, so that each
+// knows where those before it listen.
+func (n *Net) startValidators(ctx context.Context, boot []string) error {
+	if n.purse == nil {
+		return nil
+	}
+	n.o.Progress("starting the ledger")
+	for i := 1; i <= n.purse.Validators; i++ {
+		if _, err := n.add(ctx, fmt.Sprintf("checker-%d", i), node.RoleChecker, boot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validatorAddresses lists where the running validators listen for each other.
+func (n *Net) validatorAddresses() []string {
+	var out []string
+	for _, p := range n.Peers() {
+		if a := p.LedgerAddress(); a != "" {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Account is the key of an account that the genesis names: a node's owner by the node's
+// name, or "faucet". It is nil without a ledger.
+func (n *Net) Account(name string) ed25519.PrivateKey {
+	if n.purse == nil {
+		return nil
+	}
+	return n.purse.accounts[name]
+}
+
+// Genesis is the network's genesis file; nil without a ledger.
+func (n *Net) Genesis() *genesis.Doc {
+	if n.purse == nil {
+		return nil
+	}
+	return n.purse.doc
+}
