@@ -1,0 +1,181 @@
+package chain
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/rand"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// One of four validators is killed: the others go on, and it catches up. All four are
+// killed: all go on from where they were. Nothing that was committed is lost.
+func TestValidatorsSurviveKills(t *testing.T) {
+	n := newNetwork(t, plan{validators: 4, players: 2})
+	all := n.procs(50 * time.Millisecond)
+	for _, p := range all {
+		p.start()
+	}
+	for _, p := range all {
+		p.awaitHeight(2)
+	}
+	hash, at := commit(t, all[0], transfer(t, n.doc.ChainID, n.players[0], 0, public(n.players[1]), 5))
+
+	all[3].kill()
+	h := all[0].height()
+	for _, p := range all[:3] {
+		p.awaitHeight(h + 5)
+	}
+	second, _ := commit(t, all[1], transfer(t, n.doc.ChainID, n.players[0], 1, public(n.players[1]), 6))
+	all[3].start()
+	h = all[0].height()
+	for _, p := range all {
+		p.awaitHeight(h + 1)
+	}
+	sameBlocks(t, all, h)
+	for _, hash := range []string{hash, second} {
+		if _, err := all[3].ask("tx %s", hash); err != nil {
+			t.Errorf("the one that came back does not know %s: %v", hash, err)
+		}
+	}
+
+	var had uint64
+	for _, p := range all {
+		had = max(had, p.height())
+	}
+	before := all[0].header(at)
+	for _, p := range all {
+		p.strike()
+	}
+	for _, p := range all {
+		p.kill()
+	}
+	for _, p := range all {
+		p.start()
+	}
+	for _, p := range all {
+		p.awaitHeight(had + 3)
+	}
+	sameBlocks(t, all, had+2)
+	if after := all[0].header(at); after != before {
+		t.Errorf("block %d was %s and is %s", at, before, after)
+	}
+}
+
+// commit submits a transaction and waits until the next header proves it: from here on it
+// must never be lost.
+func commit(t testing.TB, p *proc, raw []byte) (hash string, height uint64) {
+	t.Helper()
+	a, err := p.ask("submit %s", hex.EncodeToString(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitPoll(t, "transaction "+a.Hash, func() bool {
+		found, err := p.ask("tx %s", a.Hash)
+		height = found.Height
+		return err == nil
+	})
+	return a.Hash, height
+}
+
+// A validator is killed at random instants, over and over, under load. Whatever it had
+// acknowledged is there after each start, in the block where it was, and no block changes.
+// FRAMEMESH_KILLS sets how often.
+func TestKillsAtRandomInstantsLoseNothing(t *testing.T) {
+	kills := 20
+	if s := os.Getenv("FRAMEMESH_KILLS"); s != "" {
+		var err error
+		if kills, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if testing.Short() {
+		kills = 3
+	}
+	n := newNetwork(t, plan{validators: 1, players: 2})
+	p := n.procs(10 * time.Millisecond)[0]
+	random := rand.New(rand.NewSource(1))
+	acked := map[string]uint64{}   // transaction to height
+	headers := map[uint64]string{} // block to hash
+	nonce := uint64(0)
+	for kill := range kills {
+		p.start()
+		p.awaitHeight(1)
+		check := func() {
+			for hash, at := range acked {
+				found, err := p.ask("tx %s", hash)
+				if err != nil || found.Height != at {
+					t.Fatalf("after kill %d: transaction %s of block %d: at %d, %v", kill, hash, at, found.Height, err)
+				}
+			}
+			for h, want := range headers {
+				if got := p.header(h); got != want {
+					t.Fatalf("after kill %d: block %d was %s and is %s", kill, h, want, got)
+				}
+			}
+		}
+		check()
+		nonce = uint64(len(acked)) // the one under way at the kill may be in or not
+		struck := time.AfterFunc(time.Duration(random.Intn(500))*time.Millisecond, p.strike)
+		for {
+			a, err := p.ask("submit %s", hex.EncodeToString(transfer(t, n.doc.ChainID, n.players[0], nonce, public(n.players[1]), 1)))
+			if err == errGone {
+				break
+			}
+			found := answer{}
+			if err == nil {
+				for found, err = p.ask("tx %s", a.Hash); err != nil && err != errGone; {
+					found, err = p.ask("tx %s", a.Hash)
+				}
+			}
+			if err == errGone {
+				break
+			}
+			if err == nil {
+				acked[a.Hash] = found.Height
+				if hdr, err := p.ask("header %d", found.Height); err == nil {
+					headers[found.Height] = hdr.Hash
+				}
+			}
+			nonce++ // taken, or refused because it was in before the kill
+		}
+		struck.Stop()
+		p.kill()
+	}
+	t.Logf("%d kills, %d acknowledged transactions in %d blocks", kills, len(acked), len(headers))
+	if len(acked) == 0 {
+		t.Error("nothing was ever acknowledged: the test shows nothing")
+	}
+}
+
+// A crash at each of the steps by which a block becomes final, one after the other: the
+// next start goes on.
+func TestCrashAtEachStepOfACommit(t *testing.T) {
+	steps := 20 // a block passes ten of them
+	if testing.Short() {
+		steps = 5
+	}
+	n := newNetwork(t, plan{validators: 1, players: 2})
+	p := n.procs(10 * time.Millisecond)[0]
+	last := uint64(0)
+	for step := range steps {
+		p.env = []string{fmt.Sprintf("FAIL_TEST_INDEX=%d", step)}
+		p.start()
+		awaitPoll(t, fmt.Sprintf("crash at step %d", step), func() bool {
+			a, err := p.ask("head")
+			if err == nil {
+				last = max(last, a.Height)
+			}
+			return err == errGone
+		})
+		p.kill()
+	}
+	p.env = nil
+	p.start()
+	if h := p.height(); h < last {
+		t.Fatalf("was at %d, is at %d", last, h)
+	}
+	p.awaitHeight(last + 3)
+}
