@@ -174,6 +174,8 @@ type mesh struct {
 	adAt  []time.Time
 	notes []string
 	told  []control.Message // to owners' pages
+	// handlers are the sessions' ears, in the order they were opened.
+	handlers []stream.Handler
 }
 
 func (m *mesh) tell(msg control.Message) {
@@ -302,6 +304,9 @@ func newMesh(t testing.TB, slots int, change func(*Options)) *mesh {
 	m.apps.add(snake)
 	o := Options{System: sys, Key: key, Network: network, Region: "eu", Apps: m.apps, Device: m.dev, Publish: m.publish, Verify: verifyPlain,
 		Stream: func(_ string, h stream.Handler, i stream.SessionInfo) (session.Stream, error) {
+			m.mu.Lock()
+			m.handlers = append(m.handlers, h)
+			m.mu.Unlock()
 			return &fakeStream{h: h, info: i, m: m}, nil
 		},
 		Score: 1500, Encoders: []string{"fake"}, Price: 20_000}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"math"
@@ -13,6 +14,8 @@ func TestContainerMessagesRoundTrip(t *testing.T) {
 	for _, m := range []Message{
 		Welcome{V: 1, Session: "ab", Role: "owner", Seat: -1, App: "Snake „x“", Width: 640, Height: 360, FPS: 60, Encoder: "openh264", Container: "12D3"},
 		Pong{7}, Stats{Tick: 1 << 40, FPS: 59.9, Kbps: 3300, Acked: 9, ShiftMS: -1.5, Viewers: 2}, Ack{1, 2},
+		Escrow{State: EscrowLocked, Total: "18446744073709551615", Seconds: 3600}, Escrow{State: EscrowRefused, Text: "No money.", Total: "0"},
+		Pay{State: PayOK, Served: 3, Covered: 4, Paid: "80000", Seq: 4},
 		Notice{NoticePaused, "Paused."}, Chat{"player 2", "hi"}, Bye{ByeIdle, "Nobody played."},
 	} {
 		b, err := Encode(m)
@@ -27,21 +30,58 @@ func TestContainerMessagesRoundTrip(t *testing.T) {
 }
 
 func TestPageMessages(t *testing.T) {
-	key := strings.Repeat("0f", 32)
+	key, sig := strings.Repeat("0f", 32), strings.Repeat("ab", 64)
 	for in, want := range map[string]Message{
 		`{"t":"hello","v":1,"key":""}`:                       Hello{V: 1},
 		`{"t":"hello","v":1,"key":"` + key + `","new":true}`: Hello{1, key},
 		`{"t":"ping","n":12}`:                                Ping{12},
 		`{"n":12,"t":"ping"}`:                                Ping{12},
 		`{"t":"stats","fps":60,"lost":0,"rtt_ms":1.5,"jb_ms":2,"decode_ms":0.6,"kbps":3300}`: PageStats{FPS: 60, RTTMS: 1.5, JBMS: 2, DecodeMS: 0.6, Kbps: 3300},
-		`{"t":"chat","text":"hi"}`: Chat{Text: "hi"},
-		`{"t":"pause"}`:            Pause{},
-		`{"t":"resume"}`:           Resume{},
+		`{"t":"chat","text":"hi"}`:  Chat{Text: "hi"},
+		`{"t":"open","tx":"AAEC"}`:  Open{"AAEC"},
+		`{"t":"topup","tx":"AAE="}`: TopUp{"AAE="},
+		`{"t":"voucher","seq":7,"seconds":8,"paid":"160000","sig":"` + sig + `"}`: Voucher{7, 8, "160000", sig},
+		`{"t":"pause"}`:  Pause{},
+		`{"t":"resume"}`: Resume{},
 	} {
 		got, err := FromPage([]byte(in))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s gave %#v, %v; want %#v", in, got, err, want)
 		}
+	}
+}
+
+func TestMoneyMessagesRefused(t *testing.T) {
+	sig := strings.Repeat("ab", 64)
+	voucher := func(seq, seconds, paid, sig string) string {
+		return `{"t":"voucher","seq":` + seq + `,"seconds":` + seconds + `,"paid":` + paid + `,"sig":"` + sig + `"}`
+	}
+	if _, err := FromPage([]byte(voucher("1", "4294967295", `"18446744073709551615"`, sig))); err != nil {
+		t.Errorf("the largest voucher: %v", err)
+	}
+	big := base64.StdEncoding.EncodeToString(make([]byte, MaxTx+1))
+	for in, want := range map[string]error{
+		`{"t":"open"}`: ErrValue, `{"t":"open","tx":""}`: ErrValue, `{"t":"open","tx":"AA"}`: ErrValue, `{"t":"topup","tx":"A\nAEC"}`: ErrValue,
+		`{"t":"open","tx":"AB=="}`: ErrValue, `{"t":"open","tx":"` + big + `"}`: ErrSize, `{"t":"topup","tx":7}`: ErrValue,
+		voucher("0", "1", `"1"`, sig): ErrValue, voucher("9007199254740993", "1", `"1"`, sig): ErrValue, voucher("-1", "1", `"1"`, sig): ErrValue,
+		voucher("1", "4294967296", `"1"`, sig): ErrValue, voucher("1", "1.5", `"1"`, sig): ErrValue, voucher("1", "1", `1`, sig): ErrValue,
+		voucher("1", "1", `"01"`, sig): ErrValue, voucher("1", "1", `"+1"`, sig): ErrValue, voucher("1", "1", `"18446744073709551616"`, sig): ErrValue,
+		voucher("1", "1", `""`, sig): ErrValue, voucher("1", "1", `"1"`, sig[2:]): ErrValue, voucher("1", "1", `"1"`, sig+"00"): ErrValue,
+		voucher("1", "1", `"1"`, "zz"+sig[2:]): ErrValue, `{"t":"pay","state":"ok"}`: ErrType, `{"t":"escrow"}`: ErrType,
+	} {
+		if m, err := FromPage([]byte(in)); !errors.Is(err, want) {
+			t.Errorf("%.80s gave %#v, %v; want %v", in, m, err, want)
+		}
+	}
+	for _, in := range []string{`{"t":"pay","state":"ok","paid":"-1"}`, `{"t":"pay","state":"ok"}`, `{"t":"escrow","total":"1e3"}`,
+		`{"t":"pay","paid":"0","seq":9007199254740993}`} {
+		if m, err := FromContainer([]byte(in)); !errors.Is(err, ErrValue) {
+			t.Errorf("%s gave %#v, %v", in, m, err)
+		}
+	}
+	raw := []byte{0, 1, 2, 255}
+	if got, err := DecodeTx(EncodeTx(raw)); err != nil || string(got) != string(raw) {
+		t.Errorf("a transaction became %x, %v", got, err)
 	}
 }
 
