@@ -5,8 +5,10 @@
 // source: ledger/tx/tx.proto
 
 // What accounts tell the ledger. A transaction travels as Signed; its body is verified
-// as the bytes that came and is never marshalled again. Amounts are base units (1 FRM =
-// 10^8), keys are raw Ed25519 public keys of 32 bytes. See docs/spec/transactions.md.
+// as the bytes that came and is never marshalled again. There is one encoding of each
+// message: fields in rising order, each once, defaults left out, no unknown field, shortest
+// varints. Amounts are base units (1 FRM = 10^8), keys are raw Ed25519 public keys of 32
+// bytes. See docs/spec/transactions.md.
 
 package tx
 
@@ -91,7 +93,7 @@ type Body struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Nonce        uint64                 `protobuf:"varint,1,opt,name=nonce,proto3" json:"nonce,omitempty"`                                     // the signer's next, from 0
 	ValidUntilMs uint64                 `protobuf:"varint,2,opt,name=valid_until_ms,json=validUntilMs,proto3" json:"valid_until_ms,omitempty"` // block time after which it is void; 0 = no limit
-	Account      []byte                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`                                  // for whom a delegate acts; empty = the signer itself
+	Account      []byte                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`                                  // for whom a delegate acts; empty = the signer itself, never its own key
 	// Types that are valid to be assigned to Op:
 	//
 	//	*Body_Transfer
@@ -453,7 +455,7 @@ type Transfer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	To            []byte                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
 	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	Memo          string                 `protobuf:"bytes,3,opt,name=memo,proto3" json:"memo,omitempty"` // at most 128 bytes of UTF-8
+	Memo          string                 `protobuf:"bytes,3,opt,name=memo,proto3" json:"memo,omitempty"` // at most 128 bytes of UTF-8, no control or invisible characters
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,13 +514,13 @@ func (x *Transfer) GetMemo() string {
 // Register makes or updates a node's entry. The account owns the node.
 type Register struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
-	Node                 []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`    // the node key (libp2p identity)
-	Roles                uint32                 `protobuf:"varint,2,opt,name=roles,proto3" json:"roles,omitempty"` // bits: 1 container, 2 indexer, 4 checker
-	Region               string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
-	PriceMicroUsdPerHour uint64                 `protobuf:"varint,4,opt,name=price_micro_usd_per_hour,json=priceMicroUsdPerHour,proto3" json:"price_micro_usd_per_hour,omitempty"`
-	HardwareClass        uint32                 `protobuf:"varint,5,opt,name=hardware_class,json=hardwareClass,proto3" json:"hardware_class,omitempty"` // 0 edge, 1 enterprise
-	VrfKey               []byte                 `protobuf:"bytes,6,opt,name=vrf_key,json=vrfKey,proto3" json:"vrf_key,omitempty"`                       // 32 bytes, of checkers that validate; else empty
-	ConsensusKey         []byte                 `protobuf:"bytes,7,opt,name=consensus_key,json=consensusKey,proto3" json:"consensus_key,omitempty"`     // 32 bytes Ed25519, of checkers that validate; else empty
+	Node                 []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                                                                    // the node key (libp2p identity)
+	Roles                uint32                 `protobuf:"varint,2,opt,name=roles,proto3" json:"roles,omitempty"`                                                                 // bits: 1 container, 2 indexer, 4 checker
+	Region               string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`                                                                // empty, or 1 to 32 of a-z 0-9 -, no - in front
+	PriceMicroUsdPerHour uint64                 `protobuf:"varint,4,opt,name=price_micro_usd_per_hour,json=priceMicroUsdPerHour,proto3" json:"price_micro_usd_per_hour,omitempty"` // at most 2^40
+	HardwareClass        uint32                 `protobuf:"varint,5,opt,name=hardware_class,json=hardwareClass,proto3" json:"hardware_class,omitempty"`                            // 0 edge, 1 enterprise
+	VrfKey               []byte                 `protobuf:"bytes,6,opt,name=vrf_key,json=vrfKey,proto3" json:"vrf_key,omitempty"`                                                  // 32 bytes, of checkers that validate; else empty
+	ConsensusKey         []byte                 `protobuf:"bytes,7,opt,name=consensus_key,json=consensusKey,proto3" json:"consensus_key,omitempty"`                                // 32 bytes Ed25519, of checkers that validate; else empty
 	// By the node key over domain framemesh/<chain>/node-owner/1 and account ‖ node ‖ vrf_key ‖
 	// consensus_key: nobody registers a node that is not theirs. Empty when the signer of
 	// the transaction is the node key.
@@ -871,14 +873,14 @@ func (x *Unbond) GetAmount() uint64 {
 // OpenSession locks per_second × seconds of the signer's balance for one session.
 type OpenSession struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
-	Container            []byte                 `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"` // node key
-	Session              []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`     // 16 bytes, the container's name of it
-	PriceMicroUsdPerHour uint64                 `protobuf:"varint,3,opt,name=price_micro_usd_per_hour,json=priceMicroUsdPerHour,proto3" json:"price_micro_usd_per_hour,omitempty"`
-	Quotes               [][]byte               `protobuf:"bytes,4,rep,name=quotes,proto3" json:"quotes,omitempty"`                         // signed oracle quotes, at most 9: their median is the rate
-	PerSecond            uint64                 `protobuf:"varint,5,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"` // must be what price and rate give
-	Seconds              uint32                 `protobuf:"varint,6,opt,name=seconds,proto3" json:"seconds,omitempty"`                      // planned
-	Indexer              []byte                 `protobuf:"bytes,7,opt,name=indexer,proto3" json:"indexer,omitempty"`                       // node key whose certificate led here, or empty
-	Certificate          []byte                 `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`               // SHA-256 of that sealed certificate, or empty
+	Container            []byte                 `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`                                                          // node key
+	Session              []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`                                                              // 16 bytes, the container's name of it
+	PriceMicroUsdPerHour uint64                 `protobuf:"varint,3,opt,name=price_micro_usd_per_hour,json=priceMicroUsdPerHour,proto3" json:"price_micro_usd_per_hour,omitempty"` // 1 to 2^40
+	Quotes               [][]byte               `protobuf:"bytes,4,rep,name=quotes,proto3" json:"quotes,omitempty"`                                                                // signed quotes, 1 to 9, of one oracle each: their median is the rate
+	PerSecond            uint64                 `protobuf:"varint,5,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`                                        // must be what price and rate give
+	Seconds              uint32                 `protobuf:"varint,6,opt,name=seconds,proto3" json:"seconds,omitempty"`                                                             // planned
+	Indexer              []byte                 `protobuf:"bytes,7,opt,name=indexer,proto3" json:"indexer,omitempty"`                                                              // node key whose certificate led here, or empty
+	Certificate          []byte                 `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`                                                      // SHA-256 of that sealed certificate, or empty
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -1034,8 +1036,8 @@ func (x *TopUp) GetSeconds() uint32 {
 // big-endian fields (32+16+8+4+8 = 68 bytes).
 type Voucher struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
-	Seconds       uint32                 `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"` // of play covered so far
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`         // from 1
+	Seconds       uint32                 `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"` // of play covered so far, at least 1
 	Paid          uint64                 `protobuf:"varint,3,opt,name=paid,proto3" json:"paid,omitempty"`       // base units so far, at most seconds × per_second
 	Signature     []byte                 `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1162,7 +1164,7 @@ func (x *CloseSession) GetVoucher() *Voucher {
 	return nil
 }
 
-// BatchClose settles up to 100 sessions of one container.
+// BatchClose settles 1 to 100 sessions of one container, none twice.
 type BatchClose struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sessions      []*CloseSession        `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
@@ -1273,7 +1275,7 @@ type VoteCertificate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Batch         uint32                 `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
-	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`             // opaque to the ledger until Proof of Render judges it, at most 4 KiB
+	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`             // opaque to the ledger until Proof of Render judges it, 1 byte to 4 KiB
 	Attestations  []*Attestation         `protobuf:"bytes,4,rep,name=attestations,proto3" json:"attestations,omitempty"` // by node key, strictly rising; at most 21
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1397,7 +1399,7 @@ type FraudProof struct {
 	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`      // 1 wrong tile, 2 broken path, 3 wrong segment, 4 wrong match
 	Subject       []byte                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // the accused node key
 	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Statement     []byte                 `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, at most 4 KiB
+	Statement     []byte                 `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB
 	Signature     []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"` // by subject over domain framemesh/<chain>/statement/1 and statement
 	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`   // at most 40 KiB
 	unknownFields protoimpl.UnknownFields
@@ -1482,7 +1484,7 @@ type DoubleVote struct {
 	Checker       []byte                 `protobuf:"bytes,1,opt,name=checker,proto3" json:"checker,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Batch         uint32                 `protobuf:"varint,3,opt,name=batch,proto3" json:"batch,omitempty"`
-	ResultA       []byte                 `protobuf:"bytes,4,opt,name=result_a,json=resultA,proto3" json:"result_a,omitempty"`          // SHA-256 of each result
+	ResultA       []byte                 `protobuf:"bytes,4,opt,name=result_a,json=resultA,proto3" json:"result_a,omitempty"`          // SHA-256 of each result, different
 	SignatureA    []byte                 `protobuf:"bytes,5,opt,name=signature_a,json=signatureA,proto3" json:"signature_a,omitempty"` // as in Attestation
 	ResultB       []byte                 `protobuf:"bytes,6,opt,name=result_b,json=resultB,proto3" json:"result_b,omitempty"`
 	SignatureB    []byte                 `protobuf:"bytes,7,opt,name=signature_b,json=signatureB,proto3" json:"signature_b,omitempty"`
