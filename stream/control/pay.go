@@ -133,12 +133,15 @@ func payFromContainer(t string, b []byte) (m Message, ok bool, err error) {
 
 // DecodeTx reads the transaction of an Open or a TopUp: 1 to MaxTx bytes.
 func DecodeTx(s string) ([]byte, error) {
-	if base64.StdEncoding.DecodedLen(len(s)) > MaxTx+2 {
+	if len(s) > base64.StdEncoding.EncodedLen(MaxTx) {
 		return nil, fmt.Errorf("%w: a transaction of %d characters", ErrSize, len(s))
 	}
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) == 0 || len(b) > MaxTx {
+	b, err := base64.StdEncoding.DecodeString(s)
+	switch {
+	case err != nil || len(b) == 0 || EncodeTx(b) != s: // one form only: no line breaks, no loose ends
 		return nil, fmt.Errorf("%w: a transaction is 1 to %d bytes in base64", ErrValue, MaxTx)
+	case len(b) > MaxTx:
+		return nil, fmt.Errorf("%w: a transaction of %d bytes, at most %d", ErrSize, len(b), MaxTx)
 	}
 	return b, nil
 }
