@@ -13,6 +13,7 @@ import (
 	"time"
 
 	dbm "github.com/cometbft/cometbft-db"
+	abci "github.com/cometbft/cometbft/abci/types"
 	cmtconfig "github.com/cometbft/cometbft/config"
 	cmted "github.com/cometbft/cometbft/crypto/ed25519"
 	cmtnode "github.com/cometbft/cometbft/node"
@@ -48,6 +49,7 @@ type Head struct {
 // Chain is a running node of the ledger.
 type Chain struct {
 	c       Config
+	seams   seams
 	log     *slog.Logger
 	metrics *metrics
 
@@ -77,12 +79,20 @@ type Chain struct {
 
 // Start runs a node until Stop. It returns once the node has replayed what it had and
 // listens; catching up with others goes on beside.
-func Start(ctx context.Context, c Config) (*Chain, error) {
+func Start(ctx context.Context, c Config) (*Chain, error) { return startWith(ctx, c, seams{}) }
+
+// seams are where tests put a validator that lies in place of the honest parts.
+type seams struct {
+	signer func(*Chain, cmttypes.PrivValidator) cmttypes.PrivValidator
+	app    func(abci.Application) abci.Application
+}
+
+func startWith(ctx context.Context, c Config, s seams) (*Chain, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	n := &Chain{c: c, log: c.Log, gate: new(gate), heads: make(chan Head, 1),
+	n := &Chain{c: c, seams: s, log: c.Log, gate: new(gate), heads: make(chan Head, 1),
 		done: make(chan struct{}), followers: map[int]func(Head){}, stopped: make(chan struct{})}
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(explain(err, c), n.closeStore())
@@ -114,6 +124,9 @@ func (n *Chain) start(ctx context.Context) (err error) {
 		return fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	n.self = pub.Address()
+	if n.seams.signer != nil {
+		signer = n.seams.signer(n, signer)
+	}
 	if err := n.open(prover); err != nil {
 		return err
 	}
@@ -189,8 +202,12 @@ func (n *Chain) assemble(ctx context.Context, e *cmtconfig.Config, signer cmttyp
 			err = fmt.Errorf("%w: the data in %s contradicts itself: %v; keep the keys, move the rest away, and start again from the network", ErrHalted, n.c.Dir, p)
 		}
 	}()
+	lines := clients{n.app, n.app}
+	if n.seams.app != nil {
+		lines.engine = n.seams.app(n.app)
+	}
 	n.node, err = cmtnode.NewNodeWithContext(ctx, e, signer,
-		&p2p.NodeKey{PrivKey: cmted.PrivKey(n.c.NodeKey)}, clients{n.app},
+		&p2p.NodeKey{PrivKey: cmted.PrivKey(n.c.NodeKey)}, lines,
 		func() (*cmttypes.GenesisDoc, error) { return comet.GenesisDoc(n.c.Genesis) },
 		func(d *cmtconfig.DBContext) (dbm.DB, error) { return n.comet(d.ID), nil },
 		noMetrics, newEngineLog(n.log, n.onFault), options...)

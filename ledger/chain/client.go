@@ -9,13 +9,16 @@ import (
 )
 
 // clients makes the engine's lines into the application: each one call at a time.
-type clients struct{ app *application }
+type clients struct {
+	app    *application
+	engine abci.Application // what the engine calls: app, or in tests something around it
+}
 
 var _ proxy.ClientCreator = clients{}
 
 // NewABCIClient implements proxy.ClientCreator.
 func (c clients) NewABCIClient() (abcicli.Client, error) {
-	return client{abcicli.NewLocalClient(nil, c.app), c.app}, nil
+	return client{abcicli.NewLocalClient(nil, c.engine), c.app}, nil
 }
 
 // client verifies the signature of a new transaction before it stands in line, so that

@@ -13,6 +13,7 @@ import (
 // One of four validators is killed: the others go on, and it catches up. All four are
 // killed: all go on from where they were. Nothing that was committed is lost.
 func TestValidatorsSurviveKills(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t, plan{validators: 4, players: 2})
 	all := n.procs(50 * time.Millisecond)
 	for _, p := range all {
@@ -84,6 +85,7 @@ func commit(t testing.TB, p *proc, raw []byte) (hash string, height uint64) {
 // acknowledged is there after each start, in the block where it was, and no block changes.
 // FRAMEMESH_KILLS sets how often.
 func TestKillsAtRandomInstantsLoseNothing(t *testing.T) {
+	t.Parallel()
 	kills := 20
 	if s := os.Getenv("FRAMEMESH_KILLS"); s != "" {
 		var err error
@@ -153,6 +155,7 @@ func TestKillsAtRandomInstantsLoseNothing(t *testing.T) {
 // A crash at each of the steps by which a block becomes final, one after the other: the
 // next start goes on.
 func TestCrashAtEachStepOfACommit(t *testing.T) {
+	t.Parallel()
 	steps := 20 // a block passes ten of them
 	if testing.Short() {
 		steps = 5

@@ -17,6 +17,7 @@ import (
 // Four validators hold one state, and a node that comes later gets the same, whether it
 // replays every block or starts from a snapshot.
 func TestFourValidatorsAndThoseWhoComeLater(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t, plan{validators: 4, players: 4})
 	configs := make([]Config, 4)
 	for i := range configs {
@@ -79,6 +80,7 @@ func (b believing) Header(_ context.Context, height uint64) (*cmttypes.LightBloc
 // Two validators of four are cut off from the other two: nobody makes blocks. Once they
 // hear each other again they go on, from one and the same block.
 func TestPartitionStopsAndHealsWithoutAFork(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t, plan{validators: 4, players: 2})
 	cut := new(barrier)
 	configs := make([]Config, 4)
