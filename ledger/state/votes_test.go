@@ -1,0 +1,229 @@
+package state
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+func commit(epoch uint64, batch uint32, what string) *tx.VoteCommit {
+	d := sha256.Sum256([]byte(what))
+	return &tx.VoteCommit{Epoch: epoch, Batch: batch, Digest: d[:]}
+}
+
+func TestVoteCommit(t *testing.T) {
+	b := newPlay(t)
+	vote := func(name string, v *tx.VoteCommit) error { return b.sendFor(who(name+" owner"), who(name), v) }
+	b.pass(5)
+	b.must(vote("k0", commit(5, 1, "a")))
+	b.must(vote("k0", commit(4, 1, "a")))
+	b.must(vote("k1", commit(5, 1, "a")))
+	b.must(vote("k0", commit(5, 2, "a")))
+	b.refused(vote("k0", commit(5, 1, "b")), ErrVoted)
+	b.refused(vote("k0", commit(3, 1, "a")), ErrVoteEpoch)
+	b.refused(vote("k0", commit(6, 1, "a")), ErrVoteEpoch)
+	b.refused(vote("c1", commit(5, 1, "a")), ErrChecker)
+	b.refused(b.send(who("k2 owner"), commit(5, 1, "a")), ErrChecker) // whose vote would it be?
+	b.must(b.send(who("k2 owner"), &tx.Unbond{Node: who("k2").raw(), Amount: 1_000 * frm}))
+	b.refused(vote("k2", commit(5, 1, "a")), ErrChecker)
+	v, ok, err := load(b.Reader(), VoteKey(5, 1, who("k0").node()), DecodeVote)
+	if err != nil || !ok || v.Digest != sha256.Sum256([]byte("a")) || v.Height != b.Head().Height {
+		t.Errorf("got %+v, %v, %v", v, ok, err)
+	}
+	if n := b.records(prefixVote); n != 4 {
+		t.Errorf("%d votes", n)
+	}
+	b.next((KeptEpochs - 2) * 10_000)
+	b.pass(1)
+	if n := b.records(prefixVote); n != 3 { // epoch 4 is 2 880 epochs ago
+		t.Errorf("%d votes kept", n)
+	}
+	b.pass(1)
+	if n := b.records(prefixVote); n != 0 {
+		t.Errorf("%d votes kept", n)
+	}
+	b.end()
+}
+
+func TestManyVotesGoInSteps(t *testing.T) {
+	b := newPlay(t)
+	for i := range uint32(cleanedVotes + 10) {
+		b.must(b.sendFor(who("k0 owner"), who("k0"), commit(0, i, "a")))
+	}
+	b.next(KeptEpochs * 10_000)
+	if n := b.records(prefixVote); n != 10 {
+		t.Errorf("%d left after a block", n)
+	}
+	b.next(1000)
+	if n := b.records(prefixVote); n != 0 {
+		t.Errorf("%d left", n)
+	}
+	b.end()
+}
+
+func certificate(epoch uint64, batch uint32, result string, names ...string) *tx.VoteCertificate {
+	c := &tx.VoteCertificate{Epoch: epoch, Batch: batch, Result: []byte(result)}
+	for _, n := range names {
+		c.Attestations = append(c.Attestations, tx.Attest(chainName, who(n).private, epoch, batch, c.Result))
+	}
+	slices.SortFunc(c.Attestations, func(a, b *tx.Attestation) int { return slices.Compare(a.Node, b.Node) })
+	return c
+}
+
+func TestCertificate(t *testing.T) {
+	b := newPlay(t)
+	b.pass(2)
+	b.refused(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1")), ErrQuorum)
+	b.refused(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1", "c1")), ErrChecker)
+	b.refused(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1", "nobody")), ErrChecker)
+	b.refused(b.send(who("alice"), certificate(0, 1, "fine", "k0", "k1", "k2")), ErrVoteEpoch)
+	b.refused(b.send(who("alice"), certificate(3, 1, "fine", "k0", "k1", "k2")), ErrVoteEpoch)
+	other := certificate(2, 1, "fine", "k0", "k1", "k2")
+	other.Result = []byte("bad")
+	b.refused(b.send(who("alice"), other), ErrEvidence)
+	b.must(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1", "k2")))
+	b.refused(b.send(who("bob"), certificate(2, 1, "fine", "k0", "k1", "k2", "k3")), ErrCertified)
+	b.must(b.send(who("bob"), certificate(1, 1, "fine", "k0", "k1", "k2", "k3")))
+	c, ok, err := load(b.Reader(), CertificateKey(2, 1), DecodeCertificate)
+	want := Certificate{sha256.Sum256([]byte("fine")), who("alice").address(), b.Head().Height, 3}
+	if err != nil || !ok || c != want {
+		t.Errorf("got %+v", c)
+	}
+	b.next(KeptEpochs * 10_000)
+	if n := b.records(prefixCertificate); n != 0 {
+		t.Errorf("%d kept", n)
+	}
+	b.end()
+}
+
+func fraud(subject, signer identity, statement, evidence string) *tx.FraudProof {
+	return &tx.FraudProof{
+		Kind: tx.FraudTile, Subject: subject.raw(), Statement: []byte(statement), Evidence: []byte(evidence),
+		Signature: key.Sign(signer.private, chainName, key.KindStatement, []byte(statement)),
+	}
+}
+
+func TestFraudProof(t *testing.T) {
+	b := newPlay(t)
+	c1 := who("c1")
+	b.refused(b.send(who("alice"), fraud(c1, who("c2"), "tile 7 is blue", "run it")), ErrEvidence)
+	b.refused(b.send(who("alice"), fraud(who("bob"), who("bob"), "tile 7 is blue", "run it")), ErrAccused)
+	late := fraud(c1, c1, "tile 7 is blue", "run it")
+	late.Epoch = 1
+	b.refused(b.send(who("alice"), late), ErrVoteEpoch)
+	p := fraud(c1, c1, "tile 7 is blue", "run it")
+	b.must(b.send(who("alice"), p))
+	b.refused(b.send(who("bob"), p), ErrReported)
+	b.must(b.send(who("bob"), fraud(c1, c1, "tile 7 is blue", "run it well"))) // a bad proof shuts out no good one
+	f, ok, err := load(b.Reader(), FraudKey(FraudID(p)), DecodeFraud)
+	if want := (Fraud{tx.FraudTile, c1.node(), 0, who("alice").address(), b.Head().Height}); err != nil || !ok || f != want {
+		t.Errorf("got %+v", f)
+	}
+	if b.stakeOf(c1).Offences != 0 {
+		t.Error("punished without a judgement")
+	}
+	b.next(KeptEpochs * 10_000)
+	if n := b.records(prefixFraud); n != 0 {
+		t.Errorf("%d kept", n)
+	}
+	b.end()
+}
+
+func doubleVote(accused, signer identity, a, c string) *tx.DoubleVote {
+	one, two := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(c))
+	sign := func(r [32]byte) []byte {
+		return key.Sign(signer.private, chainName, key.KindCertificate, tx.VotePayload(3, 1, r))
+	}
+	return &tx.DoubleVote{
+		Checker: accused.raw(), Epoch: 3, Batch: 1,
+		ResultA: one[:], SignatureA: sign(one), ResultB: two[:], SignatureB: sign(two),
+	}
+}
+
+func TestDoubleVote(t *testing.T) {
+	b := newPlay(t)
+	k0 := who("k0")
+	b.refused(b.send(who("alice"), doubleVote(k0, who("k1"), "yes", "no")), ErrEvidence)
+	b.refused(b.send(who("alice"), doubleVote(who("bob"), who("bob"), "yes", "no")), ErrAccused)
+	before := b.Supply()
+	b.must(b.send(who("alice"), doubleVote(k0, k0, "yes", "no")))
+	if s := b.stakeOf(k0); s.Amount != 0 || !s.Tombstoned {
+		t.Errorf("got %+v", s)
+	}
+	if got := b.Supply().Burned - before.Burned - b.Params().TxFee; got != 750*frm {
+		t.Errorf("burned %d", got)
+	}
+	b.refused(b.send(who("bob"), doubleVote(k0, k0, "yes", "no")), ErrPunished)
+	b.refused(b.sendFor(who("k0 owner"), k0, commit(0, 1, "a")), ErrChecker)
+	b.end()
+}
+
+// Every record that this file's rules write can be read back, and nothing shorter, longer
+// or of another layout.
+func TestMoneyRecordsAreCanonical(t *testing.T) {
+	for name, c := range moneyRecords() {
+		if err := c.decode(c.bytes); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, bad := range [][]byte{nil, c.bytes[1:], c.bytes[:len(c.bytes)-1], append(slices.Clone(c.bytes), 0), append([]byte{9}, c.bytes[1:]...)} {
+			if c.decode(bad) == nil {
+				t.Errorf("%s: took %x", name, bad)
+			}
+		}
+	}
+}
+
+type moneyRecord struct {
+	bytes  []byte
+	decode func([]byte) error
+	again  func([]byte) ([]byte, error)
+}
+
+func recordOf[T interface{ Encode() []byte }](v T, decode func([]byte) (T, error)) moneyRecord {
+	return moneyRecord{
+		v.Encode(),
+		func(b []byte) error { _, err := decode(b); return err },
+		func(b []byte) ([]byte, error) {
+			v, err := decode(b)
+			if err != nil {
+				return nil, err
+			}
+			return v.Encode(), nil
+		},
+	}
+}
+
+func moneyRecords() map[string]moneyRecord {
+	return map[string]moneyRecord{
+		"memory":      recordOf(Memory{7}, DecodeMemory),
+		"vote":        recordOf(Vote{[32]byte{1}, 2}, DecodeVote),
+		"certificate": recordOf(Certificate{[32]byte{1}, key.Address{2}, 3, 4}, DecodeCertificate),
+		"fraud":       recordOf(Fraud{1, key.Node{2}, 3, key.Address{4}, 5}, DecodeFraud),
+		"accusation":  recordOf(Accusation{key.Node{1}, 2, 3, key.Address{4}, 5}, DecodeAccusation),
+		"weight":      recordOf(Weight{1, 2, 3}, DecodeWeight),
+		"weight sum":  recordOf(WeightSum{1, 2, 3}, DecodeWeightSum),
+		"payout":      recordOf(Payout{1, 2, WeightSum{3, 4, 5}, 6}, DecodePayout),
+		"emission":    recordOf(Emission{1}, DecodeEmission),
+		"session":     recordOf(Session{Phase: PhaseOpen, Seconds: 1, Escrow: 1}, DecodeSession),
+		"lot":         recordOf(Lot{1, 2}, DecodeLot),
+	}
+}
+
+// FuzzMoneyRecords: a value that decodes has one encoding, and no value crashes a decoder.
+func FuzzMoneyRecords(f *testing.F) {
+	records := moneyRecords()
+	for _, c := range records {
+		f.Add(c.bytes)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for name, c := range records {
+			if again, err := c.again(b); err == nil && fmt.Sprintf("%x", again) != fmt.Sprintf("%x", b) {
+				t.Errorf("%s: %x became %x", name, b, again)
+			}
+		}
+	})
+}
