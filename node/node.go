@@ -20,6 +20,7 @@ import (
 	gatewayactor "github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/actors/indexer"
 	"github.com/framemesh/framemesh/actors/indexer/match"
+	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/ledger/chain"
 	"github.com/framemesh/framemesh/ledger/genesis"
@@ -73,7 +74,8 @@ type Node struct {
 	genesis   *genesis.Doc  // nil without a ledger, as the two below
 	light     *light.Client // of nodes that keep no chain
 	chain     *chain.Chain  // of full nodes and validators
-	debug     string        // address of the debug server
+	ledger    atomic.Pointer[ledgeractor.Ledger]
+	debug     string // address of the debug server
 	fatal     chan error
 }
 
@@ -126,6 +128,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"stream RPC", nil, n.startRPC},
 		{"actors", nil, n.startActors},
 		{"ledger", nil, n.startLedger},
+		{"money", nil, n.startMoney},
 		{"status", nil, n.startStatus},
 		{"indexer", []Role{RoleIndexer}, n.startIndexer},
 		{"container", []Role{RoleContainer}, n.startContainer},
@@ -174,7 +177,7 @@ func (n *Node) startHost(ctx context.Context) (func(context.Context) error, erro
 func (n *Node) startGossip(context.Context) (func(context.Context) error, error) {
 	var err error
 	n.gossip, err = gossip.New(gossip.Config{Host: n.p2p.Host(), Network: n.cfg.Network, Regions: []string{n.cfg.Region},
-		AppScore: n.conduct.score, Registerer: n.reg, Log: n.log, Now: n.o.Now})
+		Topics: []string{gossip.LedgerTopic(n.cfg.Network)}, Registered: n.mayAdvertise, AppScore: n.conduct.score, Registerer: n.reg, Log: n.log, Now: n.o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +216,16 @@ func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, e
 	if err := n.gateway.Start(ctx); err != nil {
 		return nil, err
 	}
-	n.http, err = gateway.New(gateway.Options{Mesh: n.gateway, Log: n.log, Registerer: n.reg, Gatherer: n.reg,
+	ho := gateway.Options{Mesh: n.gateway, Log: n.log, Registerer: n.reg, Gatherer: n.reg,
 		Listen: n.cfg.Gateway.Listen, Insist: n.o.InsistHTTP, Hosts: n.cfg.Gateway.Hosts, PublicOrigins: n.cfg.Gateway.Origins,
-		ICEServers: n.cfg.Media.STUN})
+		ICEServers: n.cfg.Media.STUN}
+	if l := n.Ledger(); l != nil {
+		ho.Ledger = purse{l}
+		if n.o.Faucet != nil {
+			ho.Funder = l
+		}
+	}
+	n.http, err = gateway.New(ho)
 	if err != nil {
 		n.gateway.Stop()
 		return nil, err
@@ -240,9 +250,14 @@ func (n *Node) announce(ctx context.Context) (func(context.Context) error, error
 	return func(context.Context) error { cancel(); return nil }, nil
 }
 
-// beacon is the randomness that draws indexers: the network's genesis for now, the
-// ledger's seed chain when there is one.
-func (n *Node) beacon() match.Beacon { return match.GenesisOf(n.cfg.Network) }
+// beacon is the randomness that draws indexers: the ledger's seed of the epoch, or the
+// network's name where there is no ledger.
+func (n *Node) beacon() match.Beacon {
+	if l := n.Ledger(); l != nil {
+		return l
+	}
+	return match.GenesisOf(n.cfg.Network)
+}
 
 // Stop ends the node: players are told, the offer is withdrawn. What hangs is named.
 func (n *Node) Stop(ctx context.Context) error { return n.life.stop(ctx) }

@@ -137,6 +137,10 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	if n.cfg.Container.FetchApps {
 		o.Fetch = func(ctx context.Context, sha [32]byte) error { return n.fetchApp(ctx, st, sha) }
 	}
+	if o.Pay, err = n.till(); err != nil {
+		return nil, err
+	}
+	o.PayDir = filepath.Join(n.dir, "dues")
 	c, err := container.New(o)
 	if err != nil {
 		return nil, err

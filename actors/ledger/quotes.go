@@ -82,6 +82,14 @@ func (qs *quotes) take(q quote.Quote, nowMS, maxAgeMS uint64) bool {
 	return true
 }
 
+// of is an oracle's newest quote.
+func (qs *quotes) of(oracle key.Address) (q quote.Quote, ok bool) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q, ok = qs.newest[oracle]
+	return q, ok
+}
+
 // fresh lists quotes that count now, by rising oracle.
 func (qs *quotes) fresh(nowMS, maxAgeMS uint64) []quote.Quote {
 	qs.mu.Lock()

@@ -96,3 +96,8 @@ func (n *Notices) Subscribe(ctx context.Context, handle func(from peer.ID, body 
 		}
 	})
 }
+
+// OnJoin calls handle with each peer that joins the topic, until ctx ends.
+func (n *Notices) OnJoin(ctx context.Context, handle func(peer.ID)) error {
+	return n.t.OnJoin(ctx, handle)
+}
