@@ -169,7 +169,7 @@ func (l *Ledger) nowMS() uint64 { return uint64(max(l.o.Now().UnixMilli(), 0)) }
 func (l *Ledger) see(ctx context.Context, raw []byte, untilMS uint64) (Receipt, error) {
 	hash := sha256.Sum256(raw)
 	taken, at := false, uint64(0)
-	var trouble error
+	var trouble, refused error
 	for {
 		h := l.heads.get()
 		if !taken || h.Height >= at+againBlocks {
@@ -180,6 +180,8 @@ func (l *Ledger) see(ctx context.Context, raw []byte, untilMS uint64) (Receipt, 
 				taken, at = true, h.Height
 			case errors.As(err, &no) && !taken:
 				return Receipt{}, err
+			case errors.As(err, &no) && !errors.Is(err, state.ErrNonce):
+				refused = err // unless it is in a block already
 			case errors.As(err, &no):
 				at = h.Height // its nonce is used: it may be in a block that nobody has shown yet
 			case ctx.Err() != nil:
@@ -193,6 +195,9 @@ func (l *Ledger) see(ctx context.Context, raw []byte, untilMS uint64) (Receipt, 
 			if !errors.Is(err, errNotYet) {
 				return r, err
 			}
+		}
+		if refused != nil {
+			return Receipt{}, refused
 		}
 		if h.TimeMS > untilMS+graceMS || !taken && l.nowMS() > untilMS+graceMS {
 			if trouble != nil {
