@@ -89,6 +89,7 @@ type whole struct {
 	indexer crypto.PrivKey
 	saves   string // their directory
 	dev     *gpu.Device
+	again   func() // starts the container, also after a crash
 
 	mu  sync.Mutex
 	ads [][]byte
@@ -119,11 +120,22 @@ func begin(t *testing.T) *whole {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return beginWith(t, module)
+	return beginWith(t, module, nil)
+}
+
+// beginPaid is begin with a ledger and a price.
+func beginPaid(t *testing.T, ledger container.Pay) *whole {
+	t.Helper()
+	module, err := games.FS.ReadFile("latency/module.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	return beginWith(t, module, func(o *container.Options) { o.Pay, o.PayDir, o.Price = ledger, dir, 250_000 })
 }
 
 // beginWith is begin with another app.
-func beginWith(t *testing.T, module []byte) *whole {
+func beginWith(t *testing.T, module []byte, change func(*container.Options)) *whole {
 	t.Helper()
 	if len(encode.Encoders()) == 0 {
 		if os.Getenv("CI") == "true" {
@@ -165,15 +177,25 @@ func beginWith(t *testing.T, module []byte) *whole {
 	}
 	server := rpc.NewServer(h, network, rpc.Options{Log: log})
 	w.client = rpc.NewClient(g, network)
-	w.c, err = container.New(container.Options{System: sys, Key: key, Network: network, Region: region, Apps: store,
+	o := container.Options{System: sys, Key: key, Network: network, Region: region, Apps: store,
 		Device: container.OnDevice(w.dev), Stream: container.OnEngine(engine), Publish: w.publish, Server: server, SaveDir: w.saves, Score: 1000,
-		Encoders: []string{"openh264"}, Price: 10, Session: session.Options{Grace: patience}, Log: log})
-	if err != nil {
-		t.Fatal(err)
+		Encoders: []string{"openh264"}, Price: 10, Session: session.Options{Grace: patience}, Log: log}
+	if change != nil {
+		change(&o)
 	}
-	if err := w.c.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	w.again = func() {
+		t.Helper()
+		c, err := container.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.c = c
+		if err := c.Start(context.WithoutCancel(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		o.Server = nil // it answers for the next one, too
 	}
+	w.again()
 	w.http = httptest.NewServer(http.HandlerFunc(w.whep))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -348,9 +370,15 @@ func (w *whole) verify(offer, answer string, h http.Header) error {
 
 func (w *whole) play(query string) *player.Player {
 	w.Helper()
+	return w.playWith(query, player.Options{})
+}
+
+func (w *whole) playWith(query string, o player.Options) *player.Player {
+	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
-	p, err := player.Play(ctx, player.Options{URL: w.http.URL + "/whep" + query, Verify: w.verify})
+	o.URL, o.Verify = w.http.URL+"/whep"+query, w.verify
+	p, err := player.Play(ctx, o)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -513,7 +541,7 @@ var counterCart = []byte{
 
 // What an app saves is there in the next session of the same player and in no other's.
 func TestWholeSaves(t *testing.T) {
-	w := beginWith(t, counterCart)
+	w := beginWith(t, counterCart, nil)
 	// newest is the count in the save that was written last.
 	newest := func() int {
 		list, err := os.ReadDir(w.saves)
