@@ -99,9 +99,7 @@ func TestKillsAtRandomInstantsLoseNothing(t *testing.T) {
 	n := newNetwork(t, plan{validators: 1, players: 2})
 	p := n.procs(10 * time.Millisecond)[0]
 	random := rand.New(rand.NewSource(1))
-	acked := map[string]uint64{}   // transaction to height
-	headers := map[uint64]string{} // block to hash
-	nonce := uint64(0)
+	acked, headers := map[string]uint64{}, map[uint64]string{} // transaction to height, block to hash
 	for kill := range kills {
 		p.start()
 		p.awaitHeight(1)
@@ -119,29 +117,32 @@ func TestKillsAtRandomInstantsLoseNothing(t *testing.T) {
 			}
 		}
 		check()
-		nonce = uint64(len(acked)) // the one under way at the kill may be in or not
+		// what was under way at the kill may be in or not: only the ledger knows
+		a, err := p.ask("nonce %x", public(n.players[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nonce, waiting := a.Height, []string(nil)
 		struck := time.AfterFunc(time.Duration(random.Intn(500))*time.Millisecond, p.strike)
-		for {
-			a, err := p.ask("submit %s", hex.EncodeToString(transfer(t, n.doc.ChainID, n.players[0], nonce, public(n.players[1]), 1)))
-			if err == errGone {
-				break
-			}
-			found := answer{}
-			if err == nil {
-				for found, err = p.ask("tx %s", a.Hash); err != nil && err != errGone; {
-					found, err = p.ask("tx %s", a.Hash)
+		for alive := true; alive; {
+			if len(waiting) < 32 {
+				a, err := p.ask("submit %x", transfer(t, n.doc.ChainID, n.players[0], nonce, public(n.players[1]), 1))
+				if err == nil {
+					waiting = append(waiting, a.Hash)
+					nonce++
 				}
+				alive = err != errGone
 			}
-			if err == errGone {
-				break
+			if len(waiting) == 0 {
+				continue
 			}
-			if err == nil {
-				acked[a.Hash] = found.Height
+			found, err := p.ask("tx %s", waiting[0])
+			if alive = alive && err != errGone; err == nil {
+				acked[waiting[0]], waiting = found.Height, waiting[1:]
 				if hdr, err := p.ask("header %d", found.Height); err == nil {
 					headers[found.Height] = hdr.Hash
 				}
 			}
-			nonce++ // taken, or refused because it was in before the kill
 		}
 		struck.Stop()
 		p.kill()

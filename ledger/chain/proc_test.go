@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
 )
 
 // childEnv makes the test binary one node of a network: JSON of a childPlan.
@@ -116,6 +118,14 @@ func (n *Chain) reply(verb, arg string) (answer, error) {
 		}
 		hash, err := n.Submit(context.Background(), raw)
 		return answer{Hash: hex.EncodeToString(hash[:])}, err
+	case "nonce": // of an account, as committed; in Height
+		raw, err := hex.DecodeString(arg)
+		if err != nil || len(raw) != 32 {
+			return answer{}, fmt.Errorf("no account: %w", err)
+		}
+		var a state.Account
+		err = n.View(func(r state.Reader) (err error) { a, err = state.ReadAccount(r, key.Address(raw)); return err })
+		return answer{Height: a.Nonce}, err
 	case "tx":
 		raw, err := hex.DecodeString(arg)
 		if err != nil || len(raw) != 32 {
