@@ -1,0 +1,421 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// drawn lets a bed fail a property instead of the whole test, so that rapid can shrink.
+type drawn struct {
+	testing.TB
+	rt *rapid.T
+}
+
+func (d drawn) Helper()                           {}
+func (d drawn) Error(args ...any)                 { d.rt.Error(args...) }
+func (d drawn) Errorf(format string, args ...any) { d.rt.Errorf(format, args...) }
+func (d drawn) Fatal(args ...any)                 { d.rt.Fatal(args...) }
+func (d drawn) Fatalf(format string, args ...any) { d.rt.Fatalf(format, args...) }
+
+func modelPlan(p *genesis.Plan) {
+	p.Params.YearEpochs = 80 // a quarter within reach
+	p.Params.MaxDuePerBlock = 10
+	p.Params.AppealEpochs = 2
+	p.Params.SessionExpiryEpochs = 4
+	p.Params.ChallengeEpochs = 1
+	p.Accounts = append(p.Accounts, genesis.Account{
+		Address: who("grantee").address(), Amount: frm, Vest: []genesis.Vest{{Amount: 1_000_003, CliffEpochs: 5, LinearEpochs: 50}},
+	})
+}
+
+var (
+	modelPeople = []string{"alice", "bob", "grantee", "c1 owner", "c2 owner", "i1 owner", "k0 owner", "k1 owner", "v1 owner", "v2 owner", "pauper"}
+	modelNodes  = []string{"c1", "c2", "i1", "k0", "k1", "k2", "k3", "v1", "v2", "new1", "new2"}
+)
+
+// history is a random walk through the ledger: what was done, in a form that can be done
+// again, and what came of it.
+type history struct {
+	*rapid.T
+	bed      *bed
+	steps    []func(*bed) ([]Event, error)
+	outcomes []string
+	orders   []*tx.OpenSession
+	players  []identity
+	promised map[string]uint64 // by session name and container: the most its player has signed
+}
+
+func (h *history) do(step func(*bed) ([]Event, error)) {
+	events, err := step(h.bed)
+	h.steps = append(h.steps, step)
+	h.outcomes = append(h.outcomes, outcome(events, err))
+	if err != nil && !refused(err) {
+		h.Fatalf("step %d stopped the node: %v", len(h.steps), err)
+	}
+	h.check(events)
+}
+
+// check holds settlements to what players have signed.
+func (h *history) check(events []Event) {
+	for _, e := range events {
+		if e.Kind != "session_settled" {
+			continue
+		}
+		a := map[string]string{}
+		for _, x := range e.Attrs {
+			a[x.Key] = x.Value
+		}
+		gross, err := strconv.ParseUint(a["gross"], 10, 64)
+		if most := h.promised[a["container"]+a["session"]]; err != nil || gross > most {
+			h.Fatalf("settled %d, the player never signed more than %d", gross, most)
+		}
+	}
+}
+
+func outcome(events []Event, err error) string { return fmt.Sprint(events, err) }
+
+// say signs an operation with the next nonce and applies it, in a block of its own.
+func (h *history) say(signer identity, account *identity, op any) {
+	w := wrap(op)
+	if account != nil {
+		w.Account = account.raw()
+	}
+	w.Nonce = h.bed.nonce(signer)
+	if rapid.IntRange(0, 30).Draw(h.T, "nonce") == 0 {
+		w.Nonce += 1
+	}
+	raw, err := tx.Sign(chainName, signer.private, w)
+	if err != nil {
+		return // not a transaction at all
+	}
+	h.do(func(b *bed) ([]Event, error) {
+		t, err := tx.Decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		return b.Apply(t)
+	})
+}
+
+func (h *history) block(ms uint64, bad ...Misbehavior) {
+	h.do(func(b *bed) ([]Event, error) {
+		b.next(ms, bad...)
+		return b.seen, nil
+	})
+}
+
+func (h *history) pick(label string, names []string) identity {
+	return who(rapid.SampledFrom(names).Draw(h.T, label))
+}
+
+func (h *history) amount(label string) uint64 {
+	return rapid.OneOf(
+		rapid.Just(uint64(1)), rapid.Uint64Range(1, 1_000_000), rapid.Uint64Range(1, 30_000*frm),
+		rapid.SampledFrom([]uint64{500 * frm, 1_000 * frm, 2_000 * frm, 10_000 * frm}),
+	).Draw(h.T, label)
+}
+
+func (h *history) order() (*tx.OpenSession, identity, bool) {
+	if len(h.orders) == 0 {
+		return nil, identity{}, false
+	}
+	i := rapid.IntRange(max(0, len(h.orders)-8), len(h.orders)-1).Draw(h.T, "order")
+	return h.orders[i], h.players[i], true
+}
+
+func (h *history) voucher(o *tx.OpenSession, player identity) *tx.Voucher {
+	if rapid.IntRange(0, 4).Draw(h.T, "voucher") == 0 {
+		return nil
+	}
+	seq := rapid.Uint64Range(1, 20).Draw(h.T, "seq")
+	seconds := rapid.Uint32Range(1, o.Seconds+2).Draw(h.T, "seconds")
+	paid := max(1, uint64(seconds)*o.PerSecond+rapid.Uint64Range(0, 2).Draw(h.T, "paid")-1)
+	if rapid.IntRange(0, 9).Draw(h.T, "forged") == 0 {
+		return promised(chainName, who("mallory"), o, seq, seconds, paid)
+	}
+	name := idOf(o.Container, o.Session)
+	id := name.container.String() + name.text()
+	h.promised[id] = max(h.promised[id], paid)
+	return promised(chainName, player, o, seq, seconds, paid)
+}
+
+func (h *history) actions() map[string]func(*rapid.T) {
+	epoch := func() uint64 { return h.bed.Epoch() }
+	byOwner := func(node string) (identity, identity) { return who(node + " owner"), who(node) }
+	return map[string]func(*rapid.T){
+		"transfer": func(*rapid.T) {
+			to := h.pick("to", modelPeople)
+			h.say(h.pick("from", modelPeople), nil, &tx.Transfer{To: to.raw(), Amount: h.amount("amount")})
+		},
+		"stake": func(*rapid.T) {
+			n := rapid.SampledFrom(modelNodes).Draw(h.T, "node")
+			h.say(who(n+" owner"), nil, &tx.Stake{Node: who(n).raw(), Amount: h.amount("amount")})
+		},
+		"unbond": func(*rapid.T) {
+			n := rapid.SampledFrom(modelNodes).Draw(h.T, "node")
+			h.say(who(n+" owner"), nil, &tx.Unbond{Node: who(n).raw(), Amount: h.amount("amount")})
+		},
+		"register": func(*rapid.T) {
+			owner, node := h.pick("owner", modelPeople), h.pick("node", modelNodes)
+			h.say(owner, nil, registration(owner, node, economics.Role(rapid.Uint32Range(1, 7).Draw(h.T, "roles")), false))
+		},
+		"retire": func(*rapid.T) {
+			n := rapid.SampledFrom(modelNodes).Draw(h.T, "node")
+			h.say(who(n+" owner"), nil, &tx.Retire{Node: who(n).raw()})
+		},
+		"delegate": func(*rapid.T) {
+			n := rapid.SampledFrom(modelNodes).Draw(h.T, "node")
+			h.say(who(n+" owner"), nil, &tx.Delegate{
+				Node: who(n).raw(), ExpiresEpoch: epoch() + rapid.Uint64Range(0, 60).Draw(h.T, "epochs"),
+				CutPpm: rapid.Uint32Range(0, 1_000_000).Draw(h.T, "cut"),
+			})
+		},
+		"revoke": func(*rapid.T) {
+			n := rapid.SampledFrom(modelNodes).Draw(h.T, "node")
+			h.say(who(n+" owner"), nil, &tx.Revoke{Node: who(n).raw()})
+		},
+		"open": func(*rapid.T) {
+			o := h.bed.order(rapid.Uint64Range(0, 40).Draw(h.T, "name"), rapid.Uint32Range(1, 100).Draw(h.T, "seconds"))
+			o.Container = who(rapid.SampledFrom([]string{"c1", "c1", "c2", "i1"}).Draw(h.T, "container")).raw()
+			if rapid.Bool().Draw(h.T, "led") {
+				o.Indexer = who(rapid.SampledFrom([]string{"i1", "i1", "c2"}).Draw(h.T, "indexer")).raw()
+			}
+			o.PerSecond += uint64(rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(h.T, "off"))
+			player := h.pick("player", []string{"alice", "bob", "c1 owner", "pauper"})
+			h.orders, h.players = append(h.orders, o), append(h.players, player)
+			h.say(player, nil, o)
+		},
+		"top up": func(*rapid.T) {
+			if o, player, ok := h.order(); ok {
+				h.say(player, nil, &tx.TopUp{Container: o.Container, Session: o.Session, Seconds: rapid.Uint32Range(1, 50).Draw(h.T, "more")})
+			}
+		},
+		"close": func(*rapid.T) {
+			if o, player, ok := h.order(); ok {
+				owner, node := byOwner(rapid.SampledFrom([]string{"c1", "c1", "c2"}).Draw(h.T, "by"))
+				h.say(node, &owner, closing(o, h.voucher(o, player)))
+			}
+		},
+		"close by player": func(*rapid.T) {
+			if o, player, ok := h.order(); ok {
+				h.say(player, nil, closing(o, h.voucher(o, player)))
+			}
+		},
+		"batch": func(*rapid.T) {
+			batch := &tx.BatchClose{}
+			for range rapid.IntRange(1, 4).Draw(h.T, "size") {
+				if o, player, ok := h.order(); ok {
+					batch.Sessions = append(batch.Sessions, closing(o, h.voucher(o, player)))
+				}
+			}
+			h.say(who("c1 owner"), nil, batch)
+		},
+		"commit": func(*rapid.T) {
+			owner, node := byOwner(rapid.SampledFrom(modelNodes).Draw(h.T, "node"))
+			h.say(node, &owner, commit(epoch()-min(epoch(), rapid.Uint64Range(0, 2).Draw(h.T, "ago")), rapid.Uint32Range(0, 3).Draw(h.T, "batch"), "x"))
+		},
+		"certificate": func(*rapid.T) {
+			names := rapid.SliceOfNDistinct(rapid.SampledFrom(modelNodes), 2, 5, rapid.ID[string]).Draw(h.T, "signers")
+			h.say(h.pick("by", modelPeople), nil, certificate(epoch(), rapid.Uint32Range(0, 3).Draw(h.T, "batch"), "result", names...))
+		},
+		"fraud": func(*rapid.T) {
+			n := h.pick("node", modelNodes)
+			h.say(h.pick("by", modelPeople), nil, fraud(n, n, "statement", strconv.Itoa(rapid.IntRange(0, 3).Draw(h.T, "evidence"))))
+		},
+		"double vote": func(*rapid.T) {
+			if n := h.pick("node", modelNodes); rapid.IntRange(0, 5).Draw(h.T, "really") == 0 {
+				h.say(h.pick("by", modelPeople), nil, doubleVote(n, n, "yes", "no"))
+			}
+		},
+		"claim": func(*rapid.T) { h.say(h.pick("by", slices.Concat(modelPeople, modelNodes)), nil, &tx.Claim{}) },
+		"propose": func(*rapid.T) {
+			name := rapid.SampledFrom([]string{"fee_bps", "tx_fee", "challenge_epochs", "host_vest_epochs", "slash_victim_bps", "max_due_per_block"}).Draw(h.T, "name")
+			h.say(h.pick("by", []string{"v1 owner", "v2 owner", "bob"}), nil, &tx.ProposeChange{Parameter: name, Value: rapid.Uint64Range(0, 3_000).Draw(h.T, "value")})
+		},
+		"approve": func(*rapid.T) {
+			h.say(h.pick("by", []string{"v1 owner", "v2 owner"}), nil, &tx.ApproveChange{Proposal: rapid.Uint64Range(0, 4).Draw(h.T, "proposal")})
+		},
+		"weigh": func(*rapid.T) {
+			class, id, at := RewardClass(rapid.Uint8Range(0, uint8(rewardEnd)-1).Draw(h.T, "class")), h.pick("node", modelNodes).node(), epoch()
+			w := Weight{rapid.Uint64Range(0, 100).Draw(h.T, "capacity"), rapid.Uint64Range(0, 100).Draw(h.T, "work"), rapid.Uint64Range(0, frm).Draw(h.T, "fees")}
+			h.do(func(b *bed) ([]Event, error) { return nil, b.AddWeight(at, class, id, w) })
+		},
+		"accuse": func(*rapid.T) {
+			o := economics.Offence(rapid.Uint8Range(1, 7).Draw(h.T, "offence"))
+			id, n, victim := [32]byte{rapid.Byte().Draw(h.T, "id")}, h.pick("node", modelNodes).node(), h.pick("victim", modelPeople).address()
+			h.do(func(b *bed) ([]Event, error) { return b.Accuse(id, n, o, victim) })
+		},
+		"acquit": func(*rapid.T) {
+			id := [32]byte{rapid.Byte().Draw(h.T, "id")}
+			h.do(func(b *bed) ([]Event, error) { events, _, err := b.Acquit(id); return events, err })
+		},
+		"misbehave": func(*rapid.T) {
+			if n := rapid.SampledFrom([]string{"v1", "v2", "k0"}).Draw(h.T, "node"); rapid.IntRange(0, 5).Draw(h.T, "really") == 0 {
+				h.block(100, Misbehavior{Address: ConsensusAddress(who(n + " consensus").key()), Height: 1, Kind: "duplicate_vote"})
+			}
+		},
+		"epochs": func(*rapid.T) { h.block(10_000 * rapid.Uint64Range(1, 4).Draw(h.T, "epochs")) },
+		"pause":  func(*rapid.T) { h.block(10_000 * rapid.Uint64Range(20, 300).Draw(h.T, "epochs")) },
+		// After each action: the block ends, its records are added up one by one and must
+		// equal the running totals and sum to the supply.
+		"": func(*rapid.T) { h.block(500) },
+	}
+}
+
+// Whatever is said to the ledger, in whatever order: no money is made or lost, nobody pays
+// more than was signed, and the same history gives the same bytes, also to a node that is
+// started again after every block.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b := newPlay(drawn{t, rt}, modelPlan)
+		h := &history{T: rt, bed: b, promised: map[string]uint64{}}
+		rt.Repeat(h.actions())
+		b.end()
+		want := b.digest()
+
+		again := newPlay(drawn{t, rt}, modelPlan)
+		for i, step := range h.steps {
+			if events, err := step(again); outcome(events, err) != h.outcomes[i] {
+				rt.Fatalf("step %d of the replay: %s\nwas %s", i, outcome(events, err), h.outcomes[i])
+			}
+			reopen(again)
+		}
+		again.end()
+		if again.digest() != want {
+			rt.Fatal("the same history gave another state")
+		}
+		if !reflect.DeepEqual(again.store.writes, b.store.writes) {
+			rt.Fatal("the same history was written in another order")
+		}
+	})
+}
+
+// reopen starts the machine again where no block has changed anything yet.
+func reopen(b *bed) {
+	b.tb.Helper()
+	if b.begun {
+		return
+	}
+	m, err := Open(b.store)
+	b.must(err)
+	b.Machine = m
+}
+
+// Ten thousand sessions, ended in every way there is, leave the supply whole, each purse
+// with what adds up, and nothing behind but the names that are remembered for a while.
+func TestTenThousandSessions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten thousand sessions take some seconds")
+	}
+	const sessions = 10_000
+	b := newPlay(t, func(p *genesis.Plan) { p.Params.MaxDuePerBlock = 1_000 })
+	random := rand.New(rand.NewPCG(1, 2))
+	alice := who("alice")
+	nonces := map[string]uint64{}
+	apply := func(name string, account string, op any) {
+		t.Helper()
+		w := wrap(op)
+		if account != "" {
+			w.Account = who(account).raw()
+		}
+		w.Nonce = nonces[name]
+		nonces[name]++
+		raw, err := tx.Sign(chainName, who(name).private, w)
+		b.must(err)
+		decoded, err := tx.Decode(raw)
+		b.must(err)
+		_, err = b.Apply(decoded)
+		b.must(err)
+	}
+
+	start := b.balance(alice)
+	var gross, fees uint64
+	batch := &tx.BatchClose{}
+	quotes := [][]byte{b.quoted("oracle", testRate)}
+	txs := uint64(0)
+	for n := range uint64(sessions) {
+		if n%500 == 499 {
+			b.next(1000)
+			quotes = [][]byte{b.quoted("oracle", testRate)}
+		}
+		name := sessionName(n)
+		o := &tx.OpenSession{
+			Container: who("c1").raw(), Session: name[:], PriceMicroUsdPerHour: testPrice, Quotes: quotes,
+			PerSecond: testRate, Seconds: 1 + random.Uint32N(100),
+		}
+		if n%3 == 0 {
+			o.Indexer = who("i1").raw()
+		}
+		apply("alice", "", o)
+		txs++
+		played := 1 + random.Uint32N(o.Seconds)
+		paid := uint64(played)*testRate - random.Uint64N(testRate)
+		settled := true
+		switch v := promised(chainName, alice, o, uint64(played), played, paid); n % 5 {
+		case 0: // the container closes
+			apply("c1", "c1 owner", closing(o, v))
+		case 1: // the container closes many at once
+			batch.Sessions = append(batch.Sessions, closing(o, v))
+		case 2: // the player closes, nobody answers
+			apply("alice", "", closing(o, v))
+			txs++
+		case 3: // the player closes with less than the container knows
+			apply("alice", "", closing(o, nil))
+			txs++
+			apply("c1", "c1 owner", closing(o, v))
+		case 4: // both vanish
+			settled = false
+		}
+		if len(batch.Sessions) == tx.MaxBatch {
+			apply("c1", "c1 owner", batch)
+			batch = &tx.BatchClose{}
+		}
+		if settled {
+			gross += paid
+			fees += paid * 2_000 / 10_000
+		}
+	}
+	if len(batch.Sessions) > 0 {
+		apply("c1", "c1 owner", batch)
+	}
+	b.next(110 * 10_000) // all windows and expiries pass
+	for range 10 {
+		b.next(1000)
+	}
+	after := b.Supply()
+	if after.Escrow != 0 || b.records(prefixSession) != 0 {
+		t.Fatalf("%d locked in %d sessions", after.Escrow, b.records(prefixSession))
+	}
+	if got := start - b.balance(alice); got != gross+txs*b.Params().TxFee {
+		t.Errorf("alice paid %d, want %d", got, gross+txs*b.Params().TxFee)
+	}
+	if got := sumOfLots(b.lots(who("c1 owner"))); got < gross-fees {
+		t.Errorf("the container vests %d, want at least %d", got, gross-fees)
+	}
+	if n := b.records(prefixUsed); n != sessions {
+		t.Errorf("%d names are remembered", n)
+	}
+	if n := b.records(prefixVesting + string(who("c1 owner").raw())); n > 80 {
+		t.Errorf("%d lots of one account", n)
+	}
+	b.next((MemoryEpochs + 10) * 10_000)
+	for range 12 {
+		b.next(1000)
+	}
+	for _, prefix := range []string{prefixUsed, prefixSession, prefixDue, prefixWeight, prefixWeightSum, prefixPayout, prefixVote} {
+		if n := b.records(prefix); n != 0 {
+			t.Errorf("%d records left under %s", n, prefix)
+		}
+	}
+	b.end()
+}
