@@ -120,6 +120,12 @@ func (m *Machine) changeKeys(id key.Node, n *Node, keys Keys) error {
 		return nil
 	}
 	if keys != (Keys{}) {
+		for _, k := range [][32]byte{keys.Consensus, keys.VRF} {
+			// With a key of small order one could prove whatever suits, seeds included.
+			if err := key.Usable(k[:]); err != nil {
+				return refuse(ErrField, "vrf_key or consensus_key %x: %v; make new ones", k, err)
+			}
+		}
 		if err := m.claimKeys(id, keys); err != nil {
 			return err
 		}

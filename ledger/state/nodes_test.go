@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -66,6 +67,15 @@ func TestRegister(t *testing.T) {
 			if a, _ := b.account(mallory.address()); a.Nodes != 1 {
 				t.Errorf("counted all the same: %d", a.Nodes)
 			}
+		}
+	})
+	t.Run("keys that nobody can hold", func(t *testing.T) {
+		for _, bad := range [][]byte{make([]byte, 32), append([]byte{1}, make([]byte, 31)...), bytes.Repeat([]byte{0xff}, 32)} {
+			m := who("m")
+			r := registration(mallory, m, checker, true)
+			r.VrfKey = bad
+			r.Consent(chainName, m.private, mallory.address())
+			b.refused(b.do(mallory, r), ErrField)
 		}
 	})
 	t.Run("a node is no account", func(t *testing.T) {
