@@ -28,8 +28,8 @@ func Verify(pub []byte, chain, kind string, payload, signature []byte) bool {
 		ed25519.VerifyWithOptions(pub, SignBytes(chain, kind, payload), signature, rule)
 }
 
-// Expanded is a public key made ready for many verifications: each takes about two thirds
-// of the time. It holds some 1.5 KiB.
+// Expanded is a public key made ready for many verifications: each takes about three
+// quarters of the time. It holds some 1.5 KiB.
 type Expanded struct{ key *ed25519.ExpandedPublicKey }
 
 // Usable says whether signatures of the key can pass at all: ErrKey says why not.

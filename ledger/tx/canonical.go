@@ -41,6 +41,7 @@ type field struct {
 	max      uint64 // of a varint
 	text     bool
 	repeated bool
+	most     int // elements of a repeated field
 	message  *shape
 	oneof    bool
 	known    bool
@@ -51,6 +52,10 @@ var (
 	shapeSigned = sync.OnceValue(func() *shape { return shapeOf(new(Signed).ProtoReflect().Descriptor()) })
 	shapeBody   = sync.OnceValue(func() *shape { return shapeOf(new(Body).ProtoReflect().Descriptor()) })
 )
+
+// mostOf bounds each repeated field, so that small elements cannot make a small input large
+// in memory.
+var mostOf = map[string]int{"quotes": MaxQuotes, "sessions": MaxBatch, "attestations": MaxAttestations}
 
 // shapeOf reads the shape from the descriptor that the .proto file gave. It panics for a kind of field that the specification does not use.
 func shapeOf(d protoreflect.MessageDescriptor) *shape {
@@ -72,8 +77,8 @@ func shapeOf(d protoreflect.MessageDescriptor) *shape {
 		default:
 			panic("tx: no rule for fields of kind " + fd.Kind().String())
 		}
-		if f.repeated && f.wire != protowire.BytesType {
-			panic("tx: no rule for packed fields")
+		if f.most = mostOf[f.name]; f.repeated && (f.most == 0 || f.wire != protowire.BytesType) {
+			panic("tx: no rule for the repeated field " + f.name)
 		}
 		for n := int(fd.Number()); len(s.fields) <= n; {
 			s.fields = append(s.fields, field{})
@@ -89,7 +94,7 @@ func canonical(b []byte, s *shape) error {
 		return fmt.Errorf("%w: %s: %s", ErrEncoding, s.name, fmt.Sprintf(format, args...))
 	}
 	var last protowire.Number
-	operation := false
+	operation, elements := false, 0
 	for len(b) > 0 {
 		tag, n := shortVarint(b)
 		if n <= 0 {
@@ -110,6 +115,12 @@ func canonical(b []byte, s *shape) error {
 			return bad("%s stands there twice", f.name)
 		case f.oneof && operation:
 			return bad("more than one operation")
+		}
+		if num != last {
+			elements = 0
+		}
+		if elements++; f.repeated && elements > f.most {
+			return wrong(f.name, "more than %d", f.most)
 		}
 		last, operation = num, operation || f.oneof
 		v, n := shortVarint(b)

@@ -1,9 +1,12 @@
 package tx_test
 
 import (
+	"bytes"
 	"errors"
+	"sync"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/framemesh/framemesh/ledger/key"
@@ -153,5 +156,40 @@ func TestVerifierRemembersOnlyWhatItVerified(t *testing.T) {
 	}
 	if tx.NewVerifier(chain, 0).Chain() != chain {
 		t.Error("a Verifier forgot its chain")
+	}
+}
+
+func TestVerifierIsForManyAtOnce(t *testing.T) {
+	v := tx.NewVerifier(chain, 4) // forgets while others remember
+	raws := map[string][]byte{}
+	for _, e := range everyOperation(t)[:8] {
+		raws[e.name] = signed(t, e, nil).Raw
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for name, raw := range raws {
+				got, err := tx.Decode(raw)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					return
+				}
+				if err := errors.Join(v.Verify(got), v.VerifyEvidence(got), v.VerifyAll([]*tx.Tx{got})[0]); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestSmallElementsCannotFillTheMemory(t *testing.T) {
+	sessions := bytes.Repeat([]byte{0x0a, 0}, 30_000) // field 1, empty
+	raw := envelope(t, testKey(alice), protowire.AppendBytes(protowire.AppendTag(nil, 20, protowire.BytesType), sessions))
+	if got, err := tx.Decode(raw); !errors.Is(err, tx.ErrField) {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if n := testing.AllocsPerRun(10, func() { _, _ = tx.Decode(raw) }); n > 100 {
+		t.Errorf("%d allocations", int(n))
 	}
 }
