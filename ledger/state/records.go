@@ -60,9 +60,9 @@ func (n *Node) KeysAt(epoch uint64) Keys {
 // Validates says whether the node has keys to validate with, now or soon.
 func (n *Node) Validates() bool { return n.Keys != Keys{} || n.Next != Keys{} }
 
-// Encode writes 193 bytes and the region.
+// Encode writes 194 bytes and the region.
 func (n Node) Encode() []byte {
-	w := newWriter(225)
+	w := newWriter(193+len(n.Region))
 	w.bytes(n.Owner[:])
 	w.u32(uint32(n.Roles))
 	w.u32(uint32(n.Class))
@@ -165,9 +165,9 @@ type Session struct {
 	Paid      uint64 // base units, at most Escrow
 }
 
-// Encode writes 174 bytes.
+// Encode writes 178 bytes.
 func (s Session) Encode() []byte {
-	w := newWriter(173)
+	w := newWriter(177)
 	w.bytes(s.Player[:])
 	w.bytes(s.Owner[:])
 	w.u64(s.PerSecond)

@@ -60,7 +60,7 @@ type Head struct {
 	Proposal uint64   // number of the next proposal
 }
 
-// Encode writes 85 bytes and the layout.
+// Encode writes 93 bytes.
 func (h Head) Encode() []byte {
 	w := newWriter(92)
 	w.u64(h.Height)
