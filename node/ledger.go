@@ -16,6 +16,9 @@ import (
 	"github.com/framemesh/framemesh/p2p/rpc"
 )
 
+// lookAtLeast bounds how often a light client looks for a new head by itself.
+const lookAtLeast = 250 * time.Millisecond
+
 // LedgerDir is where a node with that data directory keeps its part of the ledger.
 func LedgerDir(dataDir string) string { return filepath.Join(dataDir, "ledger") }
 
@@ -59,7 +62,7 @@ func (n *Node) startLedger(ctx context.Context) (func(context.Context) error, er
 	}
 	lc := light.Config{Genesis: doc, Trust: trust, Dir: LedgerDir(n.dir), Now: n.o.Now, Log: n.log,
 		Transport: ledgerWire{n.p2p.Host(), n.client, n.cfg.Network}, Fault: n.ledgerFault,
-		Poll: max(time.Second, time.Duration(n.cfg.Ledger.BlockMS)*time.Millisecond)}
+		Poll: max(lookAtLeast, time.Duration(n.cfg.Ledger.BlockMS)*time.Millisecond)}
 	var stop func(context.Context) error
 	if n.cfg.Ledger.Mode == LedgerLight {
 		lc.Registerer = n.reg
@@ -128,3 +131,6 @@ func (n *Node) LedgerAddress() string {
 	}
 	return n.chain.PeerAddress()
 }
+
+// Chain is the chain that this node keeps, or nil.
+func (n *Node) Chain() *chain.Chain { return n.chain }

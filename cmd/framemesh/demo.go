@@ -27,7 +27,9 @@ type demoFlags struct {
 	asJSON, open                   bool
 	app, listen, dir, logLevel     string
 	containers, indexers, checkers int
-	slots                          int
+	slots, validators              int
+	free                           bool
+	epoch                          time.Duration
 	encoder                        string
 	listenGiven                    bool
 }
@@ -40,7 +42,8 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Start a whole mesh on this machine and a page to play on",
 		Long: `demo starts real peers in one process: a gateway, indexers, containers and checkers,
-each with its own libp2p host on loopback. Open the URL it prints and click a game.
+each with its own libp2p host on loopback, and a ledger of their own, on which play is
+paid by the second with money from a faucet. Open the URL it prints and click a game.
 With --for it plays by itself, without a browser, and says what it measured.`,
 		Example: `  framemesh demo                          play at the URL it prints; Ctrl-C ends it
   framemesh demo --open                   and open the browser
@@ -62,6 +65,9 @@ With --for it plays by itself, without a browser, and says what it measured.`,
 	fl.IntVar(&f.containers, "containers", 2, "peers that render")
 	fl.IntVar(&f.indexers, "indexers", 2, "peers that match")
 	fl.IntVar(&f.checkers, "checkers", 3, "peers that check")
+	fl.IntVar(&f.validators, "validators", 1, "checkers that make the ledger's blocks")
+	fl.DurationVar(&f.epoch, "epoch", 5*time.Second, "length of the ledger's epochs")
+	fl.BoolVar(&f.free, "free", false, "no ledger: play costs nothing and nobody is paid")
 	fl.IntVar(&f.slots, "slots", 0, "sessions per container (default: what the machine holds, shared)")
 	fl.StringVar(&f.encoder, "encoder", "", "video encoder by name (default: the best that works)")
 	fl.StringVar(&f.logLevel, "log", "warn", "what the peers say: debug, info, warn, error")
@@ -90,7 +96,7 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	began := time.Now()
 	n, err := testnet.Start(ctx, testnet.Options{Gateways: 1, Indexers: f.indexers, Containers: f.containers, Checkers: f.checkers,
 		Dir: dir, CacheDir: filepath.Join(cache, "framemesh"), Listen: f.listen, InsistListen: f.listenGiven && !strings.HasSuffix(f.listen, ":0"),
-		Slots: f.slots, Encoder: f.encoder, Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
+		Slots: f.slots, Encoder: f.encoder, Money: f.money(), Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return withHint(err, "`framemesh demo` without --listen takes the next free port, --listen 127.0.0.1:0 any")
 	}
@@ -194,6 +200,10 @@ func (f *demoFlags) check() error {
 		return withHint(errors.New("--indexers 0: nobody could match"), "--indexers 1")
 	case f.play > 0 && f.containers < 1:
 		return withHint(errors.New("--containers 0: nobody could render, so --for cannot play"), "--containers 1")
+	case !f.free && (f.validators < 1 || f.validators > f.checkers):
+		return withHint(fmt.Errorf("--validators %d with --checkers %d: validators are checkers, and a ledger needs one", f.validators, f.checkers), "--validators 1 --checkers 3, or --free for no ledger")
+	case f.epoch < time.Second || f.epoch > time.Hour || f.epoch%time.Second != 0:
+		return withHint(fmt.Errorf("--epoch %v", f.epoch), "whole seconds from 1s to 1h")
 	case f.app != "" && f.play == 0:
 		return withHint(errors.New("--app only says what --for plays"), "add --for 20s, or leave --app out and choose on the page")
 	}
@@ -272,4 +282,12 @@ func openBrowser(url string) error {
 		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
 	}
 	return exec.Command(name, args...).Start()
+}
+
+// money is the demo's ledger; nil for none.
+func (f *demoFlags) money() *testnet.Money {
+	if f.free {
+		return nil
+	}
+	return &testnet.Money{Validators: f.validators, EpochSeconds: uint64(f.epoch / time.Second)}
 }

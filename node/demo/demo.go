@@ -19,6 +19,7 @@ import (
 	"github.com/pion/sdp/v3"
 
 	"github.com/framemesh/framemesh/actors/indexer/match"
+	"github.com/framemesh/framemesh/actors/purse"
 	"github.com/framemesh/framemesh/node/testnet"
 	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -55,6 +56,7 @@ type Report struct {
 	LongestGap  float64  `json:"longest_gap_ms"`
 	Encoder     string   `json:"encoder"`
 	SlackMS     float64  `json:"slack_ms"`
+	Ledger      *Ledger  `json:"ledger,omitempty"` // absent in a network without one
 	Errors      []string `json:"errors"`
 }
 
@@ -69,9 +71,20 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 	r = &Report{Nodes: len(n.Peers()), App: app, Errors: []string{}}
 	fail := func(err error) { r.Errors = append(r.Errors, err.Error()) }
 	v := &verifier{network: n.Network()}
+	var money *purse.Purse
+	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app), RandomInput: true, Seed: 1, Verify: v.verify}
+	var height uint64
+	if n.Genesis() != nil {
+		var err error
+		if money, err = newPurse(n); err != nil {
+			fail(err)
+			return r
+		}
+		o.Payer, o.Key, height = money, money.PlayerKey(), n.Chain().Head().Height
+	}
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p, err := player.Play(start, player.Options{URL: n.URL() + "whep/" + url.PathEscape(app), RandomInput: true, Seed: 1, Verify: v.verify})
+	p, err := player.Play(start, o)
 	r.Certificate, r.Answer, r.Container = v.certificate, v.answer, v.container
 	if err != nil {
 		fail(err)
@@ -88,12 +101,20 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 	}
 	r.Connections = n.Connections()
 	r.fill(p.Report())
-	stop, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	stop, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second+settleTimeout)
 	defer cancelStop()
 	if err := p.Stop(stop); err != nil {
 		fail(fmt.Errorf("ending the session: %w", err))
 	}
 	r.judge(dur)
+	if money != nil {
+		var err error
+		if r.Ledger, err = settlement(stop, n, money.Address(), height); err != nil {
+			fail(err)
+		} else {
+			r.Errors = append(r.Errors, r.Ledger.judge(money.Report())...)
+		}
+	}
 	return r
 }
 

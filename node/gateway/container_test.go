@@ -38,6 +38,7 @@ type fakeContainer struct {
 	inID    peer.ID
 	role    mesh.Role
 	tamper  func(answer string) string // what a gateway in the middle would do
+	till    *fakeTill                  // nil: free
 
 	mu      sync.Mutex
 	session string
@@ -195,7 +196,11 @@ func (c *fakeContainer) answer(role mesh.Role, offer string, player []byte, app 
 	sdp := pc.LocalDescription().SDP
 	session, _ := hex.DecodeString(c.session)
 	sum := sha256.Sum256([]byte(offer))
-	proof, err := seal.Seal("testnet", seal.TypeAnswer, &wire.AnswerProof{Container: []byte(c.id), SessionId: session, OfferSha256: sum[:], Fingerprint: fingerprint(sdp)}, c.key)
+	held := &wire.AnswerProof{Container: []byte(c.id), SessionId: session, OfferSha256: sum[:], Fingerprint: fingerprint(sdp)}
+	if c.till != nil {
+		held.Terms = c.till.wire
+	}
+	proof, err := seal.Seal("testnet", seal.TypeAnswer, held, c.key)
 	if err != nil {
 		return nil, err
 	}
@@ -255,6 +260,10 @@ func (c *fakeContainer) channel(d *webrtc.DataChannel, role mesh.Role) {
 			c.heard = append(c.heard, v)
 			c.mu.Unlock()
 			switch v["t"] {
+			case "open", "topup", "voucher":
+				if c.till != nil {
+					c.till.heard(m.Data)
+				}
 			case "ping":
 				c.say(map[string]any{"t": "pong", "n": v["n"]})
 			case "chat":
@@ -319,6 +328,9 @@ func (c *fakeContainer) play(ctx context.Context, video, audio *webrtc.TrackLoca
 			b := c.last()
 			seq := uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
 			c.say(map[string]any{"t": "ack", "seq": seq, "tick": n})
+		}
+		if n%cardFPS == cardFPS-1 && c.till != nil {
+			c.till.second()
 		}
 		if n%cardFPS == 0 {
 			c.say(map[string]any{"t": "stats", "tick": n, "fps": 30.0, "kbps": 900, "target_kbps": 1500, "draw_ms": 0.4, "convert_ms": 0.1, "encode_ms": 0.9, "send_ms": 0.1, "slack_ms": 1.1, "rtt_ms": 1, "loss": 0.0, "viewers": 1})

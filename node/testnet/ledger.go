@@ -241,3 +241,13 @@ func (n *Net) Genesis() *genesis.Doc {
 	}
 	return n.purse.doc
 }
+
+// Chain is the chain of a peer that keeps one; nil when none does.
+func (n *Net) Chain() *chain.Chain {
+	for _, p := range n.Peers() {
+		if c := p.Chain(); c != nil {
+			return c
+		}
+	}
+	return nil
+}

@@ -264,10 +264,22 @@ func (n *Net) Crash(name string) error {
 	return nil
 }
 
-// Stop ends all peers at once and returns what went wrong.
+// Stop ends all peers at once, those that make the ledger's blocks after the others, who
+// may have something to settle. It returns what went wrong.
 func (n *Net) Stop(ctx context.Context) error {
+	var first, last []*Peer
+	for _, p := range n.Peers() {
+		if p.Chain() != nil {
+			last = append(last, p)
+		} else {
+			first = append(first, p)
+		}
+	}
+	return errors.Join(stopAll(ctx, first), stopAll(ctx, last))
+}
+
+func stopAll(ctx context.Context, peers []*Peer) error {
 	var wg sync.WaitGroup
-	peers := n.Peers()
 	errs := make([]error, len(peers))
 	for i, p := range peers {
 		wg.Go(func() {

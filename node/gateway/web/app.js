@@ -14,13 +14,13 @@ import { problemWords, words } from './words.js';
 import { toast } from './dom.js';
 
 const opened = parseHash(location.hash); // as the page was opened: a click changes it
-const state = { apps: [], ice: [], key: '', node: null };
+const state = { apps: [], ice: [], key: '', keyKnown: null, node: null }; // keyKnown is a promise until the key is
 const period = new Period();
 
-const purse = new Purse(document.getElementById('purse'), { key: () => state.key });
+const purse = new Purse(document.getElementById('purse'), { key: () => state.key, keyKnown: () => state.keyKnown });
 const stage = new Stage({
   root: document.getElementById('stage'), period,
-  network: () => state.node?.network ?? '', ice: () => state.ice, key: () => state.key, sign, purse, apps: () => state.apps,
+  network: () => state.node?.network ?? '', ice: () => state.ice, key: () => state.key, keyKnown: () => state.keyKnown, sign, purse, apps: () => state.apps,
   home: () => { catalogue.root.inert = false; refresh(); },
 });
 const catalogue = new Catalogue(document.getElementById('catalogue'), {
@@ -95,12 +95,13 @@ if (new URLSearchParams(location.search).get('probe') === '1') {
 
 catalogue.loading();
 warm();
-const key = playerKey().then(k => {
+state.keyKnown = playerKey().then(k => {
   state.key = k;
+  state.keyKnown = null;
   if (purse.ledger) return purse.refresh();
 });
 await refresh();
-await Promise.race([key, new Promise(r => setTimeout(r, 300))]);
+await Promise.race([state.keyKnown, new Promise(r => setTimeout(r, 300))]);
 await route(opened);
 setInterval(() => { if (stage.root.hidden && !document.hidden) refresh(); }, 5000);
 window.addEventListener('hashchange', () => { if (parseHash(location.hash).kind !== 'home') location.reload(); });

@@ -211,7 +211,7 @@ export class Payer {
   }
 
   #voucher() {
-    if (this.closed || this.blocked || this.escrow.state !== 'locked') return;
+    if (this.closed || this.escrow.state !== 'locked') return;
     const seconds = this.due;
     if (seconds <= this.signedFor) {
       // One that was lost with the connection is sent again, as it was.

@@ -14,7 +14,7 @@ const LEAST_S = 30; // of play that the account has to hold
 const limit = remembered(() => localStorage, 'framemesh.ceiling');
 
 export class Purse {
-  /** env: {key() → hex or ''} */
+  /** env: {key() → hex or '', keyKnown() → a promise while the key is looked for} */
   constructor(root, env) {
     Object.assign(this, { root, env, ledger: null, account: null, none: false });
     const kept = limit.get(CEILING);
@@ -57,7 +57,7 @@ export class Purse {
     this.root.hidden = !this.ledger;
     if (!this.ledger) return;
     const { account, ledger } = this;
-    this.money.textContent = account ? `${short(account.balance)} ${ledger.symbol}` : this.env.key() ? '' : 'no key to pay with';
+    this.money.textContent = account ? `${short(account.balance)} ${ledger.symbol}` : this.env.key() || this.env.keyKnown() ? '' : 'no key to pay with';
     this.money.title = account ? `${exact(account.balance)} ${ledger.symbol} in ${account.address}` : '';
   }
 

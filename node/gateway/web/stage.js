@@ -22,7 +22,7 @@ export const playing = remembered(() => sessionStorage, 'framemesh.playing');
 const NEXT_S = 5; // seconds before the next machine is taken by itself
 
 export class Stage {
-  /** env: {root, network(), ice(), key(), sign, purse, period, apps(), home()} */
+  /** env: {root, network(), ice(), key(), keyKnown() (a promise while the key is looked for), sign, purse, period, apps(), home()} */
   constructor(env) {
     Object.assign(this, { env, run: 0, session: null, input: null, excluded: [], spare: null });
     const root = this.root = env.root;
@@ -69,7 +69,9 @@ export class Stage {
   }
 
   /** launch starts a new session of an app. */
-  launch(app, { ticket = '', fresh = true } = {}) {
+  launch(app, how = {}) {
+    const { ticket = '', fresh = true } = how, known = this.env.keyKnown(), run = this.run;
+    if (known) return known.then(() => run === this.run && this.launch(app, how)); // some ms, right after the page has loaded
     if (fresh) this.excluded = [];
     playing.clear();
     history.replaceState(null, '', location.pathname + location.search + '#play=' + app.name);

@@ -1,0 +1,315 @@
+package gateway
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	mesh "github.com/framemesh/framemesh/actors/gateway"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/quote"
+	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/p2p/wire"
+	"github.com/framemesh/framemesh/stream/control"
+)
+
+const testRate = 100_000_000_000 // base units per dollar
+
+// fakeTill is the money side of the fake container, with the meter of the real one: it
+// checks every byte that the page sends.
+type fakeTill struct {
+	c      *fakeContainer
+	ledger *fakeLedger
+	price  uint64
+	lock   bool // orders are locked; else refused
+
+	mu       sync.Mutex
+	terms    voucher.Terms
+	wire     *wire.PayTerms
+	meter    *voucher.Meter
+	seconds  uint32
+	open     []*tx.Tx
+	vouchers []voucher.Voucher
+	bad      []error
+	paused   bool
+}
+
+func newTill(t testing.TB, c *fakeContainer, ledger *fakeLedger, price uint64) *fakeTill {
+	t.Helper()
+	perSecond, err := economics.PricePerSecond(price, testRate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oracle := make([]byte, 32)
+	oracle[0] = 9
+	q, err := quote.Sign("testnet", ed25519.NewKeyFromSeed(oracle), testRate, uint64(time.Now().UnixMilli()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeTill{c: c, ledger: ledger, price: price, lock: true,
+		wire: &wire.PayTerms{Chain: "testnet", PriceMicroUsdPerHour: price, PerSecond: perSecond, Quotes: [][]byte{q.Encode()}, CreditSeconds: voucher.Credit, Paid: true}}
+	return f
+}
+
+// begin is called with the launch: the player is known then.
+func (f *fakeTill) begin(player []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	session, _ := hex.DecodeString(f.c.session)
+	node, err := key.NodeOf(f.c.id)
+	if err != nil || len(player) != key.Size {
+		f.bad = append(f.bad, fmt.Errorf("the launch has a player key of %d bytes: %w", len(player), err))
+		return
+	}
+	f.terms = voucher.Terms{Chain: "testnet", Container: node, Session: [16]byte(session), Player: key.Address(player), PerSecond: f.wire.GetPerSecond(), Seconds: 86400}
+	if f.meter, err = voucher.NewMeter(f.terms, voucher.Credit); err != nil {
+		f.bad = append(f.bad, err)
+	}
+}
+
+// heard takes one message of the page as it came.
+func (f *fakeTill) heard(raw []byte) {
+	m, err := control.FromPage(raw)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.bad = append(f.bad, err)
+		return
+	}
+	switch m := m.(type) {
+	case control.Open:
+		f.order(m)
+	case control.Voucher:
+		paid, sig, err := m.Values()
+		v := voucher.Voucher{Seq: m.Seq, Seconds: m.Seconds, Paid: paid, Signature: sig}
+		if err == nil {
+			err = f.meter.Add(v)
+		}
+		if err != nil {
+			f.bad = append(f.bad, err)
+			return
+		}
+		f.vouchers = append(f.vouchers, v)
+		f.judge(f.meter.State())
+	}
+}
+
+func (f *fakeTill) order(m control.Open) {
+	raw, _ := control.DecodeTx(m.Tx)
+	x, err := tx.Decode(raw)
+	if err == nil {
+		err = x.Verify("testnet")
+	}
+	if err != nil {
+		f.bad = append(f.bad, err)
+		return
+	}
+	f.open = append(f.open, x)
+	total := control.Amount(f.terms.Owed(x.Body.GetOpen().GetSeconds()))
+	if !f.lock {
+		f.c.say(map[string]any{"t": "escrow", "state": "refused", "text": "The ledger did not take the payment: try later.", "total": "0", "seconds": 0})
+		return
+	}
+	f.seconds = x.Body.GetOpen().GetSeconds()
+	f.c.say(map[string]any{"t": "escrow", "state": "sent", "total": total, "seconds": f.seconds})
+	f.c.say(map[string]any{"t": "escrow", "state": "locked", "total": total, "seconds": f.seconds})
+	f.judge(f.meter.Escrow(true, f.seconds))
+}
+
+// second passes while the app runs.
+func (f *fakeTill) second() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.meter == nil {
+		return
+	}
+	f.judge(f.meter.Second())
+}
+
+func (f *fakeTill) judge(s voucher.State) {
+	if s.Run == f.paused {
+		f.paused = !s.Run
+		code, text := control.NoticeResumed, "The game goes on."
+		if f.paused {
+			code, text = control.NoticeUnpaid, "The game is paused because it is not being paid for. It goes on with the next payment."
+		}
+		f.c.say(map[string]any{"t": "notice", "code": code, "text": text})
+	}
+	state := string(s.Reason)
+	if f.paused {
+		state = control.PayUnpaid
+	}
+	f.c.say(map[string]any{"t": "pay", "state": state, "served": s.Served, "covered": s.Covered, "paid": control.Amount(s.Paid)})
+}
+
+func (f *fakeTill) seen() (open []*tx.Tx, vouchers []voucher.Voucher, bad []error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append(open, f.open...), append(vouchers, f.vouchers...), append(bad, f.bad...)
+}
+
+// newPaidRoom is a room whose container costs money.
+func newPaidRoom(t *testing.T, change func(r *room, f *fakeTill, l *fakeLedger)) (*room, *fakeTill, *fakeLedger) {
+	t.Helper()
+	r := newRoom(t)
+	l := &fakeLedger{status: LedgerStatus{Chain: "testnet", Symbol: "FRM", Height: 42, Epoch: 3, PerUSD: testRate, TxFee: 1000}, give: 100 * 100_000_000}
+	f := newTill(t, r.c, l, 250_000)
+	r.c.till = f
+	apps := testApps()
+	apps[0].MaxPrice, apps[1].MaxPrice = 400_000, 120_000
+	r.apps = apps
+	launch := r.launch
+	r.launch = func(ctx context.Context, q mesh.LaunchRequest) (*mesh.Launched, error) {
+		f.begin(q.Player)
+		return launch(ctx, q)
+	}
+	s := newServer(t, r, func(o *Options) { o.Listen, o.Ledger, o.Funder = "127.0.0.1:0", l, l })
+	if change != nil {
+		change(r, f, l)
+	}
+	if l.give == 0 {
+		s.opt.Funder = nil
+	}
+	if err := s.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = s.Stop(ctx)
+	})
+	r.srv = s
+	return r, f, l
+}
+
+// The page shows what play costs, pays for each second and says what it spent; every
+// message is checked by the real decoders, the real signatures and the real meter.
+func TestPagePays(t *testing.T) {
+	r, f, _ := newPaidRoom(t, nil)
+	r.open()
+	r.tab.Wait(`document.querySelector('.cost .rate')?.textContent.includes('FRM / s') && !document.getElementById('purse').hidden`, 5*time.Second)
+	if s := r.tab.Text("[data-app=novareef] .cost"); !strings.Contains(s, "$0.25 – 0.40 / h") || !strings.Contains(s, "0.0694 – 0.111 FRM / s") {
+		t.Errorf("the tile says %q", s)
+	}
+	r.tab.Screenshot("pay-catalogue")
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	waitFor(t, "four vouchers", func() bool { _, v, _ := f.seen(); return len(v) >= 4 })
+	open, vouchers, bad := f.seen()
+	if len(open) != 1 || len(bad) > 0 {
+		t.Fatalf("%d orders, refused: %v", len(open), bad)
+	}
+	op := open[0].Body.GetOpen()
+	indexer, _ := key.NodeOf(r.c.inID)
+	if op.GetPerSecond() != 6_944_445 || op.GetPriceMicroUsdPerHour() != 250_000 || key.Node(op.GetContainer()) != f.terms.Container || [16]byte(op.GetSession()) != f.terms.Session || open[0].Signer != f.terms.Player || key.Node(op.GetIndexer()) != indexer || len(op.GetCertificate()) != 32 {
+		t.Errorf("order %+v", op)
+	}
+	// 100 FRM are less than an hour: the escrow is as long as the account allows.
+	if want := uint32((100*100_000_000 - 2000) / 6_944_445); op.GetSeconds() != want {
+		t.Errorf("an escrow of %d seconds, want %d", op.GetSeconds(), want)
+	}
+	for i, v := range vouchers {
+		if v.Seq != uint64(i+1) || v.Paid != f.terms.Owed(v.Seconds) {
+			t.Errorf("voucher %d: %+v", i, v)
+		}
+	}
+	if q := r.lastLaunch(); q.MaxPrice != 1_000_000 {
+		t.Errorf("the launch has a limit of %d µUSD an hour", q.MaxPrice)
+	}
+	r.tab.Eval(`document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`, nil)
+	r.tab.Wait(`/^0\.\d+ FRM · \$0\.25 \/ h$/.test(document.querySelector('[data-money]').textContent)`, 3*time.Second)
+	r.tab.Key("F9", true)
+	r.tab.Wait(`/for \d+ s$/.test(document.querySelector('[data-stat=paid]').textContent) && /for 1439 s$/.test(document.querySelector('[data-stat=escrow]').textContent)`, 3*time.Second)
+	r.tab.Screenshot("pay-stats")
+
+	// Stop says what was paid and what comes back.
+	r.tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
+	r.tab.Wait(`/You paid 0\.\d+ FRM for \d+ seconds; 99\.\d+ FRM .* come back/.test(document.getElementById('toasts').textContent)`, 3*time.Second)
+	r.tab.Screenshot("pay-bill")
+	r.tab.NoExceptions()
+}
+
+// A ledger that takes no order: the game is paused in words, and the page tells why.
+func TestPagePausesUnpaid(t *testing.T) {
+	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) { f.lock = false })
+	r.play()
+	r.tab.Wait(`document.getElementById('stage').classList.contains('unpaid') && document.getElementById('toasts').textContent.includes('not being paid')`, 10*time.Second)
+	r.tab.Eval(`document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`, nil)
+	r.tab.Wait(`document.querySelector('[data-money]').textContent.includes('did not take the payment')`, 10*time.Second)
+	r.tab.Screenshot("pay-unpaid")
+	if _, vouchers, _ := f.seen(); len(vouchers) != 0 {
+		t.Errorf("the page promised money that is not set aside: %v", vouchers)
+	}
+	r.tab.NoExceptions()
+}
+
+// What cannot be paid is told before a machine is asked.
+func TestPageSaysWhatItCannotPay(t *testing.T) {
+	r, _, l := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) { l.give = 0 })
+	said := func(title, shot string) {
+		t.Helper()
+		r.tab.Click(`[data-app=novareef]`)
+		r.tab.Wait(`document.querySelector('.veil h2')?.textContent === '`+title+`'`, 5*time.Second)
+		r.tab.Screenshot(shot)
+		r.tab.Eval(`[...document.querySelectorAll('.veil button')].at(-1).click()`, nil)
+		r.tab.Wait(`document.getElementById('stage').hidden`, 3*time.Second)
+	}
+	r.open()
+	r.tab.Wait(`/^0 FRM$/.test(document.querySelector('[data-purse=balance]')?.textContent)`, 5*time.Second)
+	said("There is not enough money in your account", "pay-no-money")
+	r.tab.Eval(`(() => { const f = document.querySelector('#purse input'); f.value = '0.1'; f.dispatchEvent(new Event('change')) })()`, nil)
+	said("Every machine asks for more than your limit", "pay-limit")
+	r.tab.Eval(`(() => { const f = document.querySelector('#purse input'); f.value = '2'; f.dispatchEvent(new Event('change')) })()`, nil)
+	l.set(func(f *fakeLedger) { f.status.PerUSD = 0 })
+	r.tab.Reload()
+	r.tab.Wait(`document.querySelector('[data-app=novareef] .cost') && !document.querySelector('.cost .rate') && document.querySelector('#purse input').value === '2.00'`, 10*time.Second)
+	said("The price is not known just now", "pay-no-rate")
+	if len(r.launches) != 0 {
+		t.Errorf("%d launches", len(r.launches))
+	}
+	r.tab.NoExceptions()
+
+	// A browser without Ed25519.
+	other := r.b.Tab()
+	other.Before(`crypto.subtle.generateKey = () => Promise.reject(new Error('NotSupportedError')); indexedDB.open = () => { throw new Error('no storage') };`)
+	other.Goto(r.srv.URL())
+	other.Wait(`document.querySelector('[data-purse=balance]')?.textContent === 'no key to pay with'`, 10*time.Second)
+	other.Click(`[data-app=novareef]`)
+	other.Wait(`document.querySelector('.veil h2')?.textContent === 'This browser cannot pay'`, 5*time.Second)
+	other.Screenshot("pay-no-key")
+}
+
+// A machine whose price is not what its rate gives is left, and paid nothing.
+func TestPageRefusesBadTerms(t *testing.T) {
+	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) { f.wire.PerSecond++ })
+	r.open()
+	r.tab.Click(`[data-app=novareef]`)
+	r.tab.Wait(`document.querySelector('.veil h2')?.textContent === 'The machine’s price does not hold'`, 15*time.Second)
+	r.tab.Screenshot("pay-bad-terms")
+	if open, vouchers, _ := f.seen(); len(open) != 0 || len(vouchers) != 0 {
+		t.Errorf("%d orders and %d vouchers on terms that do not hold", len(open), len(vouchers))
+	}
+}
+
+// A reload goes on paying the same session.
+func TestPageReloadGoesOnPaying(t *testing.T) {
+	r, f, _ := newPaidRoom(t, nil)
+	r.play()
+	waitFor(t, "two vouchers", func() bool { _, v, _ := f.seen(); return len(v) >= 2 })
+	r.tab.Reload()
+	r.tab.Wait(stageIsUp, 15*time.Second)
+	_, before, _ := f.seen()
+	waitFor(t, "two more", func() bool { _, v, _ := f.seen(); return len(v) >= len(before)+2 })
+	open, v, bad := f.seen()
+	if len(open) != 1 || len(bad) != 0 || v[len(v)-1].Seconds != uint32(v[len(v)-1].Seq) {
+		t.Errorf("%d orders, refused %v, the last voucher %+v", len(open), bad, v[len(v)-1])
+	}
+	r.tab.NoExceptions()
+}
