@@ -2,6 +2,7 @@ package state
 
 import (
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
@@ -31,13 +32,13 @@ func (m *Machine) setAccount(a key.Address, v Account) error {
 	return m.overlay.Set(AccountKey(a), v.Encode())
 }
 
-func (m *Machine) lacking(a key.Address, held, wanted uint64) error {
+func lacking(a key.Address, held, wanted uint64) error {
 	return refuse(ErrFunds, "%s has %s %s and needs %s; wait for a payment or choose less",
 		a, amount.Amount(held), Symbol, amount.Amount(wanted))
 }
 
 // Symbol of the token in texts.
-const Symbol = "FRM"
+const Symbol = genesis.Symbol
 
 func (m *Machine) applyTransfer(c *txContext, op *tx.Transfer) error {
 	to := key.Address(op.GetTo())

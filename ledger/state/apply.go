@@ -14,11 +14,14 @@ type txContext struct {
 	*tx.Tx
 	// delegation is how the signer acts for the account, nil when it is the account itself.
 	delegation *Delegation
+	quiet      bool // nobody reads the events; writing them is half of the work
 	events     []Event
 }
 
 func (c *txContext) emit(kind string, pairs ...any) {
-	c.events = append(c.events, event(kind, pairs...))
+	if !c.quiet {
+		c.events = append(c.events, event(kind, pairs...))
+	}
 }
 
 // actsFor says whether the transaction may speak for a node: its owner may, and the node's
@@ -34,7 +37,7 @@ func (c *txContext) actsFor(id key.Node, owner key.Address) bool {
 // Order of work: time, nonce, delegation, fee, the signatures inside, the operation. The
 // fee is the account's, not the delegate's: node keys own nothing.
 func (m *Machine) Apply(t *tx.Tx) ([]Event, error) {
-	c := &txContext{Tx: t}
+	c := &txContext{Tx: t, quiet: m.quiet}
 	if err := m.admit(c); err != nil {
 		return nil, err
 	}
@@ -45,6 +48,9 @@ func (m *Machine) Apply(t *tx.Tx) ([]Event, error) {
 		err = refuse(ErrEvidence, "%v; have it signed again for this network", err)
 	} else {
 		err = m.dispatch(c)
+	}
+	if m.quiet {
+		c.events = nil
 	}
 	if err == nil {
 		return c.events, m.overlay.Commit()

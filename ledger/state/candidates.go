@@ -7,9 +7,8 @@ import (
 	"github.com/framemesh/framemesh/ledger/key"
 )
 
-// Who may be drawn in an epoch is fixed candidate_lead epochs before its end of waiting:
-// the set of epoch e when e − candidate_lead ends, long before anybody can know the seed of
-// e. So nobody can make keys until one of them wins.
+// Who may be drawn in epoch e is fixed when epoch e − candidate_lead ends, long before
+// anybody can know the seed of e: so nobody can make keys until one of them wins.
 
 // keptCandidates is for how many epochs after their own the sets can be looked up.
 const keptCandidates = 8

@@ -18,6 +18,7 @@ type Machine struct {
 	flushed live // as it was at the last Flush: what a Fork starts from
 
 	begun   bool
+	quiet   bool // a fork: transactions report no events
 	updates []ValidatorUpdate
 }
 
@@ -105,10 +106,14 @@ func (m *Machine) Supply() Totals { return m.totals }
 func (m *Machine) Reader() Reader { return m.overlay }
 
 // Fork is a machine on the last flushed state, to try transactions on and to throw away.
-// It never writes to the store; flushing it is an error. The two machines may work in
-// turn, and at once where the store can be read from several goroutines.
+// It never writes to the store, flushing it is an error, and its transactions report no
+// events. The two machines may work in turn, and at once where the store can be read from
+// several goroutines.
 func (m *Machine) Fork() *Machine {
-	return &Machine{store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network, live: m.flushed, flushed: m.flushed}
+	return &Machine{
+		store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network,
+		live: m.flushed, flushed: m.flushed, quiet: true,
+	}
 }
 
 // frozen refuses to be written.

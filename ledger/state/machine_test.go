@@ -116,9 +116,9 @@ func TestFork(t *testing.T) {
 	fork := b.Fork()
 	b.begin(1000)
 	pay := b.signed(alice, body(&tx.Transfer{To: bob.raw(), Amount: 5}))
-	for _, m := range []*Machine{fork, b.Machine} {
-		if _, err := m.Apply(pay); err != nil {
-			t.Fatal(err)
+	for events, m := range map[int]*Machine{0: fork, 1: b.Machine} {
+		if got, err := m.Apply(pay); err != nil || len(got) != events {
+			t.Fatalf("%d events, want %d: %v", len(got), events, err)
 		}
 	}
 	_, err := fork.Apply(pay)

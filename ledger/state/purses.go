@@ -111,7 +111,7 @@ func (m *Machine) take(p purse, amount uint64) error {
 			return err
 		}
 		if a.Balance < amount {
-			return m.lacking(p.account, a.Balance, amount)
+			return lacking(p.account, a.Balance, amount)
 		}
 		a.Balance -= amount
 		return m.setAccount(p.account, a)

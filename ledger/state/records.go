@@ -62,7 +62,7 @@ func (n *Node) Validates() bool { return n.Keys != Keys{} || n.Next != Keys{} }
 
 // Encode writes 194 bytes and the region.
 func (n Node) Encode() []byte {
-	w := newWriter(193+len(n.Region))
+	w := newWriter(193 + len(n.Region))
 	w.bytes(n.Owner[:])
 	w.u32(uint32(n.Roles))
 	w.u32(uint32(n.Class))
