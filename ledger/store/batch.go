@@ -299,6 +299,15 @@ func (b *batch) Write() error {
 	if err := b.v.db.commit(b.ops, b.v.loose); err != nil {
 		return err
 	}
+	if b.v.nodes != nil {
+		for _, o := range b.ops {
+			if key := string(o.key[len(b.v.prefix):]); o.value == nil {
+				b.v.nodes.Remove(key)
+			} else {
+				b.v.nodes.Add(key, o.value)
+			}
+		}
+	}
 	return b.Close()
 }
 

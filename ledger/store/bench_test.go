@@ -25,8 +25,7 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// filled is a tree of n accounts with records of 48 bytes, built through the importer's
-// way in: no block at a time.
+// filled is a tree of n accounts with records of 48 bytes, saved after every 10,000.
 func filled(b *testing.B, d *DB, n int) *Tree {
 	b.Helper()
 	s := tree(b, d)

@@ -31,6 +31,7 @@ func (t *Tree) Export(version int64, emit func(chunk []byte) error) (*Manifest, 
 	}
 	defer unpin()
 	// A tree of its own, so that it shares no node with the writer.
+	space.nodes = nil // a walk over everything would only wash the cache out
 	own := open(space, exportCache, t.log)
 	defer own.Close()
 	at, err := own.GetImmutable(version)

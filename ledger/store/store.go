@@ -35,7 +35,6 @@ const (
 	memTable       = 16 << 20 // bytes of a memory table; sets the largest transaction, 15 % of it
 	valueThreshold = 4 << 10  // bytes from which a value goes to the value log
 	valueLog       = 64 << 20 // bytes of one file of the value log
-	blockCache     = 8 << 20  // bytes
 	collectEvery   = 10 * time.Minute
 	closeWait      = 5 * time.Second
 )
@@ -48,7 +47,8 @@ type Options struct {
 	// Sync waits for the disk in every write, so that even a power cut loses nothing that
 	// was acknowledged. Without it a killed process still loses nothing, a power cut may.
 	Sync bool
-	// CacheMiB bounds the tree's cache of nodes, about 0.5 KiB each. 0 takes 32.
+	// CacheMiB bounds the tree's caches of nodes. A state of n keys fits into about n/1500
+	// MiB; blocks cost twice as much in a state of many times that. 0 takes 32.
 	CacheMiB int
 	// Chain and Genesis (its hash) name the network. They are recorded at the first Open;
 	// another one gets ErrForeign. An empty Chain asks nothing and records nothing.
@@ -113,10 +113,10 @@ func Open(dir string, o Options) (*DB, error) {
 		WithLogger(badgerLog{o.Log}).
 		WithMemTableSize(memTable).
 		WithNumMemtables(2).
-		WithBlockCacheSize(blockCache).
+		WithBlockCacheSize(0). // only compressed blocks need one
 		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(valueLog).
-		WithCompression(options.Snappy).
+		WithCompression(options.None). // hashes do not compress
 		WithNumCompactors(2).
 		WithNumGoroutines(2).
 		WithDetectConflicts(false).

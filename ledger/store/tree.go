@@ -12,10 +12,16 @@ import (
 	"sync/atomic"
 
 	"github.com/cosmos/iavl"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// nodeBytes is about what one cached node of iavl takes.
-const nodeBytes = 512
+// About what one node takes in iavl's cache, and in the cache of coded nodes below it. The
+// latter gets three quarters of the memory: it holds twice the nodes, and the pruner finds
+// there what the writer has just written.
+const (
+	nodeBytes  = 512
+	codedBytes = 256
+)
 
 // MaxKey and MaxValue bound what the tree takes, in bytes.
 const (
@@ -63,7 +69,7 @@ func (d *DB) Tree() (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{db: d, log: d.opts.Log, space: space}
+	t := &Tree{db: d, log: d.opts.Log, space: d.cached(space)}
 	t.pins.held = map[int64]int{}
 	if err := t.load(0); err != nil {
 		return nil, err
@@ -80,10 +86,20 @@ func open(space view, nodes int, log *slog.Logger) *iavl.MutableTree {
 	return iavl.NewMutableTree(nodesDB{space}, nodes, true, iavlLog{log}, iavl.FlushThresholdOption(math.MaxInt))
 }
 
+// cached gives a tree's view a cache of coded nodes. A node never changes under its key.
+func (d *DB) cached(v view) view {
+	nodes, err := lru.New[string, []byte](d.opts.CacheMiB << 20 / 4 * 3 / codedBytes)
+	if err != nil {
+		panic(err) // only for a size of 0
+	}
+	v.nodes = nodes
+	return v
+}
+
 // load (re)opens version, or the last one for 0. It is called by the owner with t.mu held
 // or before t is known.
 func (t *Tree) load(version int64) error {
-	tree := open(t.space, t.db.opts.CacheMiB<<20/nodeBytes, t.log)
+	tree := open(t.space, t.db.opts.CacheMiB<<20/4/nodeBytes, t.log)
 	if _, err := tree.LoadVersion(version); err != nil {
 		return errors.Join(fmt.Errorf("store: loading the state of %s: %w; move the directory away and let the node fetch the ledger again", t.db.dir, err), tree.Close())
 	}

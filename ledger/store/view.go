@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // What CometBFT and iavl expect of a database, in their words.
@@ -22,7 +23,8 @@ var (
 type view struct {
 	db     *DB
 	prefix []byte
-	loose  bool // large batches may be split: see commit
+	loose  bool                       // large batches may be split: see commit
+	nodes  *lru.Cache[string, []byte] // what was read or written last, or nil
 }
 
 func (v view) key(k []byte) []byte {
@@ -66,7 +68,17 @@ func (v view) Get(key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, errKeyEmpty
 	}
-	return v.db.get(v.key(key))
+	if v.nodes == nil {
+		return v.db.get(v.key(key))
+	}
+	if value, ok := v.nodes.Get(string(key)); ok {
+		return value, nil
+	}
+	value, err := v.db.get(v.key(key))
+	if value != nil {
+		v.nodes.Add(string(key), value)
+	}
+	return value, err
 }
 
 // Has implements the database of CometBFT and iavl.
