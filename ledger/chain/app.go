@@ -37,6 +37,7 @@ type application struct {
 	index    *index
 	snaps    *snapshots
 	verifier *tx.Verifier
+	decoder  decoder
 	vrf      *vrf.PrivateKey // nil for nodes that only follow
 
 	machine *state.Machine // consensus line only; nil before InitChain
@@ -154,11 +155,12 @@ func (a *application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 // execute runs entry i of a block. The first is the proposer's proof and was used before.
 // An error is no refusal: the state cannot be trusted and the node must stop.
 func (a *application) execute(raw []byte, i int, hash *[32]byte) (*abci.ExecTxResult, error) {
-	*hash = sha256.Sum256(raw)
 	if i == 0 && isBeacon(raw) {
+		*hash = sha256.Sum256(raw)
 		return &abci.ExecTxResult{}, nil
 	}
-	t, err := tx.Decode(raw)
+	t, name, err := a.decoder.decode(raw)
+	*hash = name
 	if err != nil {
 		return &abci.ExecTxResult{Code: codeMalformed, Log: err.Error()}, nil
 	}

@@ -159,6 +159,7 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 		c: n.c, log: n.log, metrics: n.metrics, tree: tree, snaps: snaps, vrf: prover,
 		index:    &index{n.comet("txindex")},
 		verifier: tx.NewVerifier(n.c.Genesis.ChainID, verifiedPerTx*n.c.MempoolTxs+10_000),
+		decoder:  newDecoder(2*n.c.MempoolTxs + 1000),
 		onBlock:  n.onBlock,
 	}
 	n.states = sm.NewStore(n.comet("state"), sm.StoreOptions{})

@@ -18,6 +18,9 @@ var _ proxy.ClientCreator = clients{}
 
 // NewABCIClient implements proxy.ClientCreator.
 func (c clients) NewABCIClient() (abcicli.Client, error) {
+	if c.engine != abci.Application(c.app) {
+		return abcicli.NewLocalClient(nil, c.engine), nil
+	}
 	return client{abcicli.NewLocalClient(nil, c.engine), c.app}, nil
 }
 

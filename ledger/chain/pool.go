@@ -70,7 +70,7 @@ func (a *application) precheck(raw []byte) (*tx.Tx, *Refusal) {
 	if isBeacon(raw) {
 		return nil, &Refusal{codeReserved, "only the proposer of a block writes its VRF proof"}
 	}
-	t, err := tx.Decode(raw)
+	t, _, err := a.decoder.decode(raw)
 	if err != nil {
 		return nil, &Refusal{codeMalformed, err.Error()}
 	}

@@ -7,6 +7,7 @@ import (
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
+	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/vrf"
@@ -22,44 +23,58 @@ var (
 // entryOverhead is what a block spends on an entry beside its bytes: a tag and a length.
 const entryOverhead = 1 + 4
 
-// PrepareProposal builds a block: this validator's VRF proof, then what waits and still
-// applies, in the order it came. A validator without a working key proposes an empty list,
-// which the others refuse; the next round has another proposer.
+// PrepareProposal builds a block: this validator's VRF proof, then what waits, in the order
+// it came. All of it has been applied to the newest state once, when it entered the pool or
+// after the last block; what fails all the same costs its sender the fee. A validator
+// without a working key proposes an empty list, which the others refuse; the next round has
+// another proposer.
 func (a *application) PrepareProposal(_ context.Context, req *abci.RequestPrepareProposal) (*abci.ResponsePrepareProposal, error) {
 	m, err := a.fork()
 	if err != nil {
 		return nil, err
 	}
 	height := uint64(req.Height)
-	entry, out, err := a.prove(m, height, req.ProposerAddress)
+	entry, err := a.prove(m, height, req.ProposerAddress)
 	if err != nil {
 		a.log.Warn("this validator cannot propose a block; others will", "height", height, "err", err)
 		return &abci.ResponsePrepareProposal{}, nil
 	}
-	block := a.stateBlock(height, req.Time, req.ProposerAddress, req.Misbehavior)
-	block.VRF = out
 	txs := [][]byte{entry}
 	room := req.MaxTxBytes - int64(len(entry)+entryOverhead)
-	if len(req.Txs) > 0 {
-		if _, err := m.BeginBlock(block); err != nil {
-			return nil, fmt.Errorf("chain: proposing block %d: %w", height, err)
-		}
-	}
+	turn := make(map[key.Address]uint64) // whose nonce is next; looked up only
 	for _, raw := range req.Txs {
 		if room < int64(len(raw)+entryOverhead) {
 			break
 		}
 		t, no := a.precheck(raw)
-		if no != nil {
-			continue
-		}
-		if _, err := m.Apply(t); err != nil {
+		if no != nil || !inTurn(m, turn, t, uint64(req.Time.UnixMilli())) {
 			continue
 		}
 		txs = append(txs, raw)
 		room -= int64(len(raw) + entryOverhead)
 	}
 	return &abci.ResponsePrepareProposal{Txs: txs}, nil
+}
+
+// inTurn says whether a transaction is its signer's next and still valid at block time now,
+// and counts it. Others would fill blocks without paying for it.
+func inTurn(m *state.Machine, turn map[key.Address]uint64, t *tx.Tx, now uint64) bool {
+	if until := t.Body.GetValidUntilMs(); until != 0 && now > until {
+		return false
+	}
+	next, ok := turn[t.Signer]
+	if !ok {
+		account, err := state.ReadAccount(m.Reader(), t.Signer)
+		if err != nil {
+			return false
+		}
+		next = account.Nonce
+	}
+	if t.Body.GetNonce() != next {
+		return false
+	}
+	turn[t.Signer] = next + 1
+	return true
 }
 
 // ProcessProposal judges another's block, before this validator votes for it: exactly one
@@ -90,7 +105,7 @@ func (a *application) judge(req *abci.RequestProcessProposal) error {
 		if isBeacon(raw) {
 			return errTwoProofs
 		}
-		t, err := tx.Decode(raw)
+		t, _, err := a.decoder.decode(raw)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", i+1, err)
 		}
@@ -120,24 +135,18 @@ func (a *application) fork() (*state.Machine, error) {
 }
 
 // prove makes the first entry of a block of this validator.
-func (a *application) prove(m *state.Machine, height uint64, proposer []byte) (entry []byte, out [32]byte, err error) {
+func (a *application) prove(m *state.Machine, height uint64, proposer []byte) ([]byte, error) {
 	if a.vrf == nil {
-		return nil, out, errNoVRFKey
+		return nil, errNoVRFKey
 	}
 	registered, ok := proposerKey(m, proposer)
 	switch {
 	case !ok:
-		return nil, out, fmt.Errorf("%w; register it, it counts one epoch later", errNoVRFKey)
+		return nil, fmt.Errorf("%w; register it, it counts one epoch later", errNoVRFKey)
 	case registered != a.vrf.Public():
-		return nil, out, fmt.Errorf("%w that is in this directory; bring the key file back, or register the new key", errNoVRFKey)
+		return nil, fmt.Errorf("%w that is in this directory; bring the key file back, or register the new key", errNoVRFKey)
 	}
-	alpha := vrf.Alpha(a.c.Genesis.ChainID, height, m.Head().Seed)
-	proof := vrf.Prove(*a.vrf, alpha)
-	beta, err := vrf.Verify(registered, alpha, proof[:])
-	if err != nil {
-		return nil, out, err
-	}
-	return encodeBeacon(proof), shorten(beta), nil
+	return encodeBeacon(vrf.Prove(*a.vrf, vrf.Alpha(a.c.Genesis.ChainID, height, m.Head().Seed))), nil
 }
 
 // checkBeacon verifies the first entry of a block and returns the VRF's output.
