@@ -58,10 +58,17 @@ func writeForever(dir string) error {
 	}
 }
 
+// children are what this test binary does when it is started as STORE_TEST_CHILD in
+// STORE_TEST_DIR.
+var children = map[string]func(dir string) error{"writer": writeForever}
+
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("STORE_TEST_CHILD"); dir != "" {
-		fmt.Println("error:", writeForever(dir))
-		os.Exit(3)
+	if f := children[os.Getenv("STORE_TEST_CHILD")]; f != nil {
+		if err := f(os.Getenv("STORE_TEST_DIR")); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(3)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -70,7 +77,7 @@ func TestMain(m *testing.M) {
 func child(t *testing.T, dir string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), "STORE_TEST_CHILD="+dir)
+	c.Env = append(os.Environ(), "STORE_TEST_CHILD=writer", "STORE_TEST_DIR="+dir)
 	c.Stderr = t.Output()
 	out, err := c.StdoutPipe()
 	must(t, err)
