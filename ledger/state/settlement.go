@@ -88,7 +88,7 @@ func (m *Machine) countPaid(container key.Node, s Session, fee uint64) error {
 		return nil
 	}
 	back := fee
-	if s.Indexer != (key.Node{}) {
+	if s.Indexer != (key.Node{}) && fee/2 > 0 { // a session without a fee would only thin out the others'
 		back = fee - fee/2
 		if err := m.AddWeight(m.head.Epoch, RewardIndexer, s.Indexer, Weight{Work: 1, Fees: fee / 2}); err != nil {
 			return err
