@@ -95,11 +95,9 @@ if (new URLSearchParams(location.search).get('probe') === '1') {
 
 catalogue.loading();
 warm();
-state.keyKnown = playerKey().then(k => {
-  state.key = k;
-  state.keyKnown = null;
-  if (purse.ledger) return purse.refresh();
-});
+const known = playerKey().then(k => { state.key = k; });
+state.keyKnown = Promise.race([known, new Promise(r => setTimeout(r, 2000))]).then(() => { state.keyKnown = null; });
+known.then(() => { if (purse.ledger) purse.refresh(); });
 await refresh();
 await Promise.race([state.keyKnown, new Promise(r => setTimeout(r, 300))]);
 await route(opened);
