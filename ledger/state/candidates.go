@@ -13,6 +13,10 @@ import (
 // keptCandidates is for how many epochs after their own the sets can be looked up.
 const keptCandidates = 8
 
+// tidiedPages is how many old pages a new epoch takes away at most: those of two and a half
+// million nodes. No more than some ten epochs' pages are ever there.
+const tidiedPages = 5_000
+
 // roles that candidates are drawn for, in the order of their bits.
 var roles = [...]economics.Role{economics.RoleContainer, economics.RoleIndexer, economics.RoleChecker}
 
@@ -101,7 +105,7 @@ func (m *Machine) freezeCandidates(last, epoch uint64) error {
 		return err
 	}
 	m.head.Frozen = to
-	return m.tidy(prefixCandidates, epoch, keptCandidates)
+	return m.tidy(prefixCandidates, epoch, keptCandidates, tidiedPages)
 }
 
 // freezeNow fixes the sets of an epoch as nodes stand now.

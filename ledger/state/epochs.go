@@ -25,9 +25,9 @@ func FirstSeed(genesis [32]byte) [32]byte { return NextSeed([32]byte{}, genesis)
 // longer than any window for evidence.
 const keptSeeds = 8_760
 
-// tidied is how many old records of one kind a new epoch takes away, so that a long pause
-// leaves no block with much to do.
-const tidied = 100
+// tidiedSeeds is how many old seeds a new epoch takes away at most: it brings one, so this
+// catches up with any pause, a little in each epoch.
+const tidiedSeeds = 100
 
 // ReadSeed is the seed of an epoch as it stands in r; ok is false for an epoch that has
 // not begun, had no block, or is long past.
@@ -56,7 +56,7 @@ func (m *Machine) enterEpoch(epoch uint64) ([]Event, error) {
 	if err := m.freezeCandidates(last, epoch); err != nil {
 		return nil, err
 	}
-	if err := m.tidy(prefixSeed, epoch, keptSeeds); err != nil {
+	if err := m.tidy(prefixSeed, epoch, keptSeeds, tidiedSeeds); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(last, epoch uint64) ([]Event, error){m.electValidators, m.epochEmission} {
@@ -70,15 +70,15 @@ func (m *Machine) enterEpoch(epoch uint64) ([]Event, error) {
 }
 
 // tidy takes away records under a prefix that is followed by their epoch, once they are
-// more than kept epochs old; at most a bounded number at a time, the oldest first.
-func (m *Machine) tidy(prefix string, epoch, kept uint64) error {
+// more than kept epochs old; at most so many at a time, the oldest first.
+func (m *Machine) tidy(prefix string, epoch, kept uint64, most int) error {
 	if epoch <= kept {
 		return nil
 	}
 	var old [][]byte
 	err := m.overlay.Range([]byte(prefix), with(prefix, u64(epoch-kept)), func(k, _ []byte) bool {
 		old = append(old, append([]byte(nil), k...))
-		return len(old) < tidied
+		return len(old) < most
 	})
 	for _, k := range old {
 		if err == nil {

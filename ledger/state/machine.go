@@ -15,7 +15,8 @@ type Machine struct {
 	overlay *Overlay
 	network Network
 	live
-	flushed live // as it was at the last Flush: what a Fork starts from
+	flushed live   // as it was at the last Flush: what a Fork starts from
+	written Totals // as the records have them
 
 	begun   bool
 	quiet   bool // a fork: transactions report no events
@@ -82,7 +83,7 @@ func Open(s Store) (*Machine, error) {
 			return nil, err
 		}
 	}
-	m.flushed = m.live
+	m.flushed, m.written = m.live, m.totals
 	return m, nil
 }
 
@@ -112,7 +113,7 @@ func (m *Machine) Reader() Reader { return m.overlay }
 func (m *Machine) Fork() *Machine {
 	return &Machine{
 		store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network,
-		live: m.flushed, flushed: m.flushed, quiet: true,
+		live: m.flushed, flushed: m.flushed, written: m.flushed.totals, quiet: true,
 	}
 }
 
@@ -206,17 +207,18 @@ func (m *Machine) writeLive() error {
 	if err := m.overlay.Set(HeadKey(), m.head.Encode()); err != nil {
 		return err
 	}
-	if m.totals != m.flushed.totals || m.head.Height == 0 {
+	if m.totals != m.written || m.head.Height == 0 {
 		if err := m.overlay.Set(TotalsKey(), m.totals.Encode()); err != nil {
 			return err
 		}
 	}
 	for _, p := range economics.Pools() {
-		if m.totals.Pools[p] != m.flushed.totals.Pools[p] || m.head.Height == 0 {
+		if m.totals.Pools[p] != m.written.Pools[p] || m.head.Height == 0 {
 			if err := m.overlay.Set(PoolKey(p), encodePool(m.totals.Pools[p])); err != nil {
 				return err
 			}
 		}
 	}
+	m.written = m.totals
 	return nil
 }

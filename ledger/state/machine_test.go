@@ -107,6 +107,25 @@ func TestOpenRefusesDamage(t *testing.T) {
 	}
 }
 
+// TestBlocksWithoutAFlush: several blocks may be written down at once; the records are then
+// those of the last.
+func TestBlocksWithoutAFlush(t *testing.T) {
+	b := newBed(t)
+	before := b.Supply()
+	b.must(b.move(poolOf(economics.PoolDAO), poolOf(economics.PoolGrants), 5))
+	for _, back := range []uint64{0, 5} {
+		b.must(b.move(poolOf(economics.PoolGrants), poolOf(economics.PoolDAO), back))
+		if _, err := b.EndBlock(); err != nil {
+			t.Fatal(err)
+		}
+		b.begin(1)
+	}
+	b.end()
+	if b.Supply() != before {
+		t.Errorf("%+v", b.Supply())
+	}
+}
+
 // TestFork: a fork starts from the last flushed block, sees its own changes only, and
 // cannot be written down.
 func TestFork(t *testing.T) {

@@ -91,14 +91,6 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 	return m.overlay.Set(NodeKey(id), n.Encode())
 }
 
-// latestKeys are the keys in force or on their way.
-func (n *Node) latestKeys() Keys {
-	if n.NextFrom != 0 {
-		return n.Next
-	}
-	return n.Keys
-}
-
 // adopt counts one more node of an account.
 func (m *Machine) adopt(owner key.Address) error {
 	a, err := m.account(owner)

@@ -128,6 +128,27 @@ func TestKeysChange(t *testing.T) {
 	}
 }
 
+// TestKeysCanBeGivenBack: a checker that no longer wants to validate needs a checker's
+// stake only.
+func TestKeysCanBeGivenBack(t *testing.T) {
+	b := newBed(t)
+	owner, v := who("v1 owner"), who("v1")
+	p := b.Params()
+	b.refused(b.do(owner, &tx.Unbond{Node: v.raw(), Amount: 20_000*frm - p.CheckerStake}), ErrStake)
+	b.must(b.do(owner, registration(owner, v, checker, false)))
+	b.must(b.do(owner, &tx.Unbond{Node: v.raw(), Amount: 20_000*frm - p.CheckerStake}))
+	b.pass(1)
+	if got := b.powers("v1", "v2"); got["v1"] != 0 || got["v2"] == 0 {
+		t.Errorf("validators %v", got)
+	}
+	b.pass(3)
+	n, _, _ := b.node(v.node())
+	if s, _ := b.stake(v.node()); n.Validates() || !b.active(&n, s) {
+		t.Errorf("%+v with %+v is no checker", n, s)
+	}
+	b.end()
+}
+
 func TestDelegateMayChangePriceAndRegionOnly(t *testing.T) {
 	b := newBed(t)
 	owner, v := who("v1 owner"), who("v1")

@@ -12,8 +12,12 @@ import (
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// maxProposals that are open or wait for their epoch at once.
-const maxProposals = 64
+// Proposals that are open or wait for their epoch at once, of all and of one account: no
+// single validator can keep the others from proposing.
+const (
+	maxProposals    = 64
+	maxOwnProposals = 4
+)
 
 // encodeParams writes the layout and the JSON of the parameters in the order of the
 // genesis file: explorers and light clients read it without a list of fields.
@@ -70,15 +74,8 @@ func (m *Machine) applyPropose(c *txContext, op *tx.ProposeChange) error {
 	if err := m.allowed(op.GetParameter(), op.GetValue()); err != nil {
 		return refuse(ErrParameter, "%v", err)
 	}
-	open := 0
-	if err := m.overlay.Range([]byte(prefixProposal), prefixEnd([]byte(prefixProposal)), func(_, _ []byte) bool {
-		open++
-		return open < maxProposals
-	}); err != nil {
+	if err := m.roomToPropose(c.Account); err != nil {
 		return err
-	}
-	if open >= maxProposals {
-		return refuse(ErrProposals, "%d wait for approval or their epoch; wait until one is done", open)
 	}
 	id := m.head.Proposal
 	m.head.Proposal++
@@ -91,6 +88,30 @@ func (m *Machine) applyPropose(c *txContext, op *tx.ProposeChange) error {
 	}
 	c.emit("propose", "proposal", id, "parameter", p.Parameter, "value", p.Value, "by", c.Account, "closes_epoch", p.Closes)
 	return m.approve(c, id, p, seats)
+}
+
+func (m *Machine) roomToPropose(by key.Address) error {
+	var open, own int
+	var bad error
+	err := m.overlay.Range([]byte(prefixProposal), prefixEnd([]byte(prefixProposal)), func(_, v []byte) bool {
+		var p Proposal
+		if p, bad = DecodeProposal(v); bad != nil {
+			return false
+		}
+		open++
+		if p.Proposer == by {
+			own++
+		}
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	if err == nil && (open >= maxProposals || own >= maxOwnProposals) {
+		err = refuse(ErrProposals, "%d wait for approval or their epoch, %d of them yours; at most %d and %d, so wait until one is done",
+			open, own, maxProposals, maxOwnProposals)
+	}
+	return err
 }
 
 // allowed says whether a parameter may have a value, given all others now.

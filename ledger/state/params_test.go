@@ -71,13 +71,19 @@ func TestProposalsThatFail(t *testing.T) {
 		b.refused(b.do(who("v2 owner"), &tx.ApproveChange{Proposal: 0}), ErrProposal)
 	})
 	t.Run("too many", func(t *testing.T) {
-		for range maxProposals {
+		for range maxOwnProposals {
 			b.must(b.do(v1, &tx.ProposeChange{Parameter: "fee_bps", Value: 1}))
 		}
 		b.refused(b.do(v1, &tx.ProposeChange{Parameter: "fee_bps", Value: 1}), ErrProposals)
-		if got := b.Head().Proposal; got != 1+maxProposals {
+		if got := b.Head().Proposal; got != 1+maxOwnProposals {
 			t.Errorf("a refused proposal took number %d", got)
 		}
+		b.must(b.do(who("v2 owner"), &tx.ProposeChange{Parameter: "fee_bps", Value: 1}))
+		for i := range uint64(maxProposals - maxOwnProposals - 1) {
+			p := Proposal{Parameter: "fee_bps", Proposer: who("another").address()}
+			b.must(b.overlay.Set(ProposalKey(1000+i), p.Encode()))
+		}
+		b.refused(b.do(who("v2 owner"), &tx.ProposeChange{Parameter: "fee_bps", Value: 1}), ErrProposals)
 	})
 	b.end()
 }

@@ -57,8 +57,16 @@ func (n *Node) KeysAt(epoch uint64) Keys {
 	return n.Keys
 }
 
-// Validates says whether the node has keys to validate with, now or soon.
-func (n *Node) Validates() bool { return n.Keys != Keys{} || n.Next != Keys{} }
+// latestKeys are the keys that were registered last, in force or on their way.
+func (n *Node) latestKeys() Keys {
+	if n.NextFrom != 0 {
+		return n.Next
+	}
+	return n.Keys
+}
+
+// Validates says whether the node means to validate: it has registered keys for it.
+func (n *Node) Validates() bool { return n.latestKeys() != Keys{} }
 
 // Encode writes 194 bytes and the region.
 func (n Node) Encode() []byte {
