@@ -236,7 +236,8 @@ func TestPagePays(t *testing.T) {
 	r.tab.NoExceptions()
 }
 
-// A ledger that takes no order: the game is paused in words, and the page tells why.
+// A ledger that takes no order: the game is paused in words, the page tells why, and the
+// game goes on as soon as the ledger takes one.
 func TestPagePausesUnpaid(t *testing.T) {
 	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) { f.lock = false })
 	r.play()
@@ -247,6 +248,11 @@ func TestPagePausesUnpaid(t *testing.T) {
 	if _, vouchers, _ := f.seen(); len(vouchers) != 0 {
 		t.Errorf("the page promised money that is not set aside: %v", vouchers)
 	}
+	f.mu.Lock()
+	f.lock = true
+	f.mu.Unlock()
+	r.tab.Wait(`!document.getElementById('stage').classList.contains('unpaid')`, 15*time.Second)
+	waitFor(t, "vouchers", func() bool { _, v, _ := f.seen(); return len(v) >= 2 })
 	r.tab.NoExceptions()
 }
 

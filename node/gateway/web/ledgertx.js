@@ -97,7 +97,10 @@ export function exact(units) {
 export function short(units) {
   const n = BigInt(units), whole = (n / FRM).toString(), part = (n % FRM).toString().padStart(8, '0');
   if (n >= 1000n * FRM) return whole;
-  if (n >= FRM) return `${whole}.${part.slice(0, Math.max(1, 4 - whole.length))}`;
+  if (n >= FRM) {
+    const digits = part.slice(0, Math.max(1, 4 - whole.length)).replace(/0+$/, '');
+    return digits ? `${whole}.${digits}` : whole;
+  }
   const zeros = /^0*/.exec(part)[0].length;
   return zeros === 8 ? '0' : `0.${part.slice(0, Math.min(8, zeros + 3)).replace(/0+$/, '')}`;
 }

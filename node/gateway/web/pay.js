@@ -147,6 +147,19 @@ export class Payer {
     this.env.changed();
   }
 
+  // The game waits for money: what failed is tried again now and then, because the money
+  // may have come or the ledger may be back.
+  async #again() {
+    if (this.retrying) return;
+    this.retrying = true;
+    await this.env.wait(3000);
+    if (!this.closed) {
+      this.failed = '';
+      await this.#open();
+    }
+    this.retrying = false;
+  }
+
   async #topUp() {
     if (this.adding) return;
     this.adding = true;
@@ -175,6 +188,7 @@ export class Payer {
       this.pay = { state: String(m.state), served: m.served, covered: m.covered, paid };
       if (Number.isSafeInteger(m.seq) && m.seq > this.seq) this.seq = m.seq; // of an earlier page
       if (m.state === 'unpaid' || m.state === 'waiting') this.#voucher();
+      if (m.state === 'unpaid' && this.failed && this.escrow.state !== 'locked') this.#again();
       if ((m.state === 'ending-soon' || m.state === 'empty') && this.escrow.state === 'locked') this.#topUp();
     }
     this.env.changed();
