@@ -100,7 +100,7 @@ func (n *network) know(k ed25519.PrivateKey) *types.Validator {
 // header is the next header over what stands in the tree; it is not signed yet.
 func (n *network) header(height int64, last *types.LightBlock, txs [][]byte, appHash, results []byte) *types.Header {
 	h := &types.Header{
-		Version: cmtversion.Consensus{Block: version.BlockProtocol, App: comet.AppVersion}, ChainID: n.doc.ChainID, Height: height,
+		Version: n.version(), ChainID: n.doc.ChainID, Height: height,
 		Time: testStart.Add(time.Duration(height-1) * n.every), LastCommitHash: hashOf("commit", height), DataHash: types.ToTxs(txs).Hash(),
 		ValidatorsHash: n.sets(height).Hash(), NextValidatorsHash: n.sets(height + 1).Hash(), ConsensusHash: n.gen.ConsensusParams.Hash(),
 		AppHash: appHash, LastResultsHash: results, EvidenceHash: hashOf("evidence", 0), ProposerAddress: n.sets(height).Validators[0].Address,
@@ -109,6 +109,10 @@ func (n *network) header(height int64, last *types.LightBlock, txs [][]byte, app
 		h.LastBlockID = last.Commit.BlockID
 	}
 	return h
+}
+
+func (n *network) version() cmtversion.Consensus {
+	return cmtversion.Consensus{Block: version.BlockProtocol, App: comet.AppVersion}
 }
 
 func hashOf(what string, i int64) []byte {
