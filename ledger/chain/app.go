@@ -37,6 +37,7 @@ type application struct {
 	index    *index
 	snaps    *snapshots
 	verifier *tx.Verifier
+	batcher  *batcher
 	decoder  decoder
 	vrf      *vrf.PrivateKey // nil for nodes that only follow
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ func BenchmarkThroughput(b *testing.B) {
 const (
 	benchTxs     = 20_000
 	benchPlayers = 400 // each may have 64 waiting
+	benchClients = 40  // that submit at the same time
 )
 
 func throughput(b *testing.B, validators int, app string) {
@@ -64,12 +66,29 @@ func throughput(b *testing.B, validators int, app string) {
 	}
 	begin, cpu, base := time.Now(), cpuTime(), vals[0].blocks.Height()
 	b.StartTimer()
-	for i, raw := range txs {
-		if _, err := vals[i%benchPlayers%validators].Submit(context.Background(), raw); err != nil && !errors.Is(err, ErrBusy) {
-			b.Fatalf("transaction %d: %v", i, err)
-		} else if err != nil {
-			b.Fatal(err)
-		}
+	var clients sync.WaitGroup
+	for k := range benchClients { // a player's transactions are all of one client, in order
+		clients.Go(func() {
+			for i, raw := range txs {
+				if i%benchPlayers%benchClients != k {
+					continue
+				}
+				for {
+					_, err := vals[k%validators].Submit(context.Background(), raw)
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, ErrBusy) {
+						b.Errorf("transaction %d: %v", i, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	clients.Wait()
+	if b.Failed() {
+		b.FailNow()
 	}
 	done, next := 0, base+1
 	awaitPoll(b, "all transactions in blocks", func() bool {

@@ -155,12 +155,13 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
+	verifier := tx.NewVerifier(n.c.Genesis.ChainID, verifiedPerTx*n.c.MempoolTxs+10_000)
 	n.app = &application{
 		c: n.c, log: n.log, metrics: n.metrics, tree: tree, snaps: snaps, vrf: prover,
 		index:    &index{n.comet("txindex")},
-		verifier: tx.NewVerifier(n.c.Genesis.ChainID, verifiedPerTx*n.c.MempoolTxs+10_000),
-		decoder:  newDecoder(2*n.c.MempoolTxs + 1000),
-		onBlock:  n.onBlock,
+		verifier: verifier, batcher: &batcher{verifier: verifier},
+		decoder: newDecoder(2*n.c.MempoolTxs + 1000),
+		onBlock: n.onBlock,
 	}
 	n.states = sm.NewStore(n.comet("state"), sm.StoreOptions{})
 	return n.resume()

@@ -34,7 +34,7 @@ type client struct {
 // CheckTxAsync implements abcicli.Client.
 func (c client) CheckTxAsync(ctx context.Context, req *abci.RequestCheckTx) (*abcicli.ReqRes, error) {
 	if req.Type == abci.CheckTxType_New {
-		t, no := c.app.precheck(req.Tx)
+		t, no := c.app.precheck(req.Tx, c.app.batcher.verify)
 		ctx = context.WithValue(ctx, precheckedKey{}, prechecked{t, no})
 	}
 	return c.Client.CheckTxAsync(ctx, req)

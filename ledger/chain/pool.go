@@ -65,8 +65,9 @@ func (p *pool) take(t *tx.Tx) error {
 }
 
 // precheck is all of the judgement that needs no state: size, form and signature. It may
-// run on many goroutines; the verifier remembers what it found good.
-func (a *application) precheck(raw []byte) (*tx.Tx, *Refusal) {
+// run on many goroutines; the verifier remembers what it found good. verify is
+// verifier.Verify, alone or together with others.
+func (a *application) precheck(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *Refusal) {
 	if isBeacon(raw) {
 		return nil, &Refusal{codeReserved, "only the proposer of a block writes its VRF proof"}
 	}
@@ -74,7 +75,7 @@ func (a *application) precheck(raw []byte) (*tx.Tx, *Refusal) {
 	if err != nil {
 		return nil, &Refusal{codeMalformed, err.Error()}
 	}
-	if err := a.verifier.Verify(t); err != nil {
+	if err := verify(t); err != nil {
 		return nil, &Refusal{codeSignature, err.Error()}
 	}
 	if err := a.verifier.VerifyEvidence(t); err != nil {
@@ -95,7 +96,7 @@ type precheckedKey struct{}
 func (a *application) CheckTx(ctx context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
 	before, ok := ctx.Value(precheckedKey{}).(prechecked)
 	if !ok {
-		before.tx, before.no = a.precheck(req.Tx)
+		before.tx, before.no = a.precheck(req.Tx, a.verifier.Verify)
 	}
 	t, no := before.tx, before.no
 	if no == nil {
