@@ -1,0 +1,55 @@
+package state
+
+import (
+	"testing"
+
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// Each rule of vouchers, by the container and by the player.
+func TestVouchersAreRefused(t *testing.T) {
+	alice := who("alice")
+	for name, c := range map[string]struct {
+		voucher func(o *tx.OpenSession) *tx.Voucher
+		want    *Rule
+	}{
+		"replayed":           {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 5, 20) }, ErrReplay},
+		"replayed by number": {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 5, 21) }, ErrReplay},
+		"older":              {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 4, 30) }, ErrOlder},
+		"fewer seconds":      {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 19, 20*testRate) }, ErrOutOfOrder},
+		"less money":         {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 21, 20*testRate-1) }, ErrOutOfOrder},
+		"beyond the plan":    {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 6, 61) }, ErrOverdrawn},
+		"beyond the rate":    {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 30, 30*testRate+1) }, ErrOverdrawn},
+		"beyond the escrow":  {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 60, 60*testRate+1) }, ErrOverdrawn},
+		"by another":         {func(o *tx.OpenSession) *tx.Voucher { return promise(who("bob"), o, 6, 30) }, ErrForged},
+		"by the container":   {func(o *tx.OpenSession) *tx.Voucher { return promise(who("c1"), o, 6, 30) }, ErrForged},
+		"for another chain": {func(o *tx.OpenSession) *tx.Voucher {
+			return promised("other", alice, o, 6, 30, 30*testRate)
+		}, ErrForged},
+		"for another session": {func(o *tx.OpenSession) *tx.Voucher {
+			other := &tx.OpenSession{Container: o.Container, Session: make([]byte, 16), PerSecond: o.PerSecond, Seconds: o.Seconds}
+			return promise(alice, other, 6, 30)
+		}, ErrForged},
+		"for another container": {func(o *tx.OpenSession) *tx.Voucher {
+			other := &tx.OpenSession{Container: who("c2").raw(), Session: o.Session, PerSecond: o.PerSecond, Seconds: o.Seconds}
+			return promise(alice, other, 6, 30)
+		}, ErrForged},
+		"with another amount": {func(o *tx.OpenSession) *tx.Voucher {
+			v := promise(alice, o, 6, 30)
+			v.Paid--
+			return v
+		}, ErrForged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newPlay(t)
+			o := b.open(b.order(1, 60))
+			b.must(b.send(alice, closing(o, promise(alice, o, 5, 20))))
+			before, _ := b.sessionOf(o)
+			b.refused(b.sendFor(who("c1 owner"), who("c1"), closing(o, c.voucher(o))), c.want)
+			if after, ok := b.sessionOf(o); !ok || after != before {
+				t.Errorf("the session changed to %+v", after)
+			}
+			b.end()
+		})
+	}
+}
