@@ -43,8 +43,9 @@ func TestValidatorsSurviveKills(t *testing.T) {
 	}
 
 	var had uint64
-	for _, p := range all {
+	for i, p := range all {
 		had = max(had, p.height())
+		t.Logf("validator %d takes %s", i, p.memory())
 	}
 	before := all[0].header(at)
 	for _, p := range all {

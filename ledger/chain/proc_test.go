@@ -245,6 +245,18 @@ func (p *proc) reap() {
 // strike kills without waiting for a question that is being answered.
 func (p *proc) strike() { _ = p.cmd.Process.Kill() }
 
+// memory is what the process takes of the machine's, in the kernel's words; "" where the
+// kernel does not say.
+func (p *proc) memory() string {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	rss, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(rss)
+}
+
 // height of the newest block; 0 when there is no answer.
 func (p *proc) height() uint64 {
 	a, err := p.ask("head")
