@@ -42,26 +42,22 @@ func TestOverAChainAndOverALightClient(t *testing.T) {
 	}
 
 	t.Run("beacons agree", func(t *testing.T) {
-		a, err := full.Beacon(within(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !thin.Accepts(within(t), a) {
-			t.Error("a light client refuses the beacon of a full node")
-		}
+		var a [32]byte
+		until(t, "a light client takes the beacon of a full node", func() bool { // a slow machine may miss an epoch
+			var err error
+			a, err = full.Beacon(within(t))
+			return err == nil && thin.Accepts(within(t), a)
+		})
 		if thin.Accepts(within(t), [32]byte{1}) {
 			t.Error("a beacon of nobody's making is accepted")
 		}
 		epoch := full.Epoch()
-		until(t, "an epoch later", func() bool { return full.Epoch() == epoch+1 })
-		b, err := thin.Beacon(within(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !full.Accepts(within(t), b) {
-			t.Error("a full node refuses the beacon of a light client")
-		}
-		until(t, "three epochs later", func() bool { return full.Epoch() >= epoch+4 && thin.Epoch() >= epoch+4 })
+		until(t, "an epoch later", func() bool { return full.Epoch() > epoch })
+		until(t, "a full node takes the beacon of a light client", func() bool {
+			b, err := thin.Beacon(within(t))
+			return err == nil && full.Accepts(within(t), b)
+		})
+		until(t, "three epochs later", func() bool { return full.Epoch() >= epoch+3 && thin.Epoch() >= epoch+3 })
 		if full.Accepts(within(t), a) || thin.Accepts(within(t), a) {
 			t.Error("an old beacon is still good")
 		}

@@ -77,6 +77,7 @@ func (b *behavior) Receive(c *supervise.Ctx, msg any) {
 		}
 	case told:
 		b.telling = false
+		b.head(c) // a newer one may have come meanwhile
 	case quoteTime:
 		b.quote(c)
 	case closeAsked:

@@ -19,7 +19,7 @@ const (
 // teller decides which heads are worth telling: those that no other has told yet.
 type teller struct {
 	mu    sync.Mutex
-	heard [32]byte // hash of the last head that somebody told
+	heard [32]byte // hash of the last head that somebody told, or this node did
 	last  time.Time
 }
 
@@ -35,7 +35,7 @@ func (t *teller) worth(h Head, now time.Time) bool {
 	if h.Hash == t.heard || now.Sub(t.last) < tellGap {
 		return false
 	}
-	t.last = now
+	t.last, t.heard = now, h.Hash
 	return true
 }
 
