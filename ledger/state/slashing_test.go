@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
@@ -223,6 +224,45 @@ func TestNobodyEscapesByUnbonding(t *testing.T) {
 	b.must(err)
 	if b.Supply().Unbonding != 0 {
 		t.Error("it kept what was unbonding")
+	}
+	b.end()
+}
+
+// An offence that costs all takes the node's stake whole, bonded and unbonding, and leaves
+// the owner's income, which may be that of other nodes.
+func TestAllIsTheNodesStake(t *testing.T) {
+	b := newPlay(t)
+	owner := who("c1 owner").address()
+	b.must(b.move(balanceOf(who("bob").address()), vestingOf(owner, 8, 0), 100*frm))
+	b.must(b.send(who("c1 owner"), &tx.Unbond{Node: who("c1").raw(), Amount: 600 * frm}))
+	events, err := b.slash(who("c1").node(), economics.OffenceEquivocation, key.Address{}, b.network.Supply)
+	b.must(err)
+	b.seen = append(b.seen, events...)
+	if e := b.event("slash"); e["stake"] != "140000000000" || e["unbonding"] != "60000000000" || e["vesting"] != "0" {
+		t.Errorf("took %v", e)
+	}
+	if lots := b.lots(who("c1 owner")); lots[8] != 100*frm {
+		t.Errorf("its owner has %v", lots)
+	}
+	b.end()
+}
+
+// What is due late makes no cut longer: the delegation's last epoch counts.
+func TestLateWorkProlongsNoDelegation(t *testing.T) {
+	b := newPlay(t, func(p *genesis.Plan) { p.Params.MaxDuePerBlock = 10 })
+	for n := range uint64(40) { // settled by themselves in epoch 3, before delegations of that epoch end
+		o := b.open(b.order(n, 10))
+		b.must(b.send(who("alice"), closing(o, nil)))
+	}
+	o := b.open(b.order(99, 60))
+	b.must(b.send(who("c1 owner"), &tx.Delegate{Node: who("c1").raw(), ExpiresEpoch: 3, CutPpm: 1_000_000}))
+	b.next(4 * 10_000)
+	if _, ok, err := ReadDelegation(b.Reader(), who("c1 owner").address(), who("c1").node()); !ok || err != nil {
+		t.Fatal("the delegation went in time; the test shows nothing")
+	}
+	b.must(b.send(who("c1 owner"), closing(o, promise(who("alice"), o, 1, 10))))
+	if e := b.event("session_settled"); e["cut"] != "0" {
+		t.Errorf("settled %v", e)
 	}
 	b.end()
 }
