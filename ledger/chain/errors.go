@@ -43,7 +43,7 @@ func explain(err error, c Config) error {
 		return fmt.Errorf("%w on %s: another program, or another node, uses the port; stop it or set another port: %w", ErrPort, c.Listen, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w on %s: set an address of this machine and a port above 1023: %w", ErrPort, c.Listen, err)
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), strings.Contains(err.Error(), "no space left on device"):
 		return fmt.Errorf("chain: the disk of %s is full; free some space and start again, nothing that was committed is lost: %w", c.Dir, err)
 	case strings.Contains(err.Error(), "address already in use"):
 		return fmt.Errorf("%w on %s: another program, or another node, uses the port; stop it or set another port: %w", ErrPort, c.Listen, err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -18,6 +20,9 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/state"
 )
+
+// lostKey is no vice, but a validator that cannot prove its part of the seed.
+const lostKey = "lost VRF key"
 
 // startEvil starts a validator that does what evil says; "" is an honest one.
 func startEvil(ctx context.Context, c Config, evil string) (*Chain, error) {
@@ -109,10 +114,15 @@ func forged(k ed25519.PrivateKey) []byte {
 
 // One of four validators lies. The others go on without its blocks and keep one state.
 func TestForgedBlocksAreRefused(t *testing.T) {
-	for _, evil := range []string{"nothing", "no proof", "chosen proof", "two proofs", "noise", "unsigned", "wrong root"} {
+	for _, evil := range []string{"nothing", "no proof", "chosen proof", "two proofs", "noise", "unsigned", "wrong root", lostKey} {
 		t.Run(evil, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t, plan{validators: 4, players: 1})
+			if evil == lostKey { // the start makes another, which the ledger does not know
+				if err := os.Remove(filepath.Join(n.dirs[3], VRFKeyFile)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			vals := n.launchWith(t, map[int]string{3: evil})
 			honest := vals[:3]
 			const last = 14 // each validator's turn comes three times

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,7 +38,7 @@ func TestFourValidatorsAndThoseWhoComeLater(t *testing.T) {
 	replayed := launch(t, n.follower("replay", 0))
 	await(t, vals[0], "a snapshot after the transfers", func() bool { return vals[0].app.snaps.newest(t) > height })
 	c := n.follower("snapshot", 0)
-	c.Bootstrap, c.DiscoveryTime = believing{vals[1]}, minDiscovery
+	c.Bootstrap, c.DiscoveryTime = lightClient(t, n, vals[1], vals[2]), minDiscovery
 	quick := launch(t, c)
 	target := vals[0].Head().Height + 3
 	all := append(vals, replayed, quick)
@@ -67,14 +66,6 @@ func TestFourValidatorsAndThoseWhoComeLater(t *testing.T) {
 	if _, err := replayed.Tx(([32]byte)(cmttypes.Tx(last).Hash())); err != nil {
 		t.Errorf("replayed: %v", err)
 	}
-}
-
-// believing takes another node's headers for verified ones: what ledger/light does is not
-// this test's matter.
-type believing struct{ n *Chain }
-
-func (b believing) Header(_ context.Context, height uint64) (*cmttypes.LightBlock, error) {
-	return b.n.lightBlock(height)
 }
 
 // Two validators of four are cut off from the other two: nobody makes blocks. Once they
