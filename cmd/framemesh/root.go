@@ -78,7 +78,8 @@ machine and a page to play on.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(err, fmt.Sprintf("`%s --help` lists its options", c.CommandPath()))
 	})
-	root.AddCommand(demoCommand(), initCommand(), runCommand(), appsCommand(), matchCommand(), benchCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(demoCommand(), initCommand(), runCommand(), appsCommand(), walletCommand(), registerCommand(), stakeCommand(), unstakeCommand(),
+		delegateCommand(), revokeCommand(), claimCommand(), retireCommand(), sessionCommand(), ledgerCommand(), matchCommand(), benchCommand(), doctorCommand(), versionCommand())
 	return root
 }
 

@@ -1,0 +1,506 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/node"
+)
+
+// sendFlags are the options of commands that send something from a key of the wallet.
+type sendFlags struct {
+	*ledgerFlags
+	*walletFlags
+	wallet string
+	yes    bool
+	noWait bool
+}
+
+// newSendFlags makes a command of its own, outside of a group, one that sends.
+func newSendFlags(c *cobra.Command) *sendFlags {
+	s := &sendFlags{ledgerFlags: &ledgerFlags{}, walletFlags: &walletFlags{}}
+	s.ledgerFlags.add(c)
+	s.walletFlags.add(c)
+	s.addWallet(c)
+	return s
+}
+
+// addWallet adds the choice of the key.
+func (s *sendFlags) addWallet(c *cobra.Command) {
+	c.Flags().StringVar(&s.wallet, "wallet", "", "the key that signs and pays the fee (default: the only one there is)")
+	_ = c.RegisterFlagCompletionFunc("wallet", func(c *cobra.Command, _ []string, part string) ([]string, cobra.ShellCompDirective) {
+		return s.names(s.ledgerFlags)(c, nil, part)
+	})
+	s.addSending(c)
+}
+
+func (s *sendFlags) addSending(c *cobra.Command) {
+	c.Flags().BoolVar(&s.yes, "yes", false, "do not ask before sending")
+	c.Flags().BoolVar(&s.noWait, "no-wait", false, "return as soon as a peer has taken it, without proof")
+}
+
+// order is something to be signed and sent.
+type order struct {
+	what string // in words, without an end
+	ask  bool   // before sending
+	// body makes it, for an account of which the ledger can be asked first.
+	body func(ctx context.Context, v *view, a key.Address) (*tx.Body, error)
+	// more is added to what is printed; may be nil.
+	more func(p economics.Params, epoch uint64) string
+}
+
+// send carries an order out with the chosen key of the wallet.
+func (s *sendFlags) send(c *cobra.Command, o order) error {
+	w, err := s.walletFlags.open(c, s.ledgerFlags)
+	if err != nil {
+		return err
+	}
+	e, err := s.choose(w, s.wallet)
+	if err != nil {
+		return err
+	}
+	if o.ask {
+		if err := confirm(c, s.yes, o.what); err != nil {
+			return err
+		}
+	}
+	k, err := s.unlock(c, w, e.Name)
+	if err != nil {
+		return err
+	}
+	v, err := s.ledgerFlags.open(c)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	body, err := o.body(c.Context(), v, e.Address)
+	if err != nil {
+		return err
+	}
+	return s.carry(c, v, k, e.Address, body, o)
+}
+
+// carry sends a body and says what became of it.
+func (s *sendFlags) carry(c *cobra.Command, v *view, k []byte, account key.Address, body *tx.Body, o order) error {
+	p, err := v.params(c.Context())
+	if err != nil {
+		return err
+	}
+	r, err := newSender(v, v.Genesis.ChainID, !s.noWait, c.ErrOrStderr()).send(c.Context(), k, account, body)
+	if r.Included {
+		r.Fee = fmt.Sprint(p.TxFee)
+	}
+	if err != nil {
+		if r.Included {
+			fmt.Fprintf(c.ErrOrStderr(), "it is in block %d without effect, for the fee of %s: %s\n", r.Height, frm(p.TxFee), r.Hash)
+		}
+		return err
+	}
+	if s.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	out := c.OutOrStdout()
+	if !r.Included {
+		_, err := fmt.Fprintf(out, "sent: %s\n  %s\nIt is in no block yet: `framemesh ledger tx %s`\n", o.what, r.Hash, r.Hash)
+		return err
+	}
+	fmt.Fprintf(out, "done: %s\n", o.what)
+	if o.more != nil {
+		if m := o.more(p, v.epoch()); m != "" {
+			fmt.Fprintln(out, m)
+		}
+	}
+	_, err = fmt.Fprintf(out, "  block %d, fee %s\n  %s\n", r.Height, frm(p.TxFee), r.Hash)
+	return err
+}
+
+// simple makes an order whose body asks nothing of the ledger.
+func simple(body *tx.Body) func(context.Context, *view, key.Address) (*tx.Body, error) {
+	return func(context.Context, *view, key.Address) (*tx.Body, error) { return body, nil }
+}
+
+// nodeAndAmount reads "NODE AMOUNT", or AMOUNT alone for the node of the configuration.
+func (s *sendFlags) nodeAndAmount(c *cobra.Command, args []string) (key.Node, string, error) {
+	cfg, err := s.load(c)
+	if err != nil {
+		return key.Node{}, "", err
+	}
+	id, what := "own", args[len(args)-1]
+	if len(args) == 2 {
+		id = args[0]
+	}
+	n, err := nodeArg(cfg, id)
+	return n, what, err
+}
+
+// oneOrTwoArgs wants LAST, with FIRST before it or not.
+func oneOrTwoArgs(first, last string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch len(args) {
+		case 1, 2:
+			return nil
+		case 0:
+			return withHint(fmt.Errorf("%s is missing", last), fmt.Sprintf("`%s [%s] %s`", c.CommandPath(), first, last))
+		}
+		return withHint(fmt.Errorf("%s takes %s and %s, not %d arguments", c.CommandPath(), first, last, len(args)), fmt.Sprintf("`%s --help`", c.CommandPath()))
+	}
+}
+
+// atMostOne wants an argument called what, or none.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return oneArg(what)(c, args)
+		}
+		return nil
+	}
+}
+
+func stakeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "stake [NODE|own] AMOUNT",
+		Short: "Bond money on a node, so that it may work and be chosen",
+		Long: `stake bonds AMOUNT FRM on a registered node of this account. It can be taken back with
+unstake, and is free some time later; until then it can be slashed for what the node does.`,
+		Example: `  framemesh stake 1334.22                  on the node of this configuration
+  framemesh stake 12D3KooW… 1000 --wallet node-1 --yes`,
+		Args: oneOrTwoArgs("NODE|own", "AMOUNT"),
+	}
+	s := newSendFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, text, err := s.nodeAndAmount(c, args)
+		if err != nil {
+			return err
+		}
+		a, err := amountArg(text)
+		if err != nil {
+			return err
+		}
+		return s.send(c, order{what: fmt.Sprintf("stake %s on %s", frm(uint64(a)), n), ask: true,
+			body: simple(&tx.Body{Op: &tx.Body_Stake{Stake: &tx.Stake{Node: n[:], Amount: uint64(a)}}})})
+	}
+	return c
+}
+
+func unstakeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "unstake [NODE|own] AMOUNT|all",
+		Short: "Take stake back; it is free after the unbonding time",
+		Long: `unstake takes AMOUNT FRM, or all, off a node. What stays must be nothing or what the
+node's roles need. The money can be claimed when the unbonding time is over, and can be
+slashed until then.`,
+		Example: `  framemesh unstake all
+  framemesh unstake 12D3KooW… 250 --yes`,
+		Args: oneOrTwoArgs("NODE|own", "AMOUNT|all"),
+	}
+	s := newSendFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, text, err := s.nodeAndAmount(c, args)
+		if err != nil {
+			return err
+		}
+		op, what := &tx.Unbond{Node: n[:]}, fmt.Sprintf("unstake all of %s", n)
+		if text != "all" {
+			a, err := amountArg(text)
+			if err != nil {
+				return err
+			}
+			op.Amount, what = uint64(a), fmt.Sprintf("unstake %s of %s", frm(uint64(a)), n)
+		}
+		return s.send(c, order{what: what, ask: true,
+			body: func(ctx context.Context, v *view, _ key.Address) (*tx.Body, error) {
+				if op.Amount == 0 {
+					st, _, err := read(ctx, v, state.StakeKey(n), state.DecodeStake)
+					if err != nil {
+						return nil, err
+					}
+					if op.Amount = st.Amount; op.Amount == 0 {
+						return nil, withHint(fmt.Errorf("nothing is staked on %s", n), "another node's id")
+					}
+				}
+				return &tx.Body{Op: &tx.Body_Unbond{Unbond: op}}, nil
+			},
+			more: func(p economics.Params, epoch uint64) string {
+				free := p.Matures(epoch, p.UnbondEpochs)
+				return fmt.Sprintf("  %s, free in epoch %d; then `framemesh claim`", frm(op.Amount), free)
+			}})
+	}
+	return c
+}
+
+func delegateCommand() *cobra.Command {
+	var epochs uint64
+	var cut string
+	c := &cobra.Command{
+		Use:   "delegate [NODE]",
+		Short: "Let a node's key act for this account: report, settle sessions, vote",
+		Long: `delegate lets a node's key act for the account: report, settle sessions, change its own
+region and price, vote. It can never move the account's money; fees of what it sends are the
+account's. So the key of the money need not be on the machine that is on the network.`,
+		Example: `  framemesh delegate                       the node of this configuration, as long as possible
+  framemesh delegate 12D3KooW… --epochs 96 --cut 2.5`,
+		Args: atMostOne("NODE"),
+	}
+	s := newSendFlags(c)
+	c.Flags().Uint64Var(&epochs, "epochs", 0, "for how many epochs (default: as long as the network lets)")
+	c.Flags().StringVar(&cut, "cut", "0", "percent of the node's rewards that go to the node key's own account")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, err := s.nodeOf(c, args)
+		if err != nil {
+			return err
+		}
+		ppm, err := percent(cut)
+		if err != nil {
+			return err
+		}
+		var last uint64
+		return s.send(c, order{what: fmt.Sprintf("let %s act for the account", n),
+			body: func(ctx context.Context, v *view, _ key.Address) (*tx.Body, error) {
+				p, err := v.params(ctx)
+				if err != nil {
+					return nil, err
+				}
+				for_ := epochs
+				if for_ == 0 {
+					for_ = p.DelegationMaxEpochs
+				}
+				if for_ > p.DelegationMaxEpochs {
+					return nil, withHint(fmt.Errorf("--epochs %d is more than the network lets", for_), fmt.Sprintf("%d or less", p.DelegationMaxEpochs))
+				}
+				last = v.epoch() + for_
+				return &tx.Body{Op: &tx.Body_Delegate{Delegate: &tx.Delegate{Node: n[:], ExpiresEpoch: last, CutPpm: ppm}}}, nil
+			},
+			more: func(economics.Params, uint64) string { return fmt.Sprintf("  until the end of epoch %d", last) }})
+	}
+	return c
+}
+
+// percent reads "2.5" as 25 000 parts per million, exactly.
+func percent(text string) (uint32, error) {
+	const perPPM = uint64(amount.FRM) / (amount.PPM / 100)
+	a, err := amount.Parse(text)
+	if err != nil || uint64(a)%perPPM != 0 || uint64(a)/perPPM > amount.PPM {
+		return 0, withHint(fmt.Errorf("%q is no percentage", text), "0 to 100 with at most four decimals, such as 2.5")
+	}
+	return uint32(uint64(a) / perPPM), nil
+}
+
+// nodeOf is the node that the only argument names, or that of the configuration.
+func (s *sendFlags) nodeOf(c *cobra.Command, args []string) (key.Node, error) {
+	cfg, err := s.load(c)
+	if err != nil {
+		return key.Node{}, err
+	}
+	if len(args) == 0 {
+		return nodeArg(cfg, "own")
+	}
+	return nodeArg(cfg, args[0])
+}
+
+func revokeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "revoke [NODE]",
+		Short:   "Take back what was delegated to a node's key",
+		Example: "  framemesh revoke\n  framemesh revoke 12D3KooW… --wallet savings",
+		Args:    atMostOne("NODE"),
+	}
+	s := newSendFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, err := s.nodeOf(c, args)
+		if err != nil {
+			return err
+		}
+		return s.send(c, order{what: fmt.Sprintf("%s no longer acts for the account", n),
+			body: simple(&tx.Body{Op: &tx.Body_Revoke{Revoke: &tx.Revoke{Node: n[:]}}})})
+	}
+	return c
+}
+
+func claimCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "claim",
+		Short:   "Take what has vested and what has finished unbonding",
+		Example: "  framemesh claim\n  framemesh claim --wallet savings --json",
+		Args:    noArgs,
+	}
+	s := newSendFlags(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return s.send(c, order{what: "claim what is free", body: simple(&tx.Body{Op: &tx.Body_Claim{Claim: &tx.Claim{}}}),
+			more: func(economics.Params, uint64) string { return "  `framemesh wallet balance` shows what there is now" }})
+	}
+	return c
+}
+
+func retireCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "retire [NODE]",
+		Short:   "Take a node without stake out of the registry",
+		Example: "  framemesh unstake all, wait, claim; then\n  framemesh retire",
+		Args:    atMostOne("NODE"),
+	}
+	s := newSendFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, err := s.nodeOf(c, args)
+		if err != nil {
+			return err
+		}
+		return s.send(c, order{what: fmt.Sprintf("%s leaves the registry", n), ask: true,
+			body: simple(&tx.Body{Op: &tx.Body_Retire{Retire: &tx.Retire{Node: n[:]}}})})
+	}
+	return c
+}
+
+// roleNames are the roles that the ledger knows.
+var roleNames = []struct {
+	name string
+	role economics.Role
+}{{"container", economics.RoleContainer}, {"indexer", economics.RoleIndexer}, {"checker", economics.RoleChecker}}
+
+// rolesOf adds roles up; those of a configuration that the ledger does not know are left out.
+func rolesOf(names []string, cfg node.Config) (r economics.Role, err error) {
+	if len(names) == 0 {
+		for _, k := range roleNames {
+			if cfg.Has(node.Role(k.name)) {
+				r |= k.role
+			}
+		}
+		if r == 0 {
+			return 0, withHint(fmt.Errorf("the configuration has no role that is registered"), "--role container, indexer or checker")
+		}
+		return r, nil
+	}
+	for _, n := range names {
+		i := slices.IndexFunc(roleNames, func(k struct {
+			name string
+			role economics.Role
+		}) bool {
+			return k.name == n
+		})
+		if i < 0 {
+			return 0, withHint(fmt.Errorf("--role %q is none", n), "container, indexer or checker")
+		}
+		r |= roleNames[i].role
+	}
+	return r, nil
+}
+
+// roleText names roles.
+func roleText(r economics.Role) string {
+	var out []string
+	for _, k := range roleNames {
+		if r.Has(k.role) {
+			out = append(out, k.name)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func registerCommand() *cobra.Command {
+	var roles []string
+	var region, class string
+	var price uint64
+	var validates, show bool
+	c := &cobra.Command{
+		Use:   "register",
+		Short: "Register this machine's node under an account, or change its entry",
+		Long: `register enters the node of this configuration into the registry, owned by the account of
+a key of the wallet, or changes its entry. Roles, region and price are those of the
+configuration unless options say otherwise. The node's key signs too: nobody registers a
+node that is not theirs. Stake on it next; its roles count once it has what they need.`,
+		Example: `  framemesh register --wallet node-1
+  framemesh register --role checker --validate     with the keys in <data_dir>/ledger`,
+		Args: noArgs,
+	}
+	s := newSendFlags(c)
+	fl := c.Flags()
+	fl.StringSliceVar(&roles, "role", nil, "container, indexer or checker; may be repeated (default: roles of the configuration)")
+	fl.StringVar(&region, "region", "", "default: region of the configuration")
+	fl.Uint64Var(&price, "price", 0, "µUSD per hour (default: container.price_micro_usd_per_hour)")
+	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
+	fl.BoolVar(&validates, "validate", false, "of a checker: also makes blocks, with the keys in the ledger's folder, which are made if need be")
+	fl.BoolVar(&show, "need", false, "only show what stake the roles need")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := s.load(c)
+		if err != nil {
+			return err
+		}
+		role, err := rolesOf(roles, cfg)
+		if err != nil {
+			return err
+		}
+		if class != "edge" && class != "enterprise" {
+			return withHint(fmt.Errorf("--class %q is none", class), "edge or enterprise")
+		}
+		if validates && !role.Has(economics.RoleChecker) {
+			return withHint(fmt.Errorf("only a checker validates, and the roles are %s", roleText(role)), "--role checker")
+		}
+		if show {
+			return s.showNeed(c, role, validates)
+		}
+		k, err := ownNodeKey(cfg, true)
+		if err != nil {
+			return err
+		}
+		op := &tx.Register{Roles: uint32(role), Region: cfg.Region}
+		id := k.id()
+		op.Node = id[:]
+		if c.Flags().Changed("region") {
+			op.Region = region
+		}
+		if class == "enterprise" {
+			op.HardwareClass = uint32(economics.ClassEnterprise)
+		}
+		if role.Has(economics.RoleContainer) {
+			op.PriceMicroUsdPerHour = cfg.Container.Price
+		}
+		if c.Flags().Changed("price") {
+			op.PriceMicroUsdPerHour = price
+		}
+		if validates {
+			consensus, vrf, err := validatorKeys(cfg)
+			if err != nil {
+				return err
+			}
+			op.ConsensusKey, op.VrfKey = consensus[:], vrf[:]
+		}
+		return s.send(c, order{what: fmt.Sprintf("register %s as %s", id, roleText(role)),
+			body: func(_ context.Context, v *view, a key.Address) (*tx.Body, error) {
+				op.NodeSignature = key.Sign([]byte(k), v.Genesis.ChainID, key.KindNode, tx.NodePayload(a, id, op.VrfKey, op.ConsensusKey))
+				return &tx.Body{Op: &tx.Body_Register{Register: op}}, nil
+			},
+			more: func(p economics.Params, _ uint64) string {
+				return fmt.Sprintf("  its roles need a stake of %s: `framemesh stake`, then `framemesh delegate`", frm(p.StakeFor(role, validates)))
+			}})
+	}
+	return c
+}
+
+// showNeed says what stake roles need.
+func (s *sendFlags) showNeed(c *cobra.Command, r economics.Role, validates bool) error {
+	v, err := s.ledgerFlags.open(c)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	p, err := v.params(c.Context())
+	if err != nil {
+		return err
+	}
+	need := p.StakeFor(r, validates)
+	if s.json {
+		return printJSON(c.OutOrStdout(), map[string]any{"roles": strings.Fields(roleText(r)), "validates": validates, "stake": units(need), "symbol": v.Genesis.Symbol})
+	}
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "roles\t%s\nstake\t%s\n", roleText(r), frm(need))
+	return t.Flush()
+}

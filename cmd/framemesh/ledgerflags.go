@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/ledger/chain"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/light"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/node"
+	"github.com/framemesh/framemesh/p2p"
+)
+
+// ledgerFlags are the options of every command that looks at the ledger.
+type ledgerFlags struct {
+	config  string
+	dataDir string
+	genesis string
+	peers   []string
+	timeout time.Duration
+	json    bool
+}
+
+// add gives the options to c and to the commands below it.
+func (f *ledgerFlags) add(c *cobra.Command) {
+	p := c.PersistentFlags()
+	f.addPlaces(c)
+	p.StringVar(&f.genesis, "genesis", "", "the network's genesis file (default: ledger.genesis of the configuration)")
+	p.StringSliceVar(&f.peers, "peer", nil, "address of a peer to ask, ending in /p2p/<peer id>; may be repeated")
+	p.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to look for the ledger")
+	p.BoolVar(&f.json, "json", false, "print one JSON object")
+}
+
+// addPlaces gives the options that say where files are.
+func (f *ledgerFlags) addPlaces(c *cobra.Command) {
+	p := c.PersistentFlags()
+	p.StringVar(&f.config, "config", defaultConfigPath, "the node's configuration; without the file, the defaults")
+	p.StringVar(&f.dataDir, "data-dir", "", "overrides data_dir of the file")
+}
+
+// load reads the configuration. Where the default file does not exist, the defaults hold:
+// a wallet needs no node.
+func (f *ledgerFlags) load(c *cobra.Command) (node.Config, error) {
+	cfg, err := node.DefaultConfig(), error(nil)
+	if _, stat := os.Stat(f.config); c.Flags().Changed("config") || !errors.Is(stat, fs.ErrNotExist) {
+		if cfg, err = node.LoadConfig(f.config); err != nil {
+			return cfg, err
+		}
+	}
+	if f.dataDir != "" {
+		cfg.DataDir = f.dataDir
+	}
+	if f.genesis != "" {
+		doc, err := genesis.Load(f.genesis)
+		if err != nil {
+			return cfg, withHint(err, "a genesis file with --genesis; whoever runs the network hands it out, and `framemesh ledger genesis check FILE` looks at one")
+		}
+		cfg.Ledger.Genesis, cfg.Network = f.genesis, doc.ChainID
+	}
+	return cfg, nil
+}
+
+// view is a look at the ledger by which nobody who answers is believed.
+type view struct {
+	*node.LedgerDial
+	cfg node.Config
+}
+
+// open joins the network for the length of one command. close it.
+func (f *ledgerFlags) open(c *cobra.Command) (*view, error) {
+	cfg, err := f.load(c)
+	if err != nil {
+		return nil, err
+	}
+	done := slow(c.ErrOrStderr(), "looking for peers that know the ledger of "+cfg.Network)
+	defer done()
+	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
+	defer cancel()
+	d, err := node.DialLedger(ctx, cfg, f.peers, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, explainLedger(err)
+	}
+	v := &view{d, cfg}
+	// A state can be read once the header after its block exists.
+	if err := d.Wait(ctx, 2); err != nil {
+		v.close()
+		return nil, explainLedger(err)
+	}
+	return v, nil
+}
+
+// close leaves the network; what it could complain of comes too late to matter.
+func (v *view) close() { _ = v.Close() }
+
+// epoch is the epoch of the newest head.
+func (v *view) epoch() uint64 { return v.Genesis.Epoch(v.Head().TimeMS) }
+
+// ledgerReader proves values: *light.Client does.
+type ledgerReader interface {
+	Value(ctx context.Context, key []byte) (light.Proven, error)
+}
+
+var _ ledgerReader = (*light.Client)(nil)
+
+// read proves and decodes one record; ok is false when it is proven that there is none.
+func read[T any](ctx context.Context, r ledgerReader, k []byte, decode func([]byte) (T, error)) (v T, ok bool, err error) {
+	p, err := r.Value(ctx, k)
+	if err != nil {
+		return v, false, explainLedger(err)
+	}
+	if p.Value == nil {
+		return v, false, nil
+	}
+	if v, err = decode(p.Value); err != nil {
+		return v, false, withHint(err, "a newer version of this program; the network's state is proven to be so")
+	}
+	return v, true, nil
+}
+
+// params are the parameters in force.
+func (v *view) params(ctx context.Context) (economics.Params, error) {
+	p, ok, err := read(ctx, v, state.ParamsKey(), state.DecodeParams)
+	if err == nil && !ok {
+		p = v.Genesis.Params
+	}
+	return p, err
+}
+
+// explainLedger adds what to try to what can go wrong between a command and the ledger.
+func explainLedger(err error) error {
+	var h hint
+	var no *light.Rejected
+	switch {
+	case err == nil, errors.As(err, &h), errors.Is(err, node.ErrNoLedger), errors.Is(err, node.ErrConfig):
+		return err
+	case errors.As(err, &no):
+		return refusal(no.Code, no.Text)
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, light.ErrGenesisHeader), errors.Is(err, light.ErrOtherNetwork):
+		return withHint(err, "the genesis file of this very network, with --genesis or ledger.genesis; `framemesh ledger genesis check FILE` shows which one a file is")
+	case errors.Is(err, light.ErrExpired), errors.Is(err, light.ErrRoot):
+		return withHint(err, "ledger.trust_height and trust_hash of a recent block, from somebody you trust: `framemesh ledger block` prints them")
+	case errors.Is(err, light.ErrFork):
+		return withHint(err, "send nothing and tell the network's operators: somebody holds two thirds of the validators' keys")
+	case errors.Is(err, light.ErrStale), errors.Is(err, light.ErrClock):
+		return withHint(err, "set this machine's clock; if it is right, the network stands still: ask its operators")
+	case errors.Is(err, light.ErrNoPeers):
+		return withHint(err, "--peer with the address of a node that keeps the ledger; `framemesh run` prints its own")
+	case errors.Is(err, light.ErrNotFound):
+		return withHint(err, "again in a few seconds if it is new; otherwise check what was asked for")
+	case errors.Is(err, light.ErrTooOld):
+		return withHint(err, "--peer with a node that keeps all of the chain (ledger.keep_states = 0)")
+	case errors.Is(err, light.ErrBusy):
+		return withHint(err, "again in a few seconds")
+	case errors.Is(err, context.DeadlineExceeded):
+		return withHint(err, "`framemesh run` on this machine, or --peer with the address of a node of the network; a longer --timeout on a slow line")
+	}
+	return withHint(err, "again, or another node with --peer")
+}
+
+// slow tells what is being waited for when it takes longer than a second. done ends it.
+func slow(w io.Writer, what string) (done func()) {
+	stop, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		select {
+		case <-stop:
+		case <-time.After(time.Second):
+			fmt.Fprintf(w, "… %s\n", what)
+		}
+	}()
+	return func() {
+		close(stop)
+		<-over
+	}
+}
+
+// ownNodeKey is the identity of the node with this configuration. It is only made when the
+// caller is about to use it for something.
+func ownNodeKey(cfg node.Config, create bool) (k nodeKey, err error) {
+	dir, err := cfg.Dir()
+	if err != nil {
+		return k, err
+	}
+	path := filepath.Join(dir, "node.key")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if !create {
+			return k, withHint(fmt.Errorf("there is no node in %s yet", dir), "the node's id as the argument, --data-dir of the node that you mean, or `framemesh ledger keys` to make its key")
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return k, withHint(err, "a folder that you may write to, with --data-dir")
+		}
+	}
+	priv, err := p2p.LoadOrCreateKey(path)
+	if err != nil {
+		return k, err
+	}
+	raw, err := priv.Raw()
+	if err != nil {
+		return k, fmt.Errorf("node key: %w", err)
+	}
+	return nodeKey(raw), nil
+}
+
+// nodeKey is a node's Ed25519 private key.
+type nodeKey []byte
+
+// id is the name of the node.
+func (k nodeKey) id() key.Node { return key.Node(k[key.Size:]) }
+
+// nodeArg is the node that an argument names: a peer id, or "own" or nothing for the node of
+// the configuration.
+func nodeArg(cfg node.Config, text string) (key.Node, error) {
+	if text == "" || text == "own" {
+		k, err := ownNodeKey(cfg, false)
+		if err != nil {
+			return key.Node{}, err
+		}
+		return k.id(), nil
+	}
+	n, err := key.ParseNode(text)
+	if err != nil {
+		return n, withHint(err, `a node's id, 12D3KooW…, as `+"`framemesh run`"+` prints it, or "own" for the node of this configuration`)
+	}
+	return n, nil
+}
+
+// validatorKeys are the public keys that a node of this configuration validates with; they
+// are made when there are none.
+func validatorKeys(cfg node.Config) (consensus, vrf [32]byte, err error) {
+	dir, err := cfg.Dir()
+	if err != nil {
+		return consensus, vrf, err
+	}
+	if consensus, err = chain.ConsensusKey(node.LedgerDir(dir)); err != nil {
+		return consensus, vrf, err
+	}
+	vrf, err = chain.VRFKey(node.LedgerDir(dir))
+	return consensus, vrf, err
+}

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/wallet"
+	"github.com/framemesh/framemesh/node"
+)
+
+// maxNodeFile bounds the description of one node for a genesis file, in bytes.
+const maxNodeFile = 16 << 10
+
+func ledgerKeys(l *ledgerFlags) *cobra.Command {
+	var f walletFlags
+	var owner, stake, region, class string
+	var roles []string
+	var price uint64
+	var full bool
+	c := &cobra.Command{
+		Use:   "keys",
+		Short: "Make this node's keys and print its entry for a genesis file",
+		Long: `keys makes the node's own key, and for a validator the keys that sign blocks and prove the
+randomness, where they do not exist yet, and prints the entry that a genesis file needs:
+give it to whoever builds the file. The secret parts stay in <data_dir> and
+<data_dir>/ledger with mode 0600: back them up, and never run two nodes with them.`,
+		Example: `  framemesh ledger keys --owner savings --stake 10000 > validator-1.json
+  framemesh ledger keys --owner frm1… --stake 1334.22 --role container > container-1.json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := l.load(c)
+			if err != nil {
+				return err
+			}
+			w, err := f.open(c, l)
+			if err != nil {
+				return err
+			}
+			n, err := describeNode(cfg, w, owner, stake, roles, full)
+			if err != nil {
+				return err
+			}
+			n.Region, n.Delegate = cfg.Region, true
+			if c.Flags().Changed("region") {
+				n.Region = region
+			}
+			if economics.Role(n.Roles).Has(economics.RoleContainer) {
+				n.Price = cfg.Container.Price
+			}
+			if c.Flags().Changed("price") {
+				n.Price = price
+			}
+			if err := n.Class.UnmarshalText([]byte(class)); err != nil {
+				return withHint(err, "--class edge or enterprise")
+			}
+			return printJSON(c.OutOrStdout(), n)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.dir, "wallets", "", "folder of the keys (default <data_dir>/wallets)")
+	fl.StringVar(&owner, "owner", "", "account that owns the node: an address, or a key of the wallet (default: the only one there is)")
+	fl.StringVar(&stake, "stake", "", "FRM to bond on it (default: what its roles need on the main network)")
+	fl.StringSliceVar(&roles, "role", []string{"checker"}, "container, indexer or checker; may be repeated")
+	fl.BoolVar(&full, "no-validate", false, "a checker that makes no blocks")
+	fl.StringVar(&region, "region", "", "default: region of the configuration")
+	fl.Uint64Var(&price, "price", 0, "µUSD per hour of a container (default: that of the configuration)")
+	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
+	return c
+}
+
+// describeNode makes the keys that a node needs, and the entry that names them.
+func describeNode(cfg node.Config, w *wallet.Wallet, owner, stake string, roles []string, full bool) (n genesis.Node, err error) {
+	role, err := rolesOf(roles, cfg)
+	if err != nil {
+		return n, err
+	}
+	n.Roles = genesis.Roles(role)
+	if owner == "" {
+		e, err := new(walletFlags).choose(w, "")
+		if err != nil {
+			return n, err
+		}
+		n.Owner = e.Address
+	} else if n.Owner, err = addressArg(w, owner); err != nil {
+		return n, err
+	}
+	validates := role.Has(economics.RoleChecker) && !full
+	n.Stake = economics.DefaultParams().StakeFor(role, validates)
+	if stake != "" {
+		a, err := amountArg(stake)
+		if err != nil {
+			return n, err
+		}
+		n.Stake = uint64(a)
+	}
+	k, err := ownNodeKey(cfg, true)
+	if err != nil {
+		return n, err
+	}
+	n.Node = k.id()
+	if validates {
+		consensus, vrf, err := validatorKeys(cfg)
+		if err != nil {
+			return n, err
+		}
+		n.ConsensusKey, n.VRFKey = consensus, vrf
+	}
+	return n, nil
+}
+
+func genesisCommand() *cobra.Command {
+	c := group(&cobra.Command{
+		Use:   "genesis",
+		Short: "Build and check genesis files",
+		Example: `  framemesh ledger genesis build --chain mynet --node validator-1.json --account frm1…=1000
+  framemesh ledger genesis check genesis.json`,
+	})
+	c.AddCommand(genesisBuild(), genesisCheck())
+	return c
+}
+
+// genesisPlan is what genesis build is told.
+type genesisPlan struct {
+	chain, start, pool, out  string
+	nodes, accounts, oracles []string
+	params                   []string
+}
+
+func genesisBuild() *cobra.Command {
+	var g genesisPlan
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "build",
+		Short: "Write the genesis file of a new network",
+		Long: `build divides the supply as the main network does, takes what accounts and nodes begin with
+out of one pool, and writes a file that sums to the supply exactly or none. Everybody who
+joins the network needs this very file: publish its hash. The time is when epoch 0 begins;
+validators wait for it.`,
+		Example: `  framemesh ledger genesis build --chain mynet --node validator-1.json --account frm1…=1000
+  framemesh ledger genesis build --chain test-1 --node a.json --node b.json \
+      --param epoch_seconds=60 --oracle frm1… --time 2027-01-01T00:00:00Z --out test-1.json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := g.build(time.Now())
+			if err != nil {
+				return err
+			}
+			raw, err := d.Marshal()
+			if err != nil {
+				return err
+			}
+			file, err := os.OpenFile(g.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if errors.Is(err, fs.ErrExist) {
+				return withHint(fmt.Errorf("%s is already there and stays as it is", g.out), "another name with --out: a network keeps its genesis file for ever")
+			}
+			if err != nil {
+				return withHint(err, "a folder that exists and that you may write to, with --out")
+			}
+			_, err = file.Write(append(raw, '\n'))
+			if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+				_ = os.Remove(g.out)
+				return withHint(err, "another disk, with --out")
+			}
+			return printGenesis(c, g.out, d, asJSON)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&g.chain, "chain", "", "name of the network: 1 to 32 of a-z, 0-9 and -")
+	f.StringVar(&g.start, "time", "", "start of epoch 0 as in 2027-01-01T00:00:00Z (default: now)")
+	f.StringSliceVar(&g.nodes, "node", nil, "file with a node's entry, as `ledger keys` prints it; may be repeated")
+	f.StringSliceVar(&g.accounts, "account", nil, "ADDRESS=AMOUNT of FRM that an account begins with; may be repeated")
+	f.StringSliceVar(&g.oracles, "oracle", nil, "account whose quotes of the dollar count; may be repeated")
+	f.StringSliceVar(&g.params, "param", nil, "NAME=VALUE of a parameter, amounts in FRM; may be repeated")
+	f.StringVar(&g.pool, "from", "ecosystem", "pool that accounts and stakes are taken out of")
+	f.StringVar(&g.out, "out", "genesis.json", "where to write it; never overwritten")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+// build makes the file's content.
+func (g *genesisPlan) build(now time.Time) (*genesis.Doc, error) {
+	if g.chain == "" {
+		return nil, withHint(errors.New("--chain is missing"), "a name for the network, such as --chain mynet")
+	}
+	plan := genesis.Plan{Chain: g.chain, Time: now.UTC().Truncate(time.Second), From: g.pool}
+	if g.start != "" {
+		at, err := time.Parse(time.RFC3339, g.start)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("--time %q", g.start), "a time such as 2027-01-01T00:00:00Z")
+		}
+		plan.Time = at
+	}
+	p, err := genesisParams(g.params)
+	if err != nil {
+		return nil, err
+	}
+	plan.Params = &p
+	for _, path := range g.nodes {
+		n, err := readNode(path)
+		if err != nil {
+			return nil, err
+		}
+		plan.Nodes = append(plan.Nodes, n)
+	}
+	for _, text := range g.accounts {
+		at, sum, ok := strings.Cut(text, "=")
+		a, err := key.ParseAddress(at)
+		if !ok || err != nil {
+			return nil, withHint(errors.Join(fmt.Errorf("--account %q", text), err), "ADDRESS=AMOUNT, such as frm1…=1000")
+		}
+		v, err := amountArg(sum)
+		if err != nil {
+			return nil, err
+		}
+		plan.Accounts = append(plan.Accounts, genesis.Account{Address: a, Amount: uint64(v)})
+	}
+	for _, text := range g.oracles {
+		a, err := key.ParseAddress(text)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("--oracle: %w", err), "an address, frm1…")
+		}
+		plan.Oracles = append(plan.Oracles, a)
+	}
+	d, err := genesis.Build(plan)
+	return d, explainGenesis(err)
+}
+
+// explainGenesis adds what to try to the errors of building that need it.
+func explainGenesis(err error) error {
+	switch {
+	case errors.Is(err, genesis.ErrValidators):
+		return withHint(err, "--node with the entry of a checker that validates: `framemesh ledger keys` on its machine prints it")
+	case errors.Is(err, genesis.ErrFunds):
+		return withHint(err, "smaller amounts, or another pool with --from")
+	}
+	return withHint(err, "`framemesh ledger genesis build --help` has examples")
+}
+
+// genesisParams are the main network's with changes, also of those that no vote can make.
+func genesisParams(changes []string) (p economics.Params, err error) {
+	raw, err := json.Marshal(economics.DefaultParams())
+	if err != nil {
+		return p, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return p, err
+	}
+	for _, text := range changes {
+		name, value, _ := strings.Cut(text, "=")
+		if !slices.Contains(economics.ParamNames(), name) {
+			return p, withHint(fmt.Errorf("--param %q: there is no parameter %q", text, name), "one of "+strings.Join(economics.ParamNames(), ", "))
+		}
+		v, err := paramValue(name, value)
+		if err != nil {
+			return p, err
+		}
+		low, high, _ := economics.Bounds(name)
+		if v < low || v > high {
+			return p, withHint(fmt.Errorf("%s cannot be %s", name, paramText(name, v)), fmt.Sprintf("%s to %s", paramText(name, low), paramText(name, high)))
+		}
+		all[name] = json.RawMessage(fmt.Sprint(v))
+		if isAmount(name) {
+			all[name] = json.RawMessage(fmt.Sprintf("%q", fmt.Sprint(v)))
+		}
+	}
+	if raw, err = json.Marshal(all); err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return p, err
+	}
+	return p, withHint(p.Validate(), "other values with --param: parts of a whole must sum to 10000 bps")
+}
+
+// readNode reads a node's entry, as keys prints it.
+func readNode(path string) (n genesis.Node, err error) {
+	b, err := readLimited(path, maxNodeFile)
+	if err != nil {
+		return n, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err = d.Decode(&n); err == nil && d.More() {
+		err = errors.New("more than one entry")
+	}
+	if err != nil {
+		return n, withHint(fmt.Errorf("%s: %w", path, err), "a file that `framemesh ledger keys` printed, one node in each")
+	}
+	return n, nil
+}
+
+func genesisCheck() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "check FILE",
+		Short:   "Check a genesis file and say which network it starts",
+		Example: "  framemesh ledger genesis check genesis.json\n  framemesh ledger genesis check genesis.json --json",
+		Args:    oneArg("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			d, err := genesis.Load(args[0])
+			if err != nil {
+				return withHint(err, "the file again from whoever runs the network: this one starts none")
+			}
+			return printGenesis(c, args[0], d, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+// genesisRow is what a genesis file says.
+type genesisRow struct {
+	File       string `json:"file"`
+	Chain      string `json:"chain"`
+	Hash       string `json:"hash"`
+	Time       string `json:"time"`
+	Symbol     string `json:"symbol"`
+	Supply     units  `json:"supply"`
+	Pools      units  `json:"in_pools"`
+	Accounts   int    `json:"accounts"`
+	Nodes      int    `json:"nodes"`
+	Validators int    `json:"validators"`
+	Oracles    int    `json:"oracles"`
+	Epoch      uint64 `json:"epoch_seconds"`
+}
+
+func printGenesis(c *cobra.Command, path string, d *genesis.Doc, asJSON bool) error {
+	h := d.Hash()
+	r := genesisRow{File: path, Chain: d.ChainID, Hash: hex.EncodeToString(h[:]), Time: d.Time.UTC().Format(time.RFC3339Nano), Symbol: d.Symbol,
+		Supply: units(d.Supply), Accounts: len(d.Accounts), Nodes: len(d.Nodes), Validators: len(d.Validators()), Oracles: len(d.Oracles), Epoch: d.Params.EpochSeconds}
+	for _, p := range economics.Pools() {
+		r.Pools += units(d.Pools.Of(p))
+	}
+	if asJSON {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "file\t%s\nchain\t%s\nhash\t%s\nstarts\t%s\nsupply\t%s, allocated to the last base unit\nin pools\t%s\naccounts\t%d\nnodes\t%d, %d of them validators\noracles\t%d\nepoch\t%d s\n",
+		r.File, r.Chain, r.Hash, r.Time, frm(uint64(r.Supply)), frm(uint64(r.Pools)), r.Accounts, r.Nodes, r.Validators, r.Oracles, r.Epoch)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if r.Oracles == 0 {
+		fmt.Fprintln(c.ErrOrStderr(), "warning: without an oracle nobody can say what a dollar costs, and no session can be paid; --oracle when it is built")
+	} else if uint64(r.Oracles) < d.Params.OracleMin {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: a price needs %d oracles and there are %d, so no session can be paid; more of them, or --param oracle_min=%d when it is built\n", d.Params.OracleMin, r.Oracles, r.Oracles)
+	}
+	return nil
+}

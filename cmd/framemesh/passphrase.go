@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// passphraseEnv is where scripts leave a passphrase; people type it.
+const passphraseEnv = "FRAMEMESH_PASSPHRASE"
+
+// maxPassphrase bounds a passphrase in bytes.
+const maxPassphrase = 1 << 10
+
+// errNoPassphrase: nobody can be asked.
+var errNoPassphrase = errors.New("no passphrase")
+
+// passphrase gets one from file, from the environment, or from the terminal without echo;
+// a new one is typed twice.
+func passphrase(c *cobra.Command, file, prompt string, twice bool) (string, error) {
+	if file != "" {
+		return passphraseFrom(c.ErrOrStderr(), file)
+	}
+	if p, ok := os.LookupEnv(passphraseEnv); ok {
+		return p, nil
+	}
+	in, ok := terminal(c.InOrStdin())
+	if !ok {
+		return "", withHint(fmt.Errorf("%w: standard input is no terminal to ask at", errNoPassphrase), "--passphrase-file with a file of mode 0600, or "+passphraseEnv)
+	}
+	p, err := ask(c.ErrOrStderr(), in, prompt)
+	if err != nil || !twice {
+		return p, err
+	}
+	again, err := ask(c.ErrOrStderr(), in, "the same again")
+	if err != nil {
+		return "", err
+	}
+	if again != p {
+		return "", withHint(errors.New("the two passphrases differ"), "again; nothing was written")
+	}
+	return p, nil
+}
+
+// passphraseFrom reads the first line of a file, and warns when others can read it too.
+func passphraseFrom(w io.Writer, path string) (string, error) {
+	b, err := readLimited(path, maxPassphrase)
+	if err != nil {
+		return "", err
+	}
+	if st, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintf(w, "warning: other users can read the passphrase in %s; run chmod 600 %s\n", path, path)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	if line = strings.TrimSuffix(line, "\r"); line == "" {
+		return "", withHint(fmt.Errorf("%w: the first line of %s is empty", errNoPassphrase, path), "a file that holds the passphrase alone")
+	}
+	return line, nil
+}
+
+// terminal says whether r is one, and which.
+func terminal(r any) (fd int, ok bool) {
+	f, is := r.(*os.File)
+	if !is || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
+func ask(w io.Writer, fd int, prompt string) (string, error) {
+	fmt.Fprintf(w, "%s: ", prompt)
+	b, err := term.ReadPassword(fd)
+	fmt.Fprintln(w)
+	if err != nil {
+		return "", withHint(fmt.Errorf("reading the passphrase: %w", err), "--passphrase-file")
+	}
+	return string(b), nil
+}
+
+// confirm asks before something that cannot be taken back. Where nobody can be asked, it
+// must have been said beforehand.
+func confirm(c *cobra.Command, yes bool, what string) error {
+	if yes {
+		return nil
+	}
+	if _, ok := terminal(c.InOrStdin()); !ok {
+		return withHint(fmt.Errorf("%s: not without being asked, and standard input is no terminal", what), "--yes to say so beforehand")
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "%s\nis that right? [y/N] ", what)
+	line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 16)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return withHint(err, "--yes")
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	return withHint(errors.New("not confirmed; nothing was sent"), "again with y, or --yes")
+}
