@@ -46,37 +46,41 @@ func filled(b *testing.B, d *DB, n int) *Tree {
 // BenchmarkBlock is one block of 500 changed accounts: Set, WorkingHash, Save, and Prune
 // of one version.
 func BenchmarkBlock(b *testing.B) {
-	for _, n := range []int{1_000, 100_000, 1_000_000} {
+	for _, c := range []struct {
+		n, cache int
+		sync     bool
+	}{
+		{1_000, 32, false}, {1_000, 32, true}, {100_000, 32, false}, {100_000, 32, true}, {100_000, 128, false}, {1_000_000, 32, false}, {1_000_000, 512, false},
+	} {
+		n := c.n
 		if n == 1_000_000 && !*million {
 			continue
 		}
-		for _, sync := range []bool{false, true} {
-			b.Run(fmt.Sprintf("accounts=%d/sync=%t", n, sync), func(b *testing.B) {
-				s := filled(b, opened(b, b.TempDir(), Options{Sync: sync}), n)
-				for left := int64(1); left > 0; {
-					left, _ = s.Prune(1)
+		b.Run(fmt.Sprintf("accounts=%d/cache=%d/sync=%t", n, c.cache, c.sync), func(b *testing.B) {
+			s := filled(b, opened(b, b.TempDir(), Options{Sync: c.sync, CacheMiB: c.cache}), n)
+			for left := int64(1); left > 0; {
+				left, _ = s.Prune(1)
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			value := make([]byte, 48)
+			var prune time.Duration
+			i, before := 0, cpu()
+			for b.Loop() {
+				for range 500 {
+					binary.BigEndian.PutUint64(value, r.Uint64())
+					must(b, s.Set(account(r.IntN(n)), value))
 				}
-				r := rand.New(rand.NewPCG(1, 2))
-				value := make([]byte, 48)
-				var prune time.Duration
-				i, before := 0, cpu()
-				for b.Loop() {
-					for range 500 {
-						binary.BigEndian.PutUint64(value, r.Uint64())
-						must(b, s.Set(account(r.IntN(n)), value))
-					}
-					s.WorkingHash()
-					save(b, s)
-					at := cpu()
-					_, err := s.Prune(10)
-					must(b, err)
-					prune += cpu() - at
-					i++
-				}
-				b.ReportMetric(float64((cpu()-before).Microseconds())/float64(i)/1000, "cpu-ms/block")
-				b.ReportMetric(float64(prune.Microseconds())/float64(i)/1000, "prune-cpu-ms/block")
-			})
-		}
+				s.WorkingHash()
+				save(b, s)
+				at := cpu()
+				_, err := s.Prune(10)
+				must(b, err)
+				prune += cpu() - at
+				i++
+			}
+			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(i)/1000, "cpu-ms/block")
+			b.ReportMetric(float64(prune.Microseconds())/float64(i)/1000, "prune-cpu-ms/block")
+		})
 	}
 }
 
