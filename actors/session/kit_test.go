@@ -97,9 +97,13 @@ func (f *fakeStream) SetInfo(i stream.SessionInfo) error {
 }
 func (f *fakeStream) SetWorkerStats(stream.WorkerStats) {}
 func (f *fakeStream) Notice(code, text string)          { f.j.add("notice %s", code) }
-func (f *fakeStream) ToOwner(m control.Message)         { f.told = append(f.told, m) }
-func (f *fakeStream) Bye(code, text string)             { f.j.add("bye %s", code) }
-func (f *fakeStream) Close(context.Context) error       { f.j.add("close"); return nil }
+func (f *fakeStream) ToOwner(m control.Message) {
+	f.j.mu.Lock()
+	defer f.j.mu.Unlock()
+	f.told = append(f.told, m)
+}
+func (f *fakeStream) Bye(code, text string)       { f.j.add("bye %s", code) }
+func (f *fakeStream) Close(context.Context) error { f.j.add("close"); return nil }
 
 // fakeWorker is a worker that is ready after a while and then does nothing by itself.
 type fakeWorker struct {
@@ -253,7 +257,11 @@ func begin(t *testing.T, change func(*Options, *fakeSlot), story func(p *play)) 
 				p.out = &fakeStream{j: j, h: h}
 				return p.out, nil
 			},
-			Report: func(s Summary) { p.last = s },
+			Report: func(s Summary) {
+				j.mu.Lock()
+				defer j.mu.Unlock()
+				p.last = s
+			},
 			Abrupt: func() bool { return p.abrupt },
 		}
 		if change != nil {

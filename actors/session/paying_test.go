@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +21,9 @@ import (
 
 // fakeTill is a ledger that locks what it is told to after a while.
 type fakeTill struct {
-	j       *journal
+	j *journal
+
+	mu      sync.Mutex
 	seconds uint32 // of each transaction
 	refuse  error
 	takes   time.Duration // until it is in a block
@@ -30,24 +34,42 @@ type fakeTill struct {
 	settled bool
 }
 
+func (f *fakeTill) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
 func (f *fakeTill) hand(what string) (uint32, error) {
 	f.j.add("%s", what)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.refuse != nil {
 		return 0, f.refuse
 	}
-	time.AfterFunc(f.takes, func() { f.locked += f.seconds })
+	time.AfterFunc(f.takes, func() { f.set(func() { f.locked += f.seconds }) })
 	return f.seconds, nil
 }
 func (f *fakeTill) Open(context.Context, []byte) (uint32, error)  { return f.hand("open escrow") }
 func (f *fakeTill) TopUp(context.Context, []byte) (uint32, error) { return f.hand("top up") }
 func (f *fakeTill) Escrow(context.Context) (uint32, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.down {
 		return 0, false, errAny
 	}
 	return f.locked, f.closing, nil
 }
-func (f *fakeTill) Keep(v voucher.Voucher) { f.kept = append(f.kept, v) }
-func (f *fakeTill) Settle()                { f.settled = true; f.j.add("settle") }
+func (f *fakeTill) Keep(v voucher.Voucher) { f.set(func() { f.kept = append(f.kept, v) }) }
+func (f *fakeTill) Settle()                { f.set(func() { f.settled = true }); f.j.add("settle") }
+
+// vouchers are those that were kept.
+func (f *fakeTill) vouchers() []voucher.Voucher {
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.kept)
+}
 
 var player = ed25519.NewKeyFromSeed([]byte("a player's seed of 32 bytes long"))
 
@@ -91,11 +113,27 @@ func said(v voucher.Voucher) control.Voucher {
 	return control.Voucher{Seq: v.Seq, Seconds: v.Seconds, Paid: control.Amount(v.Paid), Sig: hex.EncodeToString(v.Signature[:])}
 }
 
+// told is what the owner's page heard so far.
+func (p *play) told() []control.Message {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.out.told)
+}
+
+// summary is the session's newest word on itself.
+func (p *play) summary() Summary {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
 // lastPay is the newest word on payment.
 func (p *play) lastPay() control.Pay {
-	synctest.Wait()
-	for i := len(p.out.told) - 1; i >= 0; i-- {
-		if m, ok := p.out.told[i].(control.Pay); ok {
+	told := p.told()
+	for i := len(told) - 1; i >= 0; i-- {
+		if m, ok := told[i].(control.Pay); ok {
 			return m
 		}
 	}
@@ -103,8 +141,7 @@ func (p *play) lastPay() control.Pay {
 }
 
 func (p *play) escrows() (out []control.Escrow) {
-	synctest.Wait()
-	for _, m := range p.out.told {
+	for _, m := range p.told() {
 		if e, ok := m.(control.Escrow); ok && (len(out) == 0 || out[len(out)-1] != e) {
 			out = append(out, e)
 		}
@@ -118,8 +155,8 @@ func TestCreditIsThreeSeconds(t *testing.T) {
 		p.want("")
 		time.Sleep(2 * time.Millisecond)
 		p.want("pause true; notice unpaid")
-		if m := p.lastPay(); m.State != control.PayUnpaid || m.Served != 3 || m.Covered != 0 || p.last.Phase != Paused {
-			t.Errorf("after the credit: %+v, %s", m, p.last.Phase)
+		if m := p.lastPay(); m.State != control.PayUnpaid || m.Served != 3 || m.Covered != 0 || p.summary().Phase != Paused {
+			t.Errorf("after the credit: %+v, %s", m, p.summary().Phase)
 		}
 		time.Sleep(29 * time.Second)
 		if p.lastPay().Served != 3 {
@@ -152,16 +189,16 @@ func TestPaidPlayGoesOn(t *testing.T) {
 		if m := p.lastPay(); m.State != control.PayOK || m.Served != 30 || m.Covered != 30 || m.Paid != "3000" || m.Seq != 30 {
 			t.Errorf("after half a minute: %+v", m)
 		}
-		if s := p.last; s.Served != 30 || s.Covered != 30 || s.Paid != 3000 || s.Escrow != 3600 || s.BadVouchers != 0 {
+		if s := p.summary(); s.Served != 30 || s.Covered != 30 || s.Paid != 3000 || s.Escrow != 3600 || s.BadVouchers != 0 {
 			t.Errorf("summary %+v", s)
 		}
 		// The last voucher is kept at most two seconds after it came.
-		if n := len(till.kept); n < 14 || till.kept[n-1].Seq < 29 {
-			t.Errorf("%d vouchers kept, the last %+v", n, till.kept[n-1])
+		if kept := till.vouchers(); len(kept) < 14 || kept[len(kept)-1].Seq < 29 {
+			t.Errorf("vouchers kept: %+v", kept)
 		}
 		p.ask(Leave{Token: p.token(stream.RoleOwner), Peer: "page", End: true})
-		if !p.ended() || till.kept[len(till.kept)-1].Seq != 30 {
-			t.Errorf("the last voucher is lost: %+v", till.kept[len(till.kept)-1])
+		if kept := till.vouchers(); !p.ended() || kept[len(kept)-1].Seq != 30 {
+			t.Errorf("the last voucher is lost: %+v", kept)
 		}
 		p.want("bye ended; settle; kill 1; close; release")
 	})
@@ -219,8 +256,8 @@ func TestFalseVouchers(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		if p.last.BadVouchers != 9 || till.kept[len(till.kept)-1].Seq != 5 {
-			t.Errorf("%d counted, kept %+v", p.last.BadVouchers, till.kept)
+		if kept := till.vouchers(); p.summary().BadVouchers != 9 || kept[len(kept)-1].Seq != 5 {
+			t.Errorf("%d counted, kept %+v", p.summary().BadVouchers, kept)
 		}
 		for range maxBad {
 			p.say(promise(5, 5))
@@ -273,7 +310,7 @@ func TestLedgerRefusesOrIsSlow(t *testing.T) {
 		if e := p.escrows(); len(e) != 2 || e[0].State != "refused" || e[1].State != "refused" || !strings.Contains(e[1].Text, "needs 10") {
 			t.Errorf("the page heard %+v", e)
 		}
-		till.refuse, till.takes, till.down = nil, time.Hour, true
+		till.set(func() { till.refuse, till.takes, till.down = nil, time.Hour, true })
 		p.open()
 		p.open() // one at a time
 		time.Sleep(time.Second)
@@ -344,7 +381,9 @@ func TestReloadGoesOnPaying(t *testing.T) {
 		time.Sleep(1600 * time.Millisecond)
 		p.say(promise(1, 3))
 		p.leave(stream.RoleOwner, "page")
+		p.mu.Lock()
 		p.out.told = nil
+		p.mu.Unlock()
 		p.join(stream.RoleOwner, "again")
 		time.Sleep(1500 * time.Millisecond)
 		if e := p.escrows(); len(e) != 1 || e[0].State != "locked" || e[0].Seconds != 3600 {
@@ -362,7 +401,7 @@ func TestPlayerClosesOnTheLedger(t *testing.T) {
 		time.Sleep(1600 * time.Millisecond)
 		p.say(promise(1, 1000))
 		time.Sleep(10 * time.Second)
-		till.closing = true
+		till.set(func() { till.closing = true })
 		time.Sleep(reviewEvery + time.Second)
 		if !p.ended() || !till.settled {
 			t.Error("the game goes on though its escrow is being closed")
@@ -379,8 +418,8 @@ func TestCrashSettlesNothing(t *testing.T) {
 		p.abrupt = true
 		p.ref.Stop()
 		<-p.ref.Done()
-		if till.settled || len(till.kept) != 1 {
-			t.Errorf("settled %v, kept %v", till.settled, till.kept)
+		if kept := till.vouchers(); till.settled || len(kept) != 1 {
+			t.Errorf("settled %v, kept %v", till.settled, kept)
 		}
 	})
 }
