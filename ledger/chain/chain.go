@@ -190,7 +190,7 @@ func (n *Chain) run(ctx context.Context, signer cmttypes.PrivValidator) error {
 		close(n.done)
 		return err
 	}
-	if sw, ok := n.node.Switch().(*p2p.Switch); ok {
+	if sw, ok := n.node.Switch().(*p2p.Switch); ok && n.c.Listen != "" {
 		n.addr = p2p.IDAddressString(sw.NetAddress().ID, sw.NetAddress().DialString())
 	}
 	return nil
@@ -321,7 +321,8 @@ func (n *Chain) Err() error {
 	return n.fault
 }
 
-// PeerAddress is id@host:port, what other nodes write into Config.Peers.
+// PeerAddress is id@host:port, what other nodes write into Config.Peers; "" for a node that
+// only dials.
 func (n *Chain) PeerAddress() string { return n.addr }
 
 // PeerID is the id of a node key in PeerAddress, so that Peers can be written down before

@@ -24,15 +24,18 @@ func newDecoder(size int) decoder {
 	return decoder{known}
 }
 
-// decode is tx.Decode. Nobody may change the result.
+// decode is tx.Decode. The result is the caller's own; what it points to is shared and
+// nobody may change it.
 func (d decoder) decode(raw []byte) (*tx.Tx, [32]byte, error) {
 	hash := sha256.Sum256(raw)
 	if t, ok := d.known.Get(hash); ok {
-		return t, hash, nil
+		own := *t
+		return &own, hash, nil
 	}
 	t, err := tx.Decode(raw)
 	if err == nil && len(raw) <= maxRemembered {
-		d.known.Add(hash, t)
+		kept := *t
+		d.known.Add(hash, &kept)
 	}
 	return t, hash, err
 }
