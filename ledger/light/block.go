@@ -23,6 +23,10 @@ const maxValidators = 512
 // Whose turn it is to propose is cut out: the header does not commit to it, so a peer
 // could otherwise make two equal blocks look different.
 func DecodeLightBlock(chain string, raw []byte) (*types.LightBlock, error) {
+	return decodeLightBlock(chain, raw, false)
+}
+
+func decodeLightBlock(chain string, raw []byte, turns bool) (*types.LightBlock, error) {
 	if len(raw) == 0 || len(raw) > MaxLightBlock {
 		return nil, fmt.Errorf("%w: %d bytes, not 1 to %d", ErrBlock, len(raw), MaxLightBlock)
 	}
@@ -32,6 +36,11 @@ func DecodeLightBlock(chain string, raw []byte) (*types.LightBlock, error) {
 	}
 	if err := checkValidators(pb.ValidatorSet); err != nil {
 		return nil, err
+	}
+	if !turns {
+		for _, v := range pb.ValidatorSet.Validators {
+			v.ProposerPriority = 0
+		}
 	}
 	pb.ValidatorSet.Proposer = pb.ValidatorSet.Validators[0]
 	pb.ValidatorSet.TotalVotingPower = 0 // counted anew
@@ -64,7 +73,6 @@ func checkValidators(set *cmtproto.ValidatorSet) error {
 			return fmt.Errorf("%w: validator %d has another's address", ErrBlock, i)
 		}
 		seen[string(v.Address)] = true
-		v.ProposerPriority = 0
 	}
 	return nil
 }
