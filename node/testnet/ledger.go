@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +19,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/wallet"
 	"github.com/framemesh/framemesh/node"
 	"github.com/framemesh/framemesh/p2p"
 )
@@ -52,8 +57,8 @@ func (m Money) withDefaults() Money {
 	return m
 }
 
-// purse is the money side of a testnet: the genesis file and the accounts it names.
-type purse struct {
+// treasury is the money side of a testnet: the genesis file and the accounts it names.
+type treasury struct {
 	Money
 	path     string // of the genesis file
 	rate     string // path of the oracle's price file
@@ -61,10 +66,10 @@ type purse struct {
 	accounts map[string]ed25519.PrivateKey // by node name, and "faucet"
 }
 
-// newPurse writes the genesis of a network whose nodes are not running yet: their keys are
+// newTreasury writes the genesis of a network whose nodes are not running yet: their keys are
 // made here, so that the file can name them.
-func newPurse(o Options, names map[string]node.Role) (*purse, error) {
-	p := &purse{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, "genesis.json"),
+func newTreasury(o Options, names map[string]node.Role) (*treasury, error) {
+	p := &treasury{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, "genesis.json"),
 		rate: filepath.Join(o.Dir, "frm-per-usd"), accounts: map[string]ed25519.PrivateKey{}}
 	if p.Validators > o.Checkers {
 		return nil, fmt.Errorf("testnet: %d validators, but %d checkers: validators are checkers; use --checkers %d", p.Validators, o.Checkers, p.Validators)
@@ -103,7 +108,7 @@ func newPurse(o Options, names map[string]node.Role) (*purse, error) {
 }
 
 // params are the main network's, in time that passes fast and with one oracle.
-func (p *purse) params() economics.Params {
+func (p *treasury) params() economics.Params {
 	e := economics.DefaultParams()
 	e.EpochSeconds = p.EpochSeconds
 	e.OracleMin = 1
@@ -121,7 +126,7 @@ func (p *purse) params() economics.Params {
 }
 
 // account makes a key under a name.
-func (p *purse) account(name string) (key.Address, error) {
+func (p *treasury) account(name string) (key.Address, error) {
 	pub, priv, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return key.Address{}, err
@@ -131,7 +136,7 @@ func (p *purse) account(name string) (key.Address, error) {
 }
 
 // node describes one node for the genesis; nil for roles that the ledger does not know.
-func (p *purse) node(o Options, name string, r node.Role, e economics.Params) (*genesis.Node, key.Address, error) {
+func (p *treasury) node(o Options, name string, r node.Role, e economics.Params) (*genesis.Node, key.Address, error) {
 	owner, err := p.account(name)
 	if err != nil {
 		return nil, owner, err
@@ -175,7 +180,7 @@ func (p *purse) node(o Options, name string, r node.Role, e economics.Params) (*
 }
 
 // validates says whether the node of that name makes blocks: checker-1 to checker-V.
-func (p *purse) validates(name string) bool {
+func (p *treasury) validates(name string) bool {
 	for i := 1; i <= p.Validators; i++ {
 		if name == fmt.Sprintf("checker-%d", i) {
 			return true
@@ -185,7 +190,7 @@ func (p *purse) validates(name string) bool {
 }
 
 // edit points a node's configuration at the ledger.
-func (p *purse) edit(name string, c *node.Config) {
+func (p *treasury) edit(name string, c *node.Config) {
 	c.Ledger.Genesis, c.Ledger.BlockMS = p.path, p.BlockMS
 	c.Ledger.Mode = node.LedgerLight
 	if p.validates(name) {
@@ -202,11 +207,11 @@ func (p *purse) edit(name string, c *node.Config) {
 // startValidators starts the nodes that make blocks, one after the other, so that each
 // knows where those before it listen.
 func (n *Net) startValidators(ctx context.Context, boot []string) error {
-	if n.purse == nil {
+	if n.treasury == nil {
 		return nil
 	}
 	n.o.Progress("starting the ledger")
-	for i := 1; i <= n.purse.Validators; i++ {
+	for i := 1; i <= n.treasury.Validators; i++ {
 		if _, err := n.add(ctx, fmt.Sprintf("checker-%d", i), node.RoleChecker, boot); err != nil {
 			return err
 		}
@@ -228,18 +233,18 @@ func (n *Net) validatorAddresses() []string {
 // Account is the key of an account that the genesis names: a node's owner by the node's
 // name, or "faucet". It is nil without a ledger.
 func (n *Net) Account(name string) ed25519.PrivateKey {
-	if n.purse == nil {
+	if n.treasury == nil {
 		return nil
 	}
-	return n.purse.accounts[name]
+	return n.treasury.accounts[name]
 }
 
 // Genesis is the network's genesis file; nil without a ledger.
 func (n *Net) Genesis() *genesis.Doc {
-	if n.purse == nil {
+	if n.treasury == nil {
 		return nil
 	}
-	return n.purse.doc
+	return n.treasury.doc
 }
 
 // Chain is the chain of a peer that keeps one; nil when none does.
@@ -250,4 +255,40 @@ func (n *Net) Chain() *chain.Chain {
 		}
 	}
 	return nil
+}
+
+// Passphrase opens the wallets that WriteClient leaves.
+const Passphrase = "play-money"
+
+// clientWork makes these wallets quick to open; what they hold is worth nothing.
+const clientWork = 10
+
+// WriteClient leaves in the network's directory what commands need to look at its ledger: a
+// configuration, whose path it returns, and a wallet for each account of the genesis.
+func (n *Net) WriteClient() (path string, err error) {
+	if n.treasury == nil {
+		return "", errors.New("testnet: the network has no ledger")
+	}
+	dir := filepath.Join(n.o.Dir, "client")
+	w, err := wallet.Open(filepath.Join(dir, "wallets"), wallet.Options{Work: clientWork})
+	if err != nil {
+		return "", err
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.treasury.accounts)) {
+		seed := hex.EncodeToString(n.treasury.accounts[name].Seed())
+		if _, err := w.ImportSeed(name, seed, Passphrase); err != nil && !errors.Is(err, wallet.ErrExists) {
+			return "", err
+		}
+	}
+	c := node.Config{Network: n.o.Network, DataDir: dir}
+	for _, p := range n.Peers() {
+		c.P2P.Bootstrap = append(c.P2P.Bootstrap, p.Addrs()...)
+	}
+	text := fmt.Sprintf("# How commands reach the ledger of this network.\nnetwork = %q\ndata_dir = %q\n\n[p2p]\nprofile = \"loopback\"\nport = 0\nbootstrap = [\n", c.Network, c.DataDir)
+	for _, a := range c.P2P.Bootstrap {
+		text += fmt.Sprintf("  %q,\n", a)
+	}
+	text += fmt.Sprintf("]\n\n[ledger]\ngenesis = %q\n", n.treasury.path)
+	path = filepath.Join(n.o.Dir, "client.toml")
+	return path, os.WriteFile(path, []byte(text), 0o600)
 }

@@ -57,7 +57,7 @@ type Peer struct {
 // Net is a running network.
 type Net struct {
 	o     Options
-	purse *purse // nil without a ledger
+	treasury *treasury // nil without a ledger
 	mu    sync.Mutex
 	peers []*Peer
 }
@@ -82,7 +82,7 @@ func Start(ctx context.Context, o Options) (*Net, error) {
 	n := &Net{o: o}
 	if o.Money != nil {
 		var err error
-		if n.purse, err = newPurse(o, n.roles()); err != nil {
+		if n.treasury, err = newTreasury(o, n.roles()); err != nil {
 			return nil, err
 		}
 	}
@@ -148,11 +148,11 @@ func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) 
 	}
 	c.Container.Slots, c.Container.Encoder = n.o.Slots, n.o.Encoder
 	o := node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && name == "gateway-1"}
-	if n.purse != nil {
-		n.purse.edit(name, &c)
+	if n.treasury != nil {
+		n.treasury.edit(name, &c)
 		c.Ledger.Peers = n.validatorAddresses()
 		if r == node.RoleGateway {
-			o.Faucet = n.purse.accounts["faucet"]
+			o.Faucet = n.treasury.accounts["faucet"]
 		}
 	}
 	if n.o.Edit != nil {
