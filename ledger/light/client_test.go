@@ -693,6 +693,32 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// Others have a light client hand on a few transactions, not so many that full nodes would
+// hold them against it.
+func TestRelayHandsOnAFewOnly(t *testing.T) {
+	n := newNetwork(t, 1).grow(3, values)
+	c, _ := n.client(new(wire).set("a", honest((&full{n: n}).reach(3))))
+	c.look(within(t))
+	now := time.Now()
+	c.cfg.Now = func() time.Time { return now }
+	r, took := NewRelay(started(t, c)), 0
+	for range 100 {
+		_, _, _, err := r.Submit(within(t), []byte("tx"))
+		if err == nil {
+			took++
+		} else if !errors.Is(err, ErrBusy) {
+			t.Fatal(err)
+		}
+	}
+	if took != relayBurst {
+		t.Errorf("%d of 100 were handed on, want %d", took, relayBurst)
+	}
+	now = now.Add(relayEvery)
+	if _, _, _, err := r.Submit(within(t), []byte("tx")); err != nil {
+		t.Errorf("a moment later: %v", err)
+	}
+}
+
 func TestServerRefuses(t *testing.T) {
 	n := newNetwork(t, 1).grow(3, nil)
 	s := NewServer((&full{n: n}).reach(3))
