@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/chain"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
@@ -475,6 +476,16 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 		}
 		return s.send(c, order{what: fmt.Sprintf("register %s as %s", id, roleText(role)),
 			body: func(_ context.Context, v *view, a key.Address) (*tx.Body, error) {
+				if validates {
+					dir, err := cfg.Dir()
+					if err != nil {
+						return nil, err
+					}
+					op.ConsensusSignature, op.VrfProof, err = chain.Possession(node.LedgerDir(dir), v.Genesis.ChainID, a, id)
+					if err != nil {
+						return nil, err
+					}
+				}
 				op.NodeSignature = key.Sign([]byte(k), v.Genesis.ChainID, key.KindNode, tx.NodePayload(a, id, op.VrfKey, op.ConsensusKey))
 				return &tx.Body{Op: &tx.Body_Register{Register: op}}, nil
 			},

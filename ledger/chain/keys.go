@@ -18,6 +18,8 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
@@ -52,6 +54,26 @@ func VRFKey(dir string) ([32]byte, error) {
 		return [32]byte{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	return k.Public(), nil
+}
+
+// Possession proves that the validator whose data is in dir holds its keys, so that account
+// may register node with them: the two proofs that tx.Register wants beside ConsensusKey and
+// VRFKey of the same directory (consensus_signature, 64 bytes, and vrf_proof, 80 bytes). A
+// Register that enters keys which the node has not had before is refused without them; one
+// that changes other things may leave them out. chain is the chain id of the genesis file.
+// Keys are made when dir has none; the error wraps ErrKey.
+func Possession(dir, chain string, account key.Address, node key.Node) (consensusSignature, vrfProof []byte, err error) {
+	pv, err := loadSigner(dir, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	prover, err := vrf.Load(filepath.Join(dir, VRFKeyFile))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	r := tx.Register{Node: node[:]}
+	r.Possess(chain, account, ed25519.PrivateKey(pv.Key.PrivKey.Bytes()), prover)
+	return r.ConsensusSignature, r.VrfProof, nil
 }
 
 // loadSigner reads the consensus key, or makes one when create is set and dir holds no

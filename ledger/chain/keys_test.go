@@ -5,6 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 func TestKeysAreMadeOnceAndStay(t *testing.T) {
@@ -32,6 +35,39 @@ func TestKeysAreMadeOnceAndStay(t *testing.T) {
 		}
 		if info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %o", name, info.Mode().Perm())
+		}
+	}
+}
+
+func TestPossessionIsWhatARegistrationNeeds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "v")
+	owner, node := seeded("owner", 1), seeded("node", 1)
+	account := key.Address(public(owner))
+	signature, proof, err := Possession(dir, "test-1", account, key.Node(public(node)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	consensus, err := ConsensusKey(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prover, err := VRFKey(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for chain, want := range map[string]error{"test-1": nil, "test-2": tx.ErrEvidence} {
+		r := &tx.Register{Roles: 4, ConsensusKey: consensus[:], VrfKey: prover[:], ConsensusSignature: signature, VrfProof: proof}
+		r.Consent(chain, node, account)
+		raw, err := tx.Sign(chain, owner, &tx.Body{Op: &tx.Body_Register{Register: r}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tx.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := got.VerifyEvidence(chain); !errors.Is(err, want) {
+			t.Errorf("on %s: %v, want %v", chain, err, want)
 		}
 	}
 }

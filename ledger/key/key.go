@@ -28,6 +28,8 @@ const (
 	KindQuote       = "quote"
 	KindCertificate = "certificate"
 	KindStatement   = "statement"
+	KindConsensus   = "consensus-key" // a consensus key says whose it is
+	KindVRF         = "vrf-key"       // the input of the proof by which a VRF key says so
 )
 
 // Errors of the parsers.

@@ -66,6 +66,7 @@ var (
 	ErrApproved     = rule(30, "approved", "already approved")
 	ErrParameter    = rule(31, "parameter", "the parameter cannot have that value")
 	ErrProposals    = rule(32, "proposals", "too many open proposals")
+	ErrUnproven     = rule(33, "key_unproven", "nothing shows that the node holds the key")
 )
 
 // Error refuses a transaction. Its text is for people and ends in what to try.

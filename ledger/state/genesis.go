@@ -107,7 +107,7 @@ func (m *Machine) initNodes(d *genesis.Doc) error {
 			Region: g.Region, Price: g.Price, Keys: Keys{g.ConsensusKey, g.VRFKey},
 		}
 		if n.Keys != (Keys{}) {
-			if err := m.claimKeys(g.Node, n.Keys); err != nil {
+			if _, err := m.claimKeys(g.Node, n.Keys); err != nil {
 				return err
 			}
 		}

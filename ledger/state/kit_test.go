@@ -16,6 +16,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
 // memory is a Store in memory that remembers the order of its writes.
@@ -310,13 +311,21 @@ func (b *bed) event(kind string) map[string]string {
 	return nil
 }
 
+// possess enters validator keys with proofs for the owner.
+func possess(r *tx.Register, owner, consensus, prover identity) {
+	k, err := vrf.GenerateKey(bytes.NewReader(prover.private.Seed()))
+	if err != nil {
+		panic(err) // the seed is long enough
+	}
+	r.Possess(chainName, owner.address(), consensus.private, k)
+}
+
 // registration is a node's first entry, with its consent.
 func registration(owner identity, node identity, roles economics.Role, keys bool) *tx.Register {
 	r := &tx.Register{Node: node.raw(), Roles: uint32(roles), Region: "eu", PriceMicroUsdPerHour: 500_000}
 	if keys {
 		k := sha256.Sum256(node.raw())
-		r.VrfKey = who(fmt.Sprintf("%x vrf", k)).raw()
-		r.ConsensusKey = who(fmt.Sprintf("%x consensus", k)).raw()
+		possess(r, owner, who(fmt.Sprintf("%x consensus", k)), who(fmt.Sprintf("%x vrf", k)))
 	}
 	r.Consent(chainName, node.private, owner.address())
 	return r

@@ -83,7 +83,9 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 		n = Node{Owner: c.Account, Registered: m.head.Epoch}
 	}
 	n.Roles, n.Class, n.Region, n.Price = roles, class, op.GetRegion(), op.GetPriceMicroUsdPerHour()
-	if err := m.changeKeys(id, &n, keys); err != nil {
+	// The proofs themselves are verified with the transaction's other signatures.
+	proven := len(op.GetConsensusSignature()) != 0 && len(op.GetVrfProof()) != 0
+	if err := m.changeKeys(id, &n, keys, proven); err != nil {
 		return err
 	}
 	c.emit("register", "node", id, "owner", n.Owner, "roles", uint32(roles), "region", n.Region,
@@ -106,8 +108,9 @@ func (m *Machine) adopt(owner key.Address) error {
 
 // changeKeys gives a node other keys, which count after one full epoch: by then the seed
 // they could have been chosen for is past. A key belongs to one node for good, so that
-// whoever signed with it can always be found.
-func (m *Machine) changeKeys(id key.Node, n *Node, keys Keys) error {
+// whoever signed with it can always be found; so it must be proven to be the node's, or
+// anybody could take the key of another who is about to register it.
+func (m *Machine) changeKeys(id key.Node, n *Node, keys Keys, proven bool) error {
 	if keys == n.latestKeys() {
 		return nil
 	}
@@ -118,8 +121,12 @@ func (m *Machine) changeKeys(id key.Node, n *Node, keys Keys) error {
 				return refuse(ErrField, "vrf_key or consensus_key %x: %v; make new ones", k, err)
 			}
 		}
-		if err := m.claimKeys(id, keys); err != nil {
+		had, err := m.claimKeys(id, keys)
+		switch {
+		case err != nil:
 			return err
+		case !had && !proven:
+			return refuse(ErrUnproven, "%s; send consensus_signature and vrf_proof, made with both keys for %s", id, n.Owner)
 		}
 	}
 	n.Keys = n.KeysAt(m.head.Epoch)
@@ -127,25 +134,31 @@ func (m *Machine) changeKeys(id key.Node, n *Node, keys Keys) error {
 	return nil
 }
 
-func (m *Machine) claimKeys(id key.Node, keys Keys) error {
+// claimKeys makes keys those of a node for good; had says that both were before.
+func (m *Machine) claimKeys(id key.Node, keys Keys) (had bool, err error) {
 	address := ConsensusAddress(keys.Consensus)
 	taken := func(what string, by key.Node) error {
 		return refuse(ErrKeyTaken, "the %s is that of %s; make a new one", what, by)
 	}
-	if o, ok, err := load(m.overlay, ConsensusKey(address), DecodeConsensusOwner); err != nil {
-		return err
-	} else if ok && o.Node != id {
-		return taken("consensus_key", o.Node)
+	signer, signs, err := load(m.overlay, ConsensusKey(address), DecodeConsensusOwner)
+	if err != nil {
+		return false, err
 	}
-	if o, ok, err := load(m.overlay, VRFKey(keys.VRF), decodeVRFOwner); err != nil {
-		return err
-	} else if ok && o != id {
-		return taken("vrf_key", o)
+	prover, proves, err := load(m.overlay, VRFKey(keys.VRF), decodeVRFOwner)
+	switch {
+	case err != nil:
+		return false, err
+	case signs && signer.Node != id:
+		return false, taken("consensus_key", signer.Node)
+	case proves && prover != id:
+		return false, taken("vrf_key", prover)
+	case signs && proves:
+		return true, nil
 	}
 	if err := m.overlay.Set(ConsensusKey(address), ConsensusOwner{id, keys.Consensus}.Encode()); err != nil {
-		return err
+		return false, err
 	}
-	return m.overlay.Set(VRFKey(keys.VRF), encodeVRFOwner(id))
+	return false, m.overlay.Set(VRFKey(keys.VRF), encodeVRFOwner(id))
 }
 
 func encodeVRFOwner(n key.Node) []byte {

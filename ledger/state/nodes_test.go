@@ -52,13 +52,10 @@ func TestRegister(t *testing.T) {
 		}
 	})
 	t.Run("keys of another node", func(t *testing.T) {
-		for _, change := range []func(r *tx.Register){
-			func(r *tx.Register) { r.ConsensusKey = who("v1 consensus").raw() },
-			func(r *tx.Register) { r.VrfKey = who("v1 vrf").raw() },
-		} {
+		for _, keys := range [][2]identity{{who("v1 consensus"), who("m vrf")}, {who("m consensus"), who("v1 vrf")}} {
 			m := who("m")
 			r := registration(mallory, m, checker, true)
-			change(r)
+			possess(r, mallory, keys[0], keys[1])
 			r.Consent(chainName, m.private, mallory.address())
 			b.refused(b.do(mallory, r), ErrKeyTaken)
 			if _, ok, _ := b.node(m.node()); ok {
@@ -69,11 +66,22 @@ func TestRegister(t *testing.T) {
 			}
 		}
 	})
+	t.Run("keys that another is about to register", func(t *testing.T) {
+		// Mallory sees the keys in a transaction that waits, and hers comes first.
+		m, seen := who("m"), registration(alice, who("later"), checker, true)
+		r := registration(mallory, m, checker, false)
+		r.ConsensusKey, r.VrfKey = seen.ConsensusKey, seen.VrfKey
+		r.Consent(chainName, m.private, mallory.address())
+		b.refused(b.do(mallory, r), ErrUnproven)
+		r.ConsensusSignature, r.VrfProof = seen.ConsensusSignature, seen.VrfProof
+		b.refused(b.do(mallory, r), ErrEvidence)
+		b.must(b.do(alice, seen))
+	})
 	t.Run("keys that nobody can hold", func(t *testing.T) {
 		for _, bad := range [][]byte{make([]byte, 32), append([]byte{1}, make([]byte, 31)...), bytes.Repeat([]byte{0xff}, 32)} {
 			m := who("m")
 			r := registration(mallory, m, checker, true)
-			r.VrfKey = bad
+			r.VrfKey, r.ConsensusSignature, r.VrfProof = bad, nil, nil
 			r.Consent(chainName, m.private, mallory.address())
 			b.refused(b.do(mallory, r), ErrField)
 		}
@@ -92,6 +100,9 @@ func TestKeysChange(t *testing.T) {
 	fresh := Keys{who("c2").key(), who("r2").key()}
 	r := registration(owner, v, checker, false)
 	r.ConsensusKey, r.VrfKey = fresh.Consensus[:], fresh.VRF[:]
+	r.Consent(chainName, v.private, owner.address())
+	b.refused(b.do(owner, r), ErrUnproven)
+	possess(r, owner, who("c2"), who("r2"))
 	r.Consent(chainName, v.private, owner.address())
 	b.must(b.do(owner, r))
 	n, _, _ := b.node(v.node())

@@ -9,6 +9,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/quote"
+	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
 // Limits of what a transaction may say.
@@ -129,6 +130,11 @@ func (t *Tx) checkRegister(op *Register) error {
 	case validates && (len(op.GetVrfKey()) != key.Size || len(op.GetConsensusKey()) != key.Size):
 		return wrong("vrf_key, consensus_key", "%d and %d bytes; a validator has both of %d bytes, others have none",
 			len(op.GetVrfKey()), len(op.GetConsensusKey()), key.Size)
+	case validates && string(op.GetVrfKey()) == string(op.GetConsensusKey()):
+		return wrong("vrf_key", "is the consensus_key; make a key of its own for each use")
+	}
+	if err := checkPossession(op, validates); err != nil {
+		return err
 	}
 	if key.Address(op.GetNode()) == t.Signer {
 		if len(op.GetNodeSignature()) != 0 {
@@ -137,6 +143,21 @@ func (t *Tx) checkRegister(op *Register) error {
 		return nil
 	}
 	return sized("node_signature", op.GetNodeSignature(), ed25519.SignatureSize)
+}
+
+// checkPossession: the proofs that the node holds its keys come together or not at all.
+// Whether they are needed is the state's to say.
+func checkPossession(op *Register, validates bool) error {
+	switch signature, proof := op.GetConsensusSignature(), op.GetVrfProof(); {
+	case len(signature) == 0 && len(proof) == 0:
+		return nil
+	case !validates:
+		return wrong("consensus_signature, vrf_proof", "there are no keys for them to prove")
+	default:
+		return first(
+			sized("consensus_signature", signature, ed25519.SignatureSize),
+			sized("vrf_proof", proof, vrf.ProofSize))
+	}
 }
 
 func checkOpen(op *OpenSession) error {

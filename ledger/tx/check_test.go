@@ -54,6 +54,13 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"register a validator", "a VRF key alone", func(b *tx.Body) { b.GetRegister().ConsensusKey = nil }, tx.ErrField},
 		{"register a validator", "a consensus key alone", func(b *tx.Body) { b.GetRegister().VrfKey = nil }, tx.ErrField},
 		{"register a validator", "a short VRF key", func(b *tx.Body) { b.GetRegister().VrfKey = fill(1, 31) }, tx.ErrField},
+		{"register a validator", "one key for both", func(b *tx.Body) { b.GetRegister().VrfKey = b.GetRegister().ConsensusKey }, tx.ErrField},
+		{"register a validator", "a proof of one key only", func(b *tx.Body) { b.GetRegister().VrfProof = nil }, tx.ErrField},
+		{"register a validator", "a signature of one key only", func(b *tx.Body) { b.GetRegister().ConsensusSignature = nil }, tx.ErrField},
+		{"register a validator", "a short proof", func(b *tx.Body) { b.GetRegister().VrfProof = fill(1, 79) }, tx.ErrField},
+		{"a node updates itself", "proofs of no keys", func(b *tx.Body) {
+			b.GetRegister().ConsensusSignature, b.GetRegister().VrfProof = fill(1, 64), fill(1, 80)
+		}, tx.ErrField},
 		{"register a validator", "an unknown class", func(b *tx.Body) { b.GetRegister().HardwareClass = 2 }, tx.ErrField},
 		{"register a validator", "a region in capitals", func(b *tx.Body) { b.GetRegister().Region = "EU" }, tx.ErrField},
 		{"register a validator", "a region like a flag", func(b *tx.Body) { b.GetRegister().Region = "-eu" }, tx.ErrField},

@@ -7,10 +7,11 @@ import (
 	"fmt"
 
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
 // Some operations carry signatures of others than the signer. Those that name their own
-// key are checked here, without the state: a node's consent to be registered, oracle
+// key are checked here, without the state: a node's consent to be registered and its proofs to hold its keys, oracle
 // quotes, attestations, the statement of an accused, two votes. A voucher names no key; its
 // player stands in the state (see package voucher).
 
@@ -27,6 +28,12 @@ func (t *Tx) VerifyEvidence(chain string) error {
 			return fmt.Errorf("%w: %s: %s is not by %s", ErrEvidence, t.Name(), names[i], key.Node(entries[i].Key))
 		}
 	}
+	if r := t.Body.GetRegister(); len(r.GetVrfProof()) != 0 {
+		alpha := VRFAlpha(chain, t.Account, key.Node(r.GetNode()), r.GetVrfKey(), r.GetConsensusKey())
+		if _, err := vrf.Verify(vrf.PublicKey(r.GetVrfKey()), alpha, r.GetVrfProof()); err != nil {
+			return fmt.Errorf("%w: %s: vrf_proof: %w", ErrEvidence, t.Name(), err)
+		}
+	}
 	return nil
 }
 
@@ -35,6 +42,10 @@ func (t *Tx) inner() (names []string, entries []key.Signed) {
 	switch op := t.Body.GetOp().(type) {
 	case *Body_Register:
 		r := op.Register
+		if len(r.GetConsensusSignature()) != 0 {
+			add("consensus_signature", key.Signed{Key: r.GetConsensusKey(), Kind: key.KindConsensus,
+				Payload: NodePayload(t.Account, key.Node(r.GetNode()), r.GetVrfKey(), r.GetConsensusKey()), Signature: r.GetConsensusSignature()})
+		}
 		if len(r.GetNodeSignature()) != 0 {
 			add("node_signature", key.Signed{Key: r.GetNode(), Kind: key.KindNode,
 				Payload: NodePayload(t.Account, key.Node(r.GetNode()), r.GetVrfKey(), r.GetConsensusKey()), Signature: r.GetNodeSignature()})
@@ -73,6 +84,13 @@ func NodePayload(account key.Address, node key.Node, vrfKey, consensusKey []byte
 	return append(b, consensusKey...)
 }
 
+// VRFAlpha is the input of the proof by which a VRF key says whose it is: what would be
+// signed, as key.KindVRF, over NodePayload. No block ever asks for it, so it tells nothing
+// of the seed.
+func VRFAlpha(chain string, account key.Address, node key.Node, vrfKey, consensusKey []byte) []byte {
+	return key.SignBytes(chain, key.KindVRF, NodePayload(account, node, vrfKey, consensusKey))
+}
+
 // VotePayload is what an Attestation signs, as key.KindCertificate: epoch (8 bytes) ‖ batch
 // (4) ‖ SHA-256 of the result (32), big-endian.
 func VotePayload(epoch uint64, batch uint32, result [32]byte) []byte {
@@ -87,6 +105,17 @@ func VotePayload(epoch uint64, batch uint32, result [32]byte) []byte {
 func (x *Register) Consent(chain string, node ed25519.PrivateKey, account key.Address) {
 	x.Node = append([]byte(nil), node[ed25519.SeedSize:]...)
 	x.NodeSignature = key.Sign(node, chain, key.KindNode, NodePayload(account, key.Node(x.Node), x.GetVrfKey(), x.GetConsensusKey()))
+}
+
+// Possess enters the keys that the node of r validates with, and the proofs that it holds
+// them, for this account only. The node must stand already; Consent comes afterwards.
+func (x *Register) Possess(chain string, account key.Address, consensus ed25519.PrivateKey, v vrf.PrivateKey) {
+	public := v.Public()
+	x.VrfKey, x.ConsensusKey = public[:], append([]byte(nil), consensus[ed25519.SeedSize:]...)
+	node := key.Node(x.Node)
+	x.ConsensusSignature = key.Sign(consensus, chain, key.KindConsensus, NodePayload(account, node, x.VrfKey, x.ConsensusKey))
+	proof := vrf.Prove(v, VRFAlpha(chain, account, node, x.VrfKey, x.ConsensusKey))
+	x.VrfProof = proof[:]
 }
 
 // Attest signs that the batch of the epoch has this result.

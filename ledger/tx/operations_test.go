@@ -12,6 +12,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/quote"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
 // The people of the examples, by the byte their seeds are made of.
@@ -81,8 +82,12 @@ func certificate() *tx.VoteCertificate {
 // everyOperation has at least one example of each.
 func everyOperation(t testing.TB) []example {
 	tm := terms()
-	register := &tx.Register{Roles: 5, Region: "eu-north", PriceMicroUsdPerHour: 250_000, HardwareClass: 1,
-		VrfKey: fill(0x11, 32), ConsensusKey: fill(0x22, 32)}
+	register := &tx.Register{Roles: 5, Region: "eu-north", PriceMicroUsdPerHour: 250_000, HardwareClass: 1, Node: pub(container)}
+	prover, err := vrf.GenerateKey(bytes.NewReader(fill(0x11, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	register.Possess(chain, key.Address(pub(alice)), ed25519.NewKeyFromSeed(fill(0x22, 32)), prover)
 	register.Consent(chain, testKey(container), key.Address(pub(alice)))
 	statement := []byte("tile 4 of frame 9 is …")
 	a, b := []byte("all well"), []byte("all bad")

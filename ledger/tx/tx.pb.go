@@ -525,8 +525,14 @@ type Register struct {
 	// consensus_key: nobody registers a node that is not theirs. Empty when the signer of
 	// the transaction is the node key.
 	NodeSignature []byte `protobuf:"bytes,8,opt,name=node_signature,json=nodeSignature,proto3" json:"node_signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Proofs that the node holds the two keys, or anybody could register another's before it
+	// does: by the consensus key over domain framemesh/<chain>/consensus-key/1 (64 bytes), and
+	// of the VRF key for the input framemesh/<chain>/vrf-key/1 (80 bytes), both with the payload
+	// of node_signature. Both, or none where the keys stand in the node's entry already.
+	ConsensusSignature []byte `protobuf:"bytes,9,opt,name=consensus_signature,json=consensusSignature,proto3" json:"consensus_signature,omitempty"`
+	VrfProof           []byte `protobuf:"bytes,10,opt,name=vrf_proof,json=vrfProof,proto3" json:"vrf_proof,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Register) Reset() {
@@ -611,6 +617,20 @@ func (x *Register) GetConsensusKey() []byte {
 func (x *Register) GetNodeSignature() []byte {
 	if x != nil {
 		return x.NodeSignature
+	}
+	return nil
+}
+
+func (x *Register) GetConsensusSignature() []byte {
+	if x != nil {
+		return x.ConsensusSignature
+	}
+	return nil
+}
+
+func (x *Register) GetVrfProof() []byte {
+	if x != nil {
+		return x.VrfProof
 	}
 	return nil
 }
@@ -1744,7 +1764,7 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x04R\x06amount\x12\x12\n" +
-	"\x04memo\x18\x03 \x01(\tR\x04memo\"\x90\x02\n" +
+	"\x04memo\x18\x03 \x01(\tR\x04memo\"\xde\x02\n" +
 	"\bRegister\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05roles\x18\x02 \x01(\rR\x05roles\x12\x16\n" +
@@ -1753,7 +1773,10 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\x0ehardware_class\x18\x05 \x01(\rR\rhardwareClass\x12\x17\n" +
 	"\avrf_key\x18\x06 \x01(\fR\x06vrfKey\x12#\n" +
 	"\rconsensus_key\x18\a \x01(\fR\fconsensusKey\x12%\n" +
-	"\x0enode_signature\x18\b \x01(\fR\rnodeSignature\"\x1c\n" +
+	"\x0enode_signature\x18\b \x01(\fR\rnodeSignature\x12/\n" +
+	"\x13consensus_signature\x18\t \x01(\fR\x12consensusSignature\x12\x1b\n" +
+	"\tvrf_proof\x18\n" +
+	" \x01(\fR\bvrfProof\"\x1c\n" +
 	"\x06Retire\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\"\\\n" +
 	"\bDelegate\x12\x12\n" +

@@ -17,6 +17,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/spec/vectors/ledger-tx.json")
@@ -108,7 +109,17 @@ func makeVectors(t *testing.T) []vector {
 		b.GetOpen().Quotes[2] = b.GetOpen().GetQuotes()[0]
 	})
 	spoiled("a quote that was changed", "evidence", "open a session", func(b *tx.Body) { b.GetOpen().GetQuotes()[1][39]++ })
-	spoiled("a node that did not consent", "evidence", "register a validator", func(b *tx.Body) { b.GetRegister().VrfKey = fill(0x99, 32) })
+	spoiled("a node that did not consent", "evidence", "register a validator", func(b *tx.Body) { b.GetRegister().NodeSignature[0]++ })
+	spoiled("a consensus key of another", "evidence", "register a validator", func(b *tx.Body) { b.GetRegister().ConsensusSignature[0]++ })
+	spoiled("a VRF key of another", "evidence", "register a validator", func(b *tx.Body) { b.GetRegister().VrfProof[79]++ })
+	spoiled("the proofs for another account", "evidence", "register a validator", func(b *tx.Body) {
+		r := b.GetRegister()
+		prover, err := vrf.GenerateKey(bytes.NewReader(fill(0x11, 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Possess(chain, key.Address(pub(player)), ed25519.NewKeyFromSeed(fill(0x22, 32)), prover)
+	})
 	spoiled("an attestation of another epoch", "evidence", "certificate", func(b *tx.Body) { b.GetCertificate().Epoch++ })
 	return out
 }
