@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -100,12 +101,24 @@ func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Co
 	if l.Mode == LedgerValidator {
 		c.Mode = chain.Validator
 	}
-	n.chain, err = chain.Start(ctx, c)
+	if !l.FastSync {
+		if n.chain, err = chain.Start(ctx, c); err != nil {
+			return nil, err
+		}
+		n.serveLedger(n.chain.Server())
+		return n.chain.Stop, nil
+	}
+	f, err := n.startFastSync(ctx, lc)
 	if err != nil {
 		return nil, err
 	}
+	c.Bootstrap, c.DiscoveryTime = f.headers(), snapshotLook
+	if n.chain, err = chain.Start(ctx, c); err != nil {
+		return nil, errors.Join(err, f.end(ctx))
+	}
+	f.watch(ctx, n.chain)
 	n.serveLedger(n.chain.Server())
-	return n.chain.Stop, nil
+	return f.endWith(n.chain.Stop), nil
 }
 
 // serveLedger answers light clients from b.

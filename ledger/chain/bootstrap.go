@@ -17,7 +17,9 @@ import (
 )
 
 // Headers tells a node that starts from a snapshot which roots are true. What Header
-// returns has been verified, as a light client does; *light.Client is one.
+// returns has been verified, as a light client does, and its validators carry their turns
+// to propose: light.Turns is one. A *light.Client is none: it leaves the turns out, and a
+// node that starts without them waits for the wrong proposers.
 type Headers interface {
 	Header(ctx context.Context, height uint64) (*cmttypes.LightBlock, error)
 }

@@ -11,6 +11,8 @@ import (
 
 	cstypes "github.com/cometbft/cometbft/consensus/types"
 	cmttypes "github.com/cometbft/cometbft/types"
+
+	"github.com/framemesh/framemesh/ledger/light"
 )
 
 // Four validators hold one state, and a node that comes later gets the same, whether it
@@ -38,7 +40,7 @@ func TestFourValidatorsAndThoseWhoComeLater(t *testing.T) {
 	replayed := launch(t, n.follower("replay", 0))
 	await(t, vals[0], "a snapshot after the transfers", func() bool { return vals[0].app.snaps.newest(t) > height })
 	c := n.follower("snapshot", 0)
-	c.Bootstrap, c.DiscoveryTime = lightClient(t, n, vals[1], vals[2]), minDiscovery
+	c.Bootstrap, c.DiscoveryTime = light.NewTurns(lightClient(t, n, vals[1], vals[2])), minDiscovery
 	quick := launch(t, c)
 	target := vals[0].Head().Height + 3
 	all := append(vals, replayed, quick)
