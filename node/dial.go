@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/ledger/genesis"
@@ -64,6 +66,7 @@ func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	meet(ctx, n.Host(), boot)
 	client, err := light.New(light.Config{Genesis: doc, Trust: trust, Poll: 250 * time.Millisecond, Log: log,
 		Transport: ledgerWire{n.Host(), rpc.NewClient(n.Host(), c.Network), c.Network}})
 	if err == nil {
@@ -78,6 +81,21 @@ func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger)
 	}
 	return d, nil
 }
+
+// meet connects to peers, all at once, and gives up on each after a while. Who cannot be
+// reached is no error: the others may be enough.
+func meet(ctx context.Context, h host.Host, peers []peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, meetTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range peers {
+		wg.Go(func() { _ = h.Connect(ctx, p) })
+	}
+	wg.Wait()
+}
+
+// meetTimeout is for a peer that does not answer.
+const meetTimeout = 3 * time.Second
 
 // Close leaves the network.
 func (d *LedgerDial) Close() error {

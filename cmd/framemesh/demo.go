@@ -115,12 +115,22 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	if f.play > 0 {
 		return playDemo(ctx, n, f, out, errOut)
 	}
+	client := ""
+	if n.Genesis() != nil {
+		if client, err = n.WriteClient(); err != nil {
+			return withHint(err, "another place with --dir")
+		}
+	}
 	if f.asJSON {
-		if _, err := fmt.Fprintf(out, "{\"url\":%q,\"pid\":%d,\"peers\":%d}\n", n.URL(), os.Getpid(), len(n.Peers())); err != nil {
+		ready := map[string]any{"url": n.URL(), "pid": os.Getpid(), "peers": len(n.Peers())}
+		if client != "" {
+			ready["client"] = client
+		}
+		if err := printLine(out, ready); err != nil {
 			return err
 		}
 	} else {
-		printDemo(out, n)
+		printDemo(out, n, client)
 	}
 	if f.open {
 		if err := openBrowser(n.URL()); err != nil {
@@ -229,7 +239,7 @@ func knows(ctx context.Context, n *testnet.Net, app string) error {
 	return withHint(fmt.Errorf("no container offers an app named %q", app), "one of "+strings.Join(names, ", "))
 }
 
-func printDemo(out io.Writer, n *testnet.Net) {
+func printDemo(out io.Writer, n *testnet.Net, client string) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, p := range n.Peers() {
 		addr := ""
@@ -239,7 +249,17 @@ func printDemo(out io.Writer, n *testnet.Net) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", p.Name, p.ID(), addr)
 	}
 	t.Flush()
-	fmt.Fprintf(out, "\nPlay at %s\n\nCtrl-C ends it.", n.URL())
+	fmt.Fprintf(out, "\nPlay at %s\n", n.URL())
+	if client != "" {
+		fmt.Fprintf(out, `
+The ledger, from another terminal:
+  framemesh ledger status --config %[1]s
+  framemesh ledger supply --config %[1]s
+  framemesh wallet balance container-1 --config %[1]s
+Each peer's owner has a wallet there, with the passphrase %[2]q.
+`, client, testnet.Passphrase)
+	}
+	fmt.Fprint(out, "\nCtrl-C ends it.")
 	if crashSignal() != nil {
 		fmt.Fprintf(out, " kill -USR1 %d pulls the plug of the container in use.", os.Getpid())
 	}

@@ -35,6 +35,7 @@ type Request struct {
 	//	*Request_Submit
 	//	*Request_Tx
 	//	*Request_Block
+	//	*Request_Keys
 	Ask           isRequest_Ask `protobuf_oneof:"ask"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -131,6 +132,15 @@ func (x *Request) GetBlock() *BlockAsk {
 	return nil
 }
 
+func (x *Request) GetKeys() *KeysAsk {
+	if x != nil {
+		if x, ok := x.Ask.(*Request_Keys); ok {
+			return x.Keys
+		}
+	}
+	return nil
+}
+
 type isRequest_Ask interface {
 	isRequest_Ask()
 }
@@ -159,6 +169,10 @@ type Request_Block struct {
 	Block *BlockAsk `protobuf:"bytes,6,opt,name=block,proto3,oneof"`
 }
 
+type Request_Keys struct {
+	Keys *KeysAsk `protobuf:"bytes,7,opt,name=keys,proto3,oneof"`
+}
+
 func (*Request_Head) isRequest_Ask() {}
 
 func (*Request_LightBlock) isRequest_Ask() {}
@@ -171,6 +185,8 @@ func (*Request_Tx) isRequest_Ask() {}
 
 func (*Request_Block) isRequest_Ask() {}
 
+func (*Request_Keys) isRequest_Ask() {}
+
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Answer:
@@ -182,6 +198,7 @@ type Response struct {
 	//	*Response_Tx
 	//	*Response_Block
 	//	*Response_Refusal
+	//	*Response_Keys
 	Answer        isResponse_Answer `protobuf_oneof:"answer"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -287,6 +304,15 @@ func (x *Response) GetRefusal() *Refusal {
 	return nil
 }
 
+func (x *Response) GetKeys() *Keys {
+	if x != nil {
+		if x, ok := x.Answer.(*Response_Keys); ok {
+			return x.Keys
+		}
+	}
+	return nil
+}
+
 type isResponse_Answer interface {
 	isResponse_Answer()
 }
@@ -319,6 +345,10 @@ type Response_Refusal struct {
 	Refusal *Refusal `protobuf:"bytes,7,opt,name=refusal,proto3,oneof"`
 }
 
+type Response_Keys struct {
+	Keys *Keys `protobuf:"bytes,8,opt,name=keys,proto3,oneof"`
+}
+
 func (*Response_Head) isResponse_Answer() {}
 
 func (*Response_LightBlock) isResponse_Answer() {}
@@ -332,6 +362,8 @@ func (*Response_Tx) isResponse_Answer() {}
 func (*Response_Block) isResponse_Answer() {}
 
 func (*Response_Refusal) isResponse_Answer() {}
+
+func (*Response_Keys) isResponse_Answer() {}
 
 type Refusal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1046,6 +1078,112 @@ func (x *Block) GetTxs() [][]byte {
 	return nil
 }
 
+// KeysAsk asks for names of the state: a client then proves each of them by itself. A peer
+// can leave some out, so a client asks several.
+type KeysAsk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prefix        []byte                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"` // 1 to 256 bytes
+	After         []byte                 `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`   // the last key of the answer before; empty = from the first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeysAsk) Reset() {
+	*x = KeysAsk{}
+	mi := &file_ledger_light_ledger_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeysAsk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeysAsk) ProtoMessage() {}
+
+func (x *KeysAsk) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_light_ledger_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeysAsk.ProtoReflect.Descriptor instead.
+func (*KeysAsk) Descriptor() ([]byte, []int) {
+	return file_ledger_light_ledger_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *KeysAsk) GetPrefix() []byte {
+	if x != nil {
+		return x.Prefix
+	}
+	return nil
+}
+
+func (x *KeysAsk) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+type Keys struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          [][]byte               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`  // rising, each with the prefix; at most 500
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"` // there are more after the last
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Keys) Reset() {
+	*x = Keys{}
+	mi := &file_ledger_light_ledger_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Keys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Keys) ProtoMessage() {}
+
+func (x *Keys) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_light_ledger_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Keys.ProtoReflect.Descriptor instead.
+func (*Keys) Descriptor() ([]byte, []int) {
+	return file_ledger_light_ledger_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Keys) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Keys) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 // Notice is what the topic carries.
 type Notice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1060,7 +1198,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_ledger_light_ledger_proto_msgTypes[15]
+	mi := &file_ledger_light_ledger_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1210,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_light_ledger_proto_msgTypes[15]
+	mi := &file_ledger_light_ledger_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1223,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_ledger_light_ledger_proto_rawDescGZIP(), []int{15}
+	return file_ledger_light_ledger_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Notice) GetWhat() isNotice_What {
@@ -1133,7 +1271,7 @@ var File_ledger_light_ledger_proto protoreflect.FileDescriptor
 
 const file_ledger_light_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x19ledger/light/ledger.proto\x12\x19framemesh.ledger.light.v1\"\x85\x03\n" +
+	"\x19ledger/light/ledger.proto\x12\x19framemesh.ledger.light.v1\"\xbf\x03\n" +
 	"\aRequest\x128\n" +
 	"\x04head\x18\x01 \x01(\v2\".framemesh.ledger.light.v1.HeadAskH\x00R\x04head\x12K\n" +
 	"\vlight_block\x18\x02 \x01(\v2(.framemesh.ledger.light.v1.LightBlockAskH\x00R\n" +
@@ -1141,8 +1279,9 @@ const file_ledger_light_ledger_proto_rawDesc = "" +
 	"\x05value\x18\x03 \x01(\v2#.framemesh.ledger.light.v1.ValueAskH\x00R\x05value\x12>\n" +
 	"\x06submit\x18\x04 \x01(\v2$.framemesh.ledger.light.v1.SubmitAskH\x00R\x06submit\x122\n" +
 	"\x02tx\x18\x05 \x01(\v2 .framemesh.ledger.light.v1.TxAskH\x00R\x02tx\x12;\n" +
-	"\x05block\x18\x06 \x01(\v2#.framemesh.ledger.light.v1.BlockAskH\x00R\x05blockB\x05\n" +
-	"\x03ask\"\xc5\x03\n" +
+	"\x05block\x18\x06 \x01(\v2#.framemesh.ledger.light.v1.BlockAskH\x00R\x05block\x128\n" +
+	"\x04keys\x18\a \x01(\v2\".framemesh.ledger.light.v1.KeysAskH\x00R\x04keysB\x05\n" +
+	"\x03ask\"\xfc\x03\n" +
 	"\bResponse\x125\n" +
 	"\x04head\x18\x01 \x01(\v2\x1f.framemesh.ledger.light.v1.HeadH\x00R\x04head\x12H\n" +
 	"\vlight_block\x18\x02 \x01(\v2%.framemesh.ledger.light.v1.LightBlockH\x00R\n" +
@@ -1151,7 +1290,8 @@ const file_ledger_light_ledger_proto_rawDesc = "" +
 	"\tsubmitted\x18\x04 \x01(\v2$.framemesh.ledger.light.v1.SubmittedH\x00R\tsubmitted\x124\n" +
 	"\x02tx\x18\x05 \x01(\v2\".framemesh.ledger.light.v1.TxFoundH\x00R\x02tx\x128\n" +
 	"\x05block\x18\x06 \x01(\v2 .framemesh.ledger.light.v1.BlockH\x00R\x05block\x12>\n" +
-	"\arefusal\x18\a \x01(\v2\".framemesh.ledger.light.v1.RefusalH\x00R\arefusalB\b\n" +
+	"\arefusal\x18\a \x01(\v2\".framemesh.ledger.light.v1.RefusalH\x00R\arefusal\x125\n" +
+	"\x04keys\x18\b \x01(\v2\x1f.framemesh.ledger.light.v1.KeysH\x00R\x04keysB\b\n" +
 	"\x06answer\"1\n" +
 	"\aRefusal\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
@@ -1197,7 +1337,13 @@ const file_ledger_light_ledger_proto_rawDesc = "" +
 	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x1f\n" +
 	"\vlight_block\x18\x02 \x01(\fR\n" +
 	"lightBlock\x12\x10\n" +
-	"\x03txs\x18\x03 \x03(\fR\x03txs\"_\n" +
+	"\x03txs\x18\x03 \x03(\fR\x03txs\"7\n" +
+	"\aKeysAsk\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\fR\x05after\".\n" +
+	"\x04Keys\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\fR\x04keys\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"_\n" +
 	"\x06Notice\x125\n" +
 	"\x04head\x18\x01 \x01(\v2\x1f.framemesh.ledger.light.v1.HeadH\x00R\x04head\x12\x16\n" +
 	"\x05quote\x18\x02 \x01(\fH\x00R\x05quoteB\x06\n" +
@@ -1215,7 +1361,7 @@ func file_ledger_light_ledger_proto_rawDescGZIP() []byte {
 	return file_ledger_light_ledger_proto_rawDescData
 }
 
-var file_ledger_light_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_ledger_light_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_ledger_light_ledger_proto_goTypes = []any{
 	(*Request)(nil),       // 0: framemesh.ledger.light.v1.Request
 	(*Response)(nil),      // 1: framemesh.ledger.light.v1.Response
@@ -1232,7 +1378,9 @@ var file_ledger_light_ledger_proto_goTypes = []any{
 	(*TxFound)(nil),       // 12: framemesh.ledger.light.v1.TxFound
 	(*BlockAsk)(nil),      // 13: framemesh.ledger.light.v1.BlockAsk
 	(*Block)(nil),         // 14: framemesh.ledger.light.v1.Block
-	(*Notice)(nil),        // 15: framemesh.ledger.light.v1.Notice
+	(*KeysAsk)(nil),       // 15: framemesh.ledger.light.v1.KeysAsk
+	(*Keys)(nil),          // 16: framemesh.ledger.light.v1.Keys
+	(*Notice)(nil),        // 17: framemesh.ledger.light.v1.Notice
 }
 var file_ledger_light_ledger_proto_depIdxs = []int32{
 	3,  // 0: framemesh.ledger.light.v1.Request.head:type_name -> framemesh.ledger.light.v1.HeadAsk
@@ -1241,19 +1389,21 @@ var file_ledger_light_ledger_proto_depIdxs = []int32{
 	9,  // 3: framemesh.ledger.light.v1.Request.submit:type_name -> framemesh.ledger.light.v1.SubmitAsk
 	11, // 4: framemesh.ledger.light.v1.Request.tx:type_name -> framemesh.ledger.light.v1.TxAsk
 	13, // 5: framemesh.ledger.light.v1.Request.block:type_name -> framemesh.ledger.light.v1.BlockAsk
-	4,  // 6: framemesh.ledger.light.v1.Response.head:type_name -> framemesh.ledger.light.v1.Head
-	6,  // 7: framemesh.ledger.light.v1.Response.light_block:type_name -> framemesh.ledger.light.v1.LightBlock
-	8,  // 8: framemesh.ledger.light.v1.Response.value:type_name -> framemesh.ledger.light.v1.Value
-	10, // 9: framemesh.ledger.light.v1.Response.submitted:type_name -> framemesh.ledger.light.v1.Submitted
-	12, // 10: framemesh.ledger.light.v1.Response.tx:type_name -> framemesh.ledger.light.v1.TxFound
-	14, // 11: framemesh.ledger.light.v1.Response.block:type_name -> framemesh.ledger.light.v1.Block
-	2,  // 12: framemesh.ledger.light.v1.Response.refusal:type_name -> framemesh.ledger.light.v1.Refusal
-	4,  // 13: framemesh.ledger.light.v1.Notice.head:type_name -> framemesh.ledger.light.v1.Head
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	15, // 6: framemesh.ledger.light.v1.Request.keys:type_name -> framemesh.ledger.light.v1.KeysAsk
+	4,  // 7: framemesh.ledger.light.v1.Response.head:type_name -> framemesh.ledger.light.v1.Head
+	6,  // 8: framemesh.ledger.light.v1.Response.light_block:type_name -> framemesh.ledger.light.v1.LightBlock
+	8,  // 9: framemesh.ledger.light.v1.Response.value:type_name -> framemesh.ledger.light.v1.Value
+	10, // 10: framemesh.ledger.light.v1.Response.submitted:type_name -> framemesh.ledger.light.v1.Submitted
+	12, // 11: framemesh.ledger.light.v1.Response.tx:type_name -> framemesh.ledger.light.v1.TxFound
+	14, // 12: framemesh.ledger.light.v1.Response.block:type_name -> framemesh.ledger.light.v1.Block
+	2,  // 13: framemesh.ledger.light.v1.Response.refusal:type_name -> framemesh.ledger.light.v1.Refusal
+	16, // 14: framemesh.ledger.light.v1.Response.keys:type_name -> framemesh.ledger.light.v1.Keys
+	4,  // 15: framemesh.ledger.light.v1.Notice.head:type_name -> framemesh.ledger.light.v1.Head
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_ledger_light_ledger_proto_init() }
@@ -1268,6 +1418,7 @@ func file_ledger_light_ledger_proto_init() {
 		(*Request_Submit)(nil),
 		(*Request_Tx)(nil),
 		(*Request_Block)(nil),
+		(*Request_Keys)(nil),
 	}
 	file_ledger_light_ledger_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Head)(nil),
@@ -1277,8 +1428,9 @@ func file_ledger_light_ledger_proto_init() {
 		(*Response_Tx)(nil),
 		(*Response_Block)(nil),
 		(*Response_Refusal)(nil),
+		(*Response_Keys)(nil),
 	}
-	file_ledger_light_ledger_proto_msgTypes[15].OneofWrappers = []any{
+	file_ledger_light_ledger_proto_msgTypes[17].OneofWrappers = []any{
 		(*Notice_Head)(nil),
 		(*Notice_Quote)(nil),
 	}
@@ -1288,7 +1440,7 @@ func file_ledger_light_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_light_ledger_proto_rawDesc), len(file_ledger_light_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

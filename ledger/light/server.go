@@ -67,6 +67,8 @@ func (s *Server) answer(ctx context.Context, req *Request) (*Response, error) {
 			return nil, err
 		}
 		return &Response{Answer: &Response_Block{Block: b}}, nil
+	case *Request_Keys:
+		return s.keys(ctx, a.Keys)
 	}
 	return nil, fmt.Errorf("%w: an unknown question; one of the two programs is older", ErrInvalid)
 }

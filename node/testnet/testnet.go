@@ -56,10 +56,10 @@ type Peer struct {
 
 // Net is a running network.
 type Net struct {
-	o     Options
+	o        Options
 	treasury *treasury // nil without a ledger
-	mu    sync.Mutex
-	peers []*Peer
+	mu       sync.Mutex
+	peers    []*Peer
 }
 
 // Start brings the network up and returns once the first gateway sees an indexer and,
