@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,31 +44,35 @@ func inProcess(args ...string) (status int, out, errOut string) {
 	return status, o.String(), e.String()
 }
 
-func TestDemoPlaysByItself(t *testing.T) {
+// demoReport is what `demo --for … --json` prints.
+type demoReport struct {
+	Nodes       int                `json:"nodes"`
+	Connections int                `json:"connections"`
+	App         string             `json:"app"`
+	Container   string             `json:"container"`
+	Certificate bool               `json:"certificate_verified"`
+	Answer      bool               `json:"answer_verified"`
+	LaunchMS    map[string]float64 `json:"launch_ms"`
+	Frames      int                `json:"frames"`
+	FPS         float64            `json:"fps"`
+	Audio       int                `json:"audio_packets"`
+	Sent        int                `json:"inputs_sent"`
+	Acked       int                `json:"inputs_acked"`
+	Kbps        float64            `json:"bitrate_kbps"`
+	Ledger      json.RawMessage    `json:"ledger"`
+	Errors      []string           `json:"errors"`
+}
+
+// playByItself runs a demo that plays and returns its only word on standard output.
+func playByItself(t *testing.T, args ...string) (r demoReport) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	c := command(ctx, t, "demo", "--for", "5s", "--json", "--listen", "127.0.0.1:0")
+	c := command(ctx, t, append([]string{"demo", "--json", "--listen", "127.0.0.1:0"}, args...)...)
 	var out, errOut bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errOut
 	if err := c.Run(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out.String(), errOut.String())
-	}
-	var r struct {
-		Nodes       int    `json:"nodes"`
-		Connections int    `json:"connections"`
-		App         string `json:"app"`
-		Container   string `json:"container"`
-		Certificate bool   `json:"certificate_verified"`
-		Answer      bool   `json:"answer_verified"`
-		Launch      map[string]float64
-		LaunchMS    map[string]float64 `json:"launch_ms"`
-		Frames      int                `json:"frames"`
-		FPS         float64            `json:"fps"`
-		Audio       int                `json:"audio_packets"`
-		Sent        int                `json:"inputs_sent"`
-		Acked       int                `json:"inputs_acked"`
-		Kbps        float64            `json:"bitrate_kbps"`
-		Errors      []string           `json:"errors"`
 	}
 	d := json.NewDecoder(&out)
 	if err := d.Decode(&r); err != nil {
@@ -76,6 +81,14 @@ func TestDemoPlaysByItself(t *testing.T) {
 	if d.More() {
 		t.Fatal("more than one JSON object on standard output")
 	}
+	if left := leftovers(t); left != "" {
+		t.Errorf("worker processes outlived the demo:\n%s", left)
+	}
+	return r
+}
+
+func TestDemoPlaysByItself(t *testing.T) {
+	r := playByItself(t, "--for", "8s")
 	if r.Nodes != 8 || r.Connections < 8 || r.App == "" || r.Container == "" || !r.Certificate || !r.Answer || len(r.Errors) != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -87,8 +100,76 @@ func TestDemoPlaysByItself(t *testing.T) {
 			t.Errorf("launch_ms lacks %s", k)
 		}
 	}
-	if left := leftovers(t); left != "" {
-		t.Errorf("worker processes outlived the demo:\n%s", left)
+	if r.Ledger == nil {
+		t.Fatal("nothing is said of the ledger")
+	}
+	addsUp(t, r.Ledger)
+}
+
+// addsUp checks what a demo says of its ledger, to the base unit, from the text alone.
+func addsUp(t *testing.T, raw []byte) {
+	t.Helper()
+	var said map[string]any
+	if err := json.Unmarshal(raw, &said); err != nil {
+		t.Fatal(err)
+	}
+	unit := func(name string) *big.Int { // amounts are strings: JSON numbers end at 2^53
+		text, _ := said[name].(string)
+		v, ok := new(big.Int).SetString(text, 10)
+		if !ok || v.Sign() < 0 || v.String() != text {
+			t.Fatalf("ledger.%s is %v, no amount in base units", name, said[name])
+		}
+		return v
+	}
+	count := func(name string) int64 {
+		v, ok := said[name].(float64)
+		if !ok || v != float64(int64(v)) {
+			t.Fatalf("ledger.%s is %v, no number", name, said[name])
+		}
+		return int64(v)
+	}
+	sum := func(of ...string) *big.Int {
+		all := new(big.Int)
+		for _, name := range of {
+			all.Add(all, unit(name))
+		}
+		return all
+	}
+	for whole, parts := range map[string][]string{
+		"escrow": {"gross", "refund"}, "gross": {"paid_to_container", "fee"}, "fee": {"fee_dao", "fee_indexers", "burned"},
+	} {
+		if got := sum(parts...); got.Cmp(unit(whole)) != 0 {
+			t.Errorf("ledger.%s is %s, its parts %v make %s", whole, unit(whole), parts, got)
+		}
+	}
+	seconds := count("seconds")
+	if seconds < 1 || seconds > 60 || new(big.Int).Mul(big.NewInt(seconds), unit("per_second")).Cmp(unit("gross")) != 0 {
+		t.Errorf("%d seconds at %s are not %s", seconds, unit("per_second"), unit("gross"))
+	}
+	for _, name := range []string{"escrow", "per_second", "paid_to_container", "fee", "fee_dao", "burned", "refund"} {
+		if unit(name).Sign() == 0 {
+			t.Errorf("ledger.%s is nothing", name)
+		}
+	}
+	// a fifth of the price is the fee, rounded down
+	if fifth := new(big.Int).Div(unit("gross"), big.NewInt(5)); fifth.Cmp(unit("fee")) != 0 {
+		t.Errorf("the fee of %s is %s, not %s", unit("gross"), unit("fee"), fifth)
+	}
+	if ok, _ := said["supply_ok"].(bool); !ok {
+		t.Error("the purses do not make the supply")
+	}
+	if hash, _ := said["app_hash"].(string); len(hash) != 64 || strings.Trim(hash, "0") == "" {
+		t.Errorf("app_hash %q", said["app_hash"])
+	}
+	if count("height") < 5 || count("validators") != 1 || count("epoch") < 1 {
+		t.Errorf("height %v, validators %v, epoch %v", said["height"], said["validators"], said["epoch"])
+	}
+}
+
+func TestAFreeDemoHasNoLedger(t *testing.T) {
+	r := playByItself(t, "--for", "1s", "--free", "--containers", "1", "--indexers", "1", "--checkers", "0")
+	if r.Ledger != nil || len(r.Errors) != 0 || r.Frames == 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
