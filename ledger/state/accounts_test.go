@@ -123,6 +123,58 @@ func TestRefusedOperationCostsTheFee(t *testing.T) {
 
 // TestMoveCannotMakeMoney: the one primitive that moves money refuses to overdraw any
 // purse, and totals that do not sum stop the node.
+// TestTryLeavesNothingOfARefusal: whoever mends a transaction that was refused at the door
+// sends it again under the same number.
+func TestTryLeavesNothingOfARefusal(t *testing.T) {
+	b := newBed(t)
+	b.end()
+	alice, to := who("alice"), who("v1 owner").raw()
+	b.begin(1000)
+	f := b.Fork()
+	refused := b.signed(alice, body(&tx.Transfer{To: to, Amount: 2_000_000 * frm}))
+	mended := b.signed(alice, body(&tx.Transfer{To: to, Amount: frm}))
+	before := f.Supply()
+	b.refused(f.Try(refused), ErrFunds)
+	if f.Supply() != before {
+		t.Error("a refusal cost something")
+	}
+	b.must(f.Admits(mended))
+	b.must(f.Try(mended))
+	if got := f.Supply().Burned - before.Burned; got != b.Params().TxFee {
+		t.Errorf("burned %d", got)
+	}
+	b.refused(f.Admits(mended), ErrNonce)
+	b.refused(f.Try(mended), ErrNonce)
+}
+
+// TestAdmitsIsWhatApplyAsksFirst: it refuses what Apply refuses for nothing, with the same
+// code, and nothing else.
+func TestAdmitsIsWhatApplyAsksFirst(t *testing.T) {
+	b := newBed(t)
+	alice, pauper, to := who("alice"), who("pauper"), who("v1 owner").raw()
+	send := func(v uint64) *tx.Body { return body(&tx.Transfer{To: to, Amount: v}) }
+	late, early := send(1), send(1)
+	late.ValidUntilMs, early.Nonce = b.now-1, 1
+	for name, c := range map[string]struct {
+		t    *tx.Tx
+		want *Rule
+	}{
+		"late":    {b.signed(alice, late), ErrExpired},
+		"nonce":   {b.sign(alice, early), ErrNonce},
+		"no fee":  {b.signed(pauper, send(1)), ErrFee},
+		"no node": {b.signed(who("n"), &tx.Body{Account: alice.raw(), Op: &tx.Body_Propose{Propose: &tx.ProposeChange{Parameter: "tx_fee"}}}), ErrDelegation},
+	} {
+		before := b.Supply()
+		b.refused(b.Admits(c.t), c.want)
+		_, err := b.Apply(c.t)
+		if b.refused(err, c.want); b.Supply() != before {
+			t.Errorf("%s: it cost something", name)
+		}
+	}
+	b.must(b.Admits(b.signed(alice, send(2_000_000*frm))))
+	b.end()
+}
+
 func TestMoveCannotMakeMoney(t *testing.T) {
 	b := newBed(t)
 	n, a := who("v1").node(), who("alice").address()

@@ -62,41 +62,73 @@ func (m *Machine) Apply(t *tx.Tx) ([]Event, error) {
 	return nil, err
 }
 
+// Admits says what Apply refuses before it looks at the operation: time, nonce, delegation,
+// fee. It changes nothing. Whoever sheds load asks it before the signatures inside.
+func (m *Machine) Admits(t *tx.Tx) error {
+	_, err := m.admissible(&txContext{Tx: t, quiet: true})
+	return err
+}
+
+// Try is Apply for transactions that want to wait: a refusal leaves nothing behind, neither
+// nonce nor fee, because what is refused here never comes into a block.
+func (m *Machine) Try(t *tx.Tx) error {
+	live, updates := m.live, slices.Clone(m.updates)
+	m.overlay.Begin()
+	_, err := m.Apply(t)
+	if err == nil {
+		return m.overlay.Commit()
+	}
+	m.live, m.updates = live, updates
+	if undo := m.overlay.Discard(); undo != nil {
+		return undo
+	}
+	return err
+}
+
 // admit checks what holds for every transaction, and takes nonce and fee. It changes
 // nothing when it refuses.
 func (m *Machine) admit(c *txContext) error {
-	if until := c.Body.GetValidUntilMs(); until != 0 && m.head.TimeMS > until {
-		return refuse(ErrExpired, "it was valid until %s and it is %s; sign it again with a later time",
-			clock(until), clock(m.head.TimeMS))
-	}
-	signer, err := m.account(c.Signer)
+	signer, err := m.admissible(c)
 	if err != nil {
 		return err
-	}
-	if n := c.Body.GetNonce(); n != signer.Nonce {
-		return refuse(ErrNonce, "%s signs number %d next, not %d; read its nonce again and sign anew", c.Signer, signer.Nonce, n)
-	}
-	payer := signer
-	if c.Delegated() {
-		if c.delegation, err = m.delegation(c.Account, key.Node(c.Signer)); err != nil {
-			return err
-		}
-		if !tx.Delegable(c.Name()) {
-			return refuse(ErrDelegation, "%s is for %s itself; sign it with that account's key", c.Name(), c.Account)
-		}
-		if payer, err = m.account(c.Account); err != nil {
-			return err
-		}
-	}
-	if payer.Balance < m.params.TxFee {
-		return refuse(ErrFee, "%s has %s %s and the fee is %s; send it some first",
-			c.Account, amount.Amount(payer.Balance), Symbol, amount.Amount(m.params.TxFee))
 	}
 	signer.Nonce++
 	if err := m.setAccount(c.Signer, signer); err != nil {
 		return err
 	}
 	return m.move(balanceOf(c.Account), burned, m.params.TxFee)
+}
+
+// admissible is the reading half of admit: the signer's account as it stands. It finds the
+// delegation by which the signer acts.
+func (m *Machine) admissible(c *txContext) (signer Account, err error) {
+	if until := c.Body.GetValidUntilMs(); until != 0 && m.head.TimeMS > until {
+		return signer, refuse(ErrExpired, "it was valid until %s and it is %s; sign it again with a later time",
+			clock(until), clock(m.head.TimeMS))
+	}
+	if signer, err = m.account(c.Signer); err != nil {
+		return signer, err
+	}
+	if n := c.Body.GetNonce(); n != signer.Nonce {
+		return signer, refuse(ErrNonce, "%s signs number %d next, not %d; read its nonce again and sign anew", c.Signer, signer.Nonce, n)
+	}
+	payer := signer
+	if c.Delegated() {
+		if c.delegation, err = m.delegation(c.Account, key.Node(c.Signer)); err != nil {
+			return signer, err
+		}
+		if !tx.Delegable(c.Name()) {
+			return signer, refuse(ErrDelegation, "%s is for %s itself; sign it with that account's key", c.Name(), c.Account)
+		}
+		if payer, err = m.account(c.Account); err != nil {
+			return signer, err
+		}
+	}
+	if payer.Balance < m.params.TxFee {
+		return signer, refuse(ErrFee, "%s has %s %s and the fee is %s; send it some first",
+			c.Account, amount.Amount(payer.Balance), Symbol, amount.Amount(m.params.TxFee))
+	}
+	return signer, nil
 }
 
 func clock(ms uint64) string {

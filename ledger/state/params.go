@@ -71,7 +71,7 @@ func (m *Machine) applyPropose(c *txContext, op *tx.ProposeChange) error {
 	if err != nil {
 		return err
 	}
-	if err := m.allowed(op.GetParameter(), op.GetValue()); err != nil {
+	if _, err := m.changed(op.GetParameter(), op.GetValue()); err != nil {
 		return refuse(ErrParameter, "%v", err)
 	}
 	if err := m.roomToPropose(c.Account); err != nil {
@@ -114,10 +114,19 @@ func (m *Machine) roomToPropose(by key.Address) error {
 	return err
 }
 
-// allowed says whether a parameter may have a value, given all others now.
-func (m *Machine) allowed(name string, value uint64) error {
-	_, err := m.params.With(name, value)
-	return err
+// changed are the parameters with another value of one, given all others now. Beyond their
+// own bounds, no vote may ask for more quotes of each price than there are oracles, or no
+// session could ever be opened again.
+func (m *Machine) changed(name string, value uint64) (economics.Params, error) {
+	p, err := m.params.With(name, value)
+	if err != nil {
+		return p, err
+	}
+	if n := uint64(len(m.network.Oracles)); p.OracleMin > n && p.OracleMin > m.params.OracleMin {
+		return p, fmt.Errorf("%w: oracle_min cannot be %d with the %d oracles of the genesis file; choose at most that",
+			economics.ErrBounds, p.OracleMin, n)
+	}
+	return p, nil
 }
 
 func (m *Machine) applyApprove(c *txContext, op *tx.ApproveChange) error {
@@ -190,7 +199,7 @@ func (m *Machine) activate(subject []byte) ([]Event, error) {
 	if err := m.overlay.Delete(ProposalKey(id)); err != nil {
 		return nil, err
 	}
-	next, err := m.params.With(p.Parameter, p.Value)
+	next, err := m.changed(p.Parameter, p.Value)
 	if err != nil {
 		return []Event{event("param_refused", "proposal", id, "parameter", p.Parameter, "value", p.Value, "why", err.Error())}, nil
 	}

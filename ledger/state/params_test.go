@@ -126,3 +126,12 @@ func TestVotesOfThoseWhoLeft(t *testing.T) {
 		t.Error("all of the power is enough")
 	}
 }
+
+// TestPricesStayPossible: a vote cannot ask for more quotes than there are oracles.
+func TestPricesStayPossible(t *testing.T) {
+	b := newPlay(t) // with three oracles
+	owner := who("v1 owner")
+	b.refused(b.do(owner, &tx.ProposeChange{Parameter: "oracle_min", Value: 4}), ErrParameter)
+	b.must(b.do(owner, &tx.ProposeChange{Parameter: "oracle_min", Value: 3}))
+	b.end()
+}

@@ -260,8 +260,12 @@ func (m *Machine) applyClose(c *txContext, op *tx.CloseSession) error {
 		return refuse(ErrClosing, "%s settles at the beginning of epoch %d; wait for it", id.text(), s.Closes)
 	}
 	if v := op.GetVoucher(); v != nil {
-		if err := m.present(&s, id, v); err != nil {
+		claim, err := m.present(&s, id, v)
+		if err != nil {
 			return err
+		}
+		if voucher.Verify(claim.Terms, claim.Voucher) != nil {
+			return forged(claim)
 		}
 	}
 	if byContainer {
@@ -285,59 +289,98 @@ func (m *Machine) applyClose(c *txContext, op *tx.CloseSession) error {
 
 // applyBatchClose settles sessions of one container. It does so for all or for none: what a
 // container puts together it has checked, and a transaction that half happened would have
-// to be taken apart by everybody who reads it.
+// to be taken apart by everybody who reads it. Everything that can be refused is, before
+// anything is written, and the signatures are verified together: a batch with a flaw costs
+// its sender one fee and the node little more than a good one's signatures.
 func (m *Machine) applyBatchClose(c *txContext, op *tx.BatchClose) error {
+	all := make([]Session, len(op.GetSessions()))
+	var claims []voucher.Claim
+	var numbers []int // of the sessions with a voucher
 	for i, one := range op.GetSessions() {
-		id := idOf(one.GetContainer(), one.GetSession())
-		s, err := m.session(id)
-		if err == nil && !c.actsFor(id.container, s.Owner) {
-			err = refuse(ErrStranger, "a batch is for the container; %s belongs to %s", id.container, s.Owner)
+		v, err := m.closable(c, one, &all[i])
+		if err != nil {
+			return ofBatch(i, err)
 		}
-		if err == nil {
-			err = m.applyClose(c, one)
+		if v != nil {
+			claims, numbers = append(claims, *v), append(numbers, i)
 		}
-		var no *Error
-		if errors.As(err, &no) {
-			return &Error{Code: no.Code, Err: no.Err, Text: text(i+1) + " of the batch: " + no.Text + "; leave it out, nothing was settled"}
+	}
+	for n, err := range voucher.VerifyAll(claims) {
+		if err != nil {
+			return ofBatch(numbers[n], forged(claims[n]))
 		}
+	}
+	for i, one := range op.GetSessions() {
+		events, err := m.settle(idOf(one.GetContainer(), one.GetSession()), all[i], endedByContainer)
 		if err != nil {
 			return err
 		}
+		c.events = append(c.events, events...)
 	}
 	return nil
 }
 
-// present checks a voucher against the session and takes it over. Cheap questions come
-// before the signature. A voucher of another chain, container or session is not signed for
-// this one and so counts as forged.
-func (m *Machine) present(s *Session, id sessionID, p *tx.Voucher) error {
+// closable reads a session that its container closes in a batch, with the voucher that
+// comes with it taken over; its signature is left to be verified.
+func (m *Machine) closable(c *txContext, op *tx.CloseSession, s *Session) (v *voucher.Claim, err error) {
+	id := idOf(op.GetContainer(), op.GetSession())
+	if *s, err = m.session(id); err != nil {
+		return nil, err
+	}
+	if err := m.notOver(*s, id); err != nil {
+		return nil, err
+	}
+	if !c.actsFor(id.container, s.Owner) {
+		return nil, refuse(ErrStranger, "a batch is for the container; %s belongs to %s", id.container, s.Owner)
+	}
+	if op.GetVoucher() == nil {
+		return nil, nil
+	}
+	claim, err := m.present(s, id, op.GetVoucher())
+	return &claim, err
+}
+
+// ofBatch says in which session of a batch a refusal lies.
+func ofBatch(i int, err error) error {
+	var no *Error
+	if errors.As(err, &no) {
+		return &Error{Code: no.Code, Err: no.Err, Text: text(i+1) + " of the batch: " + no.Text + "; leave it out, nothing was settled"}
+	}
+	return err
+}
+
+// present checks a voucher against the session and takes it over; its signature is to be
+// verified before anything is written. A voucher of another chain, container or session is
+// not signed for this one and so counts as forged.
+func (m *Machine) present(s *Session, id sessionID, p *tx.Voucher) (c voucher.Claim, err error) {
 	v, err := voucher.FromTx(p)
 	if err != nil {
-		return refuse(ErrField, "%v", err)
+		return c, refuse(ErrField, "%v", err)
 	}
 	most, err := economics.Cost(s.PerSecond, uint64(v.Seconds))
 	switch {
 	case v.Seq == s.Seq:
-		return refuse(ErrReplay, "number %d of %s; close without a voucher to accept it", v.Seq, id.text())
+		return c, refuse(ErrReplay, "number %d of %s; close without a voucher to accept it", v.Seq, id.text())
 	case v.Seq < s.Seq:
-		return refuse(ErrOlder, "number %d of %s after number %d; present the last one", v.Seq, id.text(), s.Seq)
+		return c, refuse(ErrOlder, "number %d of %s after number %d; present the last one", v.Seq, id.text(), s.Seq)
 	case v.Seconds < s.Covered || v.Paid < s.Paid:
-		return refuse(ErrOutOfOrder, "%d seconds and %s %s after %d and %s; present the last one",
+		return c, refuse(ErrOutOfOrder, "%d seconds and %s %s after %d and %s; present the last one",
 			v.Seconds, amount.Amount(v.Paid), Symbol, s.Covered, amount.Amount(s.Paid))
 	case v.Seconds > s.Seconds || v.Paid > s.Escrow:
-		return refuse(ErrOverdrawn, "%d seconds for %s %s, %s holds %d for %s; present one that fits",
+		return c, refuse(ErrOverdrawn, "%d seconds for %s %s, %s holds %d for %s; present one that fits",
 			v.Seconds, amount.Amount(v.Paid), Symbol, id.text(), s.Seconds, amount.Amount(s.Escrow))
 	case err != nil || v.Paid > most:
-		return refuse(ErrOverdrawn, "%s %s for %d seconds that cost %s; present one that fits",
+		return c, refuse(ErrOverdrawn, "%s %s for %d seconds that cost %s; present one that fits",
 			amount.Amount(v.Paid), Symbol, v.Seconds, amount.Amount(most))
 	}
-	terms := voucher.Terms{
+	s.Seq, s.Covered, s.Paid = v.Seq, v.Seconds, v.Paid
+	return voucher.Claim{Voucher: v, Terms: voucher.Terms{
 		Chain: m.network.Chain, Container: id.container, Session: id.name,
 		Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds,
-	}
-	if err := voucher.Verify(terms, v); err != nil {
-		return refuse(ErrForged, "number %d of %s; only %s can sign one", v.Seq, id.text(), s.Player)
-	}
-	s.Seq, s.Covered, s.Paid = v.Seq, v.Seconds, v.Paid
-	return nil
+	}}, nil
+}
+
+func forged(c voucher.Claim) error {
+	return refuse(ErrForged, "number %d of %s; only %s can sign one",
+		c.Voucher.Seq, sessionID{c.Terms.Container, c.Terms.Session}.text(), c.Terms.Player)
 }

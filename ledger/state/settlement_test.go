@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/genesis"
@@ -185,6 +186,13 @@ func TestBatchSettlesAllOrNothing(t *testing.T) {
 		t.Fatalf("%d sessions left of a batch that was refused", n)
 	}
 	b.next(1000)
+	// A forged one in the midst of good ones is found, and named.
+	batch.Sessions[70].Voucher = promised(chainName, who("mallory"), b.order(70, 60), 1, 10, 10_000)
+	err = b.sendFor(who("c1 owner"), who("c1"), batch)
+	b.refused(err, ErrForged)
+	if !strings.Contains(err.Error(), "71 of the batch") || b.records(prefixSession) != tx.MaxBatch {
+		t.Errorf("%v, %d sessions left", err, b.records(prefixSession))
+	}
 	batch.Sessions[70].Voucher = good
 	b.refused(b.send(alice, batch), ErrStranger)
 	b.must(b.sendFor(who("c1 owner"), who("c1"), batch))
