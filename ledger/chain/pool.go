@@ -30,9 +30,13 @@ const maxPending = 64
 // both get in. The engine keeps the list itself.
 type pool struct {
 	mu      sync.Mutex
-	machine *state.Machine // overlay on the newest committed state; nil before the first block
-	pending map[key.Address]int
+	machine *state.Machine      // overlay on the newest committed state; nil before the first block
+	tried   map[key.Address]int // by signer: what was applied since then, also without success
+	refused map[[32]byte]error  // what was not taken, so that to send it again costs nobody anything
 }
+
+// maxRefused bounds the memory of refusals between two blocks.
+const maxRefused = 10_000
 
 // reset starts over on a newly committed state. The engine asks again for all that still
 // wait before it lets new ones in.
@@ -43,31 +47,59 @@ func (p *pool) reset(f *frozen) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.machine, p.pending = m.Fork(), make(map[key.Address]int)
+	p.machine, p.tried, p.refused = m.Fork(), make(map[key.Address]int), make(map[[32]byte]error)
 	return nil
 }
 
-// take applies one transaction.
+// admits says whether a transaction is its signer's next and paid for, and may be tried at
+// all: only then are the signatures inside it worth verifying. Its answer may be out of date
+// at once; take decides.
+func (p *pool) admits(t *tx.Tx) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.machine != nil && p.refused[t.Hash] == nil && p.tried[t.Signer] < maxPending && p.machine.Admits(t) == nil
+}
+
+// take applies one transaction. A refusal leaves nothing behind but its cost: a signer may
+// try as often as it may wait, so that nobody who can pay for one makes the node work for
+// any number that it refuses.
 func (p *pool) take(t *tx.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.machine == nil {
 		return &Refusal{codePending, "the chain has no first block yet; try again in a few seconds"}
 	}
-	if p.pending[t.Signer] >= maxPending {
-		return &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already; wait for the next block", maxPending)}
-	}
-	if _, err := p.machine.Apply(t); err != nil {
+	if err := p.refused[t.Hash]; err != nil {
 		return err
 	}
-	p.pending[t.Signer]++
-	return nil
+	if err := p.machine.Admits(t); err != nil {
+		return err
+	}
+	if p.tried[t.Signer] >= maxPending {
+		return &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already, or were refused; wait for the next block", maxPending)}
+	}
+	p.tried[t.Signer]++
+	err := p.machine.Try(t)
+	if err != nil && len(p.refused) < maxRefused {
+		p.refused[t.Hash] = err
+	}
+	return err
 }
 
-// precheck is all of the judgement that needs no state: size, form and signature. It may
-// run on many goroutines; the verifier remembers what it found good. verify is
-// verifier.Verify, alone or together with others.
+// precheck is all of the judgement that needs little state: size, form and signature, and
+// of what can be paid for the signatures inside. It may run on many goroutines; the
+// verifier remembers what it found good. verify is verifier.Verify, alone or together with
+// others.
 func (a *application) precheck(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *Refusal) {
+	t, no := a.examine(raw, verify)
+	if no == nil && a.pool.admits(t) {
+		_ = a.verifier.VerifyEvidence(t) // take says what is wrong, if it still would be taken
+	}
+	return t, no
+}
+
+// examine asks only what is true of a transaction for ever: size, form and signature.
+func (a *application) examine(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *Refusal) {
 	if isBeacon(raw) {
 		return nil, &Refusal{codeReserved, "only the proposer of a block writes its VRF proof"}
 	}
@@ -76,9 +108,6 @@ func (a *application) precheck(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *
 		return nil, &Refusal{codeMalformed, err.Error()}
 	}
 	if err := verify(t); err != nil {
-		return nil, &Refusal{codeSignature, err.Error()}
-	}
-	if err := a.verifier.VerifyEvidence(t); err != nil {
 		return nil, &Refusal{codeSignature, err.Error()}
 	}
 	return t, nil
