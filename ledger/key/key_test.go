@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -256,7 +257,14 @@ func TestOneRuleAloneInBatchesAndWithExpandedKeys(t *testing.T) {
 			if onlyGood && !want[i] {
 				i = 0
 			}
-			batch = append(batch, entries[i])
+			e := entries[i]
+			switch rapid.IntRange(0, 5).Draw(r, "key") {
+			case 0: // of somebody else
+				e.Expanded, _ = key.Expand(pub(testKey(3)))
+			case 1, 2, 3:
+				e.Expanded, _ = key.Expand(e.Key)
+			}
+			batch = append(batch, e)
 		}
 		got := key.VerifyAll(chain, batch)
 		if len(got) != len(batch) {
@@ -278,6 +286,9 @@ func TestLargeBatchesKeepTheirOrder(t *testing.T) {
 		e := key.Signed{Key: pub(k), Kind: key.KindVoucher, Payload: payload, Signature: key.Sign(k, chain, key.KindVoucher, payload)}
 		if i%97 == 5 {
 			e.Signature[3] ^= 1
+		}
+		if i > 300 {
+			e.Expanded, _ = key.Expand(e.Key)
 		}
 		batch = append(batch, e)
 	}
@@ -306,6 +317,29 @@ func BenchmarkVerify(b *testing.B) {
 			x.Verify(chain, key.KindVoucher, payload, sig)
 		}
 	})
+	for _, n := range []int{4, 16, 32, 64, 128, 256} {
+		batch := make([]key.Signed, n)
+		for i := range batch {
+			k := testKey(byte(i))
+			batch[i] = key.Signed{Key: pub(k), Kind: key.KindVoucher, Payload: payload, Signature: key.Sign(k, chain, key.KindVoucher, payload)}
+		}
+		for _, expanded := range []bool{false, true} {
+			b.Run(fmt.Sprintf("batch=%d,expanded=%v,each", n, expanded), func(b *testing.B) {
+				for i := range batch {
+					if expanded {
+						batch[i].Expanded, _ = key.Expand(batch[i].Key)
+					}
+				}
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					if i++; i%n == 0 {
+						key.VerifyAll(chain, batch)
+					}
+				}
+			})
+		}
+	}
 	b.Run("standard library", func(b *testing.B) {
 		m := key.SignBytes(chain, key.KindVoucher, payload)
 		for b.Loop() {

@@ -1,10 +1,12 @@
 package key
 
 import (
+	"bytes"
 	"crypto/sha512"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
@@ -30,34 +32,62 @@ func Verify(pub []byte, chain, kind string, payload, signature []byte) bool {
 
 // Expanded is a public key made ready for many verifications: each takes about four
 // fifths of the time. It holds some 1.5 KiB.
-type Expanded struct{ key *ed25519.ExpandedPublicKey }
+type Expanded struct {
+	key    *ed25519.ExpandedPublicKey
+	public [Size]byte
+}
+
+// smallOrder are the eight points whose signatures hold for every message, in canonical
+// form.
+var smallOrder = sync.OnceValue(func() map[[Size]byte]bool {
+	all := make(map[[Size]byte]bool, len(curve.EIGHT_TORSION))
+	for _, point := range curve.EIGHT_TORSION {
+		all[*new(curve.CompressedEdwardsY).SetEdwardsPoint(point)] = true
+	}
+	return all
+})
 
 // Usable says whether signatures of the key can pass at all: ErrKey says why not.
 func Usable(pub []byte) error {
-	var y curve.CompressedEdwardsY
-	var point curve.EdwardsPoint
-	if _, err := y.SetBytes(pub); err != nil {
+	if err := plausible(pub); err != nil {
+		return err
+	}
+	y := curve.CompressedEdwardsY(pub)
+	if _, err := new(curve.EdwardsPoint).SetCompressedY(&y); err != nil {
+		return noPoint()
+	}
+	return nil
+}
+
+// plausible is the part of Usable that needs no arithmetic on the curve.
+func plausible(pub []byte) error {
+	if len(pub) != Size {
 		return fmt.Errorf("%w: %d bytes", ErrKey, len(pub))
 	}
-	if _, err := point.SetCompressedY(&y); err != nil || !y.IsCanonicalVartime() {
-		return fmt.Errorf("%w: no point of the curve in its canonical form", ErrKey)
+	y := curve.CompressedEdwardsY(pub)
+	if !y.IsCanonicalVartime() {
+		return noPoint()
 	}
-	if point.IsSmallOrder() {
+	if smallOrder()[y] {
 		return fmt.Errorf("%w: of small order", ErrKey)
 	}
 	return nil
 }
 
+func noPoint() error {
+	return fmt.Errorf("%w: no point of the curve in its canonical form", ErrKey)
+}
+
 // Expand makes a key ready. It returns the error of Usable.
 func Expand(pub []byte) (*Expanded, error) {
-	if err := Usable(pub); err != nil {
+	if err := plausible(pub); err != nil {
 		return nil, err
 	}
 	k, err := ed25519.NewExpandedPublicKey(pub)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, noPoint()
 	}
-	return &Expanded{k}, nil
+	return &Expanded{k, [Size]byte(pub)}, nil
 }
 
 // Verify is Verify with the expanded key.
@@ -72,13 +102,17 @@ type Signed struct {
 	Kind      string
 	Payload   []byte
 	Signature []byte // 64 bytes
+	// Expanded is Key made ready, or nil. A batch of keys that are all ready takes half of
+	// the time.
+	Expanded *Expanded
 }
 
 // maxBatch bounds the memory of one batch: about 2 KiB for each entry.
 const maxBatch = 256
 
-// VerifyAll says of each entry what Verify says of it alone, in two thirds of the time when
-// all are good.
+// VerifyAll says of each entry what Verify says of it alone. When all are good it takes two
+// thirds of the time, and with expanded keys down to a third: the more entries, the less
+// each. One that is bad makes all be verified once more, one by one.
 func VerifyAll(chain string, entries []Signed) []bool {
 	ok := make([]bool, 0, len(entries))
 	for len(entries) > 0 {
@@ -89,12 +123,22 @@ func VerifyAll(chain string, entries []Signed) []bool {
 	return ok
 }
 
+// ready says whether the expanded key is there, and Key's.
+func (e *Signed) ready() bool { return e.Expanded != nil && bytes.Equal(e.Key, e.Expanded.public[:]) }
+
+// batches are used again: the table of a batch is its largest piece of memory.
+var batches = sync.Pool{New: func() any { return ed25519.NewBatchVerifier() }}
+
 func verifyBatch(chain string, entries []Signed) []bool {
 	if len(entries) == 1 {
 		e := entries[0]
+		if e.ready() {
+			return []bool{e.Expanded.Verify(chain, e.Kind, e.Payload, e.Signature)}
+		}
 		return []bool{Verify(e.Key, chain, e.Kind, e.Payload, e.Signature)}
 	}
-	batch := ed25519.NewBatchVerifierWithCapacity(len(entries))
+	batch := batches.Get().(*ed25519.BatchVerifier).Reset()
+	defer batches.Put(batch)
 	// The batch multiplies each equation by a factor that nobody could choose their
 	// signature after. Drawing the factors from a hash of all entries, instead of from the
 	// system's randomness, keeps the answer a function of the question.
@@ -107,7 +151,11 @@ func verifyBatch(chain string, entries []Signed) []bool {
 			continue
 		}
 		message := SignBytes(chain, e.Kind, e.Payload)
-		batch.AddWithOptions(e.Key, message, e.Signature, rule)
+		if e.ready() {
+			batch.AddExpandedWithOptions(e.Expanded.key, message, e.Signature, rule)
+		} else {
+			batch.AddWithOptions(e.Key, message, e.Signature, rule)
+		}
 		binary.BigEndian.PutUint64(size[:], uint64(len(message)))
 		for _, part := range [][]byte{size[:], e.Key, e.Signature, message} {
 			draw.Write(part)

@@ -10,10 +10,16 @@ import (
 // transaction's hash, which covers body, signer and signature: a transaction is verified
 // when it enters the pool and not again in a proposal and in a block. Methods may be called
 // from many goroutines.
+//
+// It also keeps the keys ready that signed last: whoever signs once signs again.
 type Verifier struct {
 	chain string
 	known *lru.Cache[[32]byte, bool] // true: the evidence is right, too
+	keys  *lru.Cache[key.Address, *key.Expanded]
 }
+
+// maxKeys is how many keys are kept ready, some 1.5 KiB each.
+const maxKeys = 4096
 
 // NewVerifier remembers up to size transactions, some 130 bytes each; a size below 1
 // counts as 1.
@@ -22,7 +28,11 @@ func NewVerifier(chain string, size int) *Verifier {
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Verifier{chain: chain, known: known}
+	keys, err := lru.New[key.Address, *key.Expanded](maxKeys)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Verifier{chain: chain, known: known, keys: keys}
 }
 
 // Chain is the chain that the Verifier is for.
@@ -49,7 +59,9 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 	for i, t := range ts {
 		if !v.knows(t) {
 			places = append(places, i)
-			entries = append(entries, key.Signed{Key: t.Signer[:], Kind: key.KindTx, Payload: t.signed, Signature: t.signature})
+			entries = append(entries, key.Signed{
+				Key: t.Signer[:], Kind: key.KindTx, Payload: t.signed, Signature: t.signature, Expanded: v.ready(t.Signer),
+			})
 		}
 	}
 	for n, ok := range key.VerifyAll(v.chain, entries) {
@@ -59,8 +71,23 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 			continue
 		}
 		v.known.ContainsOrAdd(t.Hash, false)
+		if x := entries[n].Expanded; x != nil { // junk displaces nobody
+			v.keys.ContainsOrAdd(t.Signer, x)
+		}
 	}
 	return errs
+}
+
+// ready is a key made ready, nil for one that nobody can sign with.
+func (v *Verifier) ready(signer key.Address) *key.Expanded {
+	if x, ok := v.keys.Get(signer); ok {
+		return x
+	}
+	x, err := key.Expand(signer[:])
+	if err != nil {
+		return nil
+	}
+	return x
 }
 
 // VerifyEvidence is t.VerifyEvidence for this chain, remembered: for the same transaction
