@@ -39,9 +39,9 @@ type Config struct {
 
 	Period      time.Duration // that a header is trusted; default comet.TrustingPeriod
 	Poll        time.Duration // between two looks for a new head; default 1 s, up to 8 times that while nothing is new
-	MinGap      time.Duration // the least time between two looks, whatever peers announce; default 200 ms
+	MinGap      time.Duration // the least time between two looks, whatever peers announce or somebody waits for; default 200 ms
 	Timeout     time.Duration // of one question to one peer; default 4 s
-	WitnessWait time.Duration // for a second peer to have a block that a first one has; default 1.5 s
+	WitnessWait time.Duration // for a second peer to have a block that a first one has; default 50 ms. It is asked again at the next look
 	Drift       time.Duration // that a header may be ahead of this clock; default 10 s
 	MaxAge      time.Duration // of the newest header for values to be proven by it; default 2 min
 
@@ -68,7 +68,7 @@ func (c *Config) validate() error {
 	set(&c.Poll, time.Second)
 	set(&c.MinGap, 200*time.Millisecond)
 	set(&c.Timeout, 4*time.Second)
-	set(&c.WitnessWait, 1500*time.Millisecond)
+	set(&c.WitnessWait, 50*time.Millisecond)
 	set(&c.Drift, 10*time.Second)
 	set(&c.MaxAge, 2*time.Minute)
 	if c.Period >= comet.UnbondingTime(c.Genesis.Params) {
@@ -95,8 +95,11 @@ type Client struct {
 	metrics     *metrics
 
 	view  atomic.Pointer[view]
-	nudge chan struct{}   // somebody says that there is news
+	nudge chan struct{}   // somebody says that there is news, or waits for it
 	asks  chan *headerAsk // for headers of older heights
+
+	hinted  atomic.Uint64 // the greatest height announced since the last look
+	waiting atomic.Int64  // how many wait for a newer head
 
 	mu        sync.Mutex // guards what follows
 	followers map[int]func(Summary)
@@ -108,6 +111,7 @@ type Client struct {
 	spawned sync.WaitGroup // transactions still being handed to further peers
 	saved   time.Time      // owned by run: when the file was written last
 	forked  error          // owned by run: set for good
+	second  second         // owned by run: which head others have confirmed
 }
 
 // view is what is known now; it is replaced as a whole.
@@ -223,8 +227,9 @@ type Status struct {
 	Validators int    // at the head
 	AppHash    []byte // in the head: the root of the state before it
 	Peers      int    // that answered at the last look
-	// Witnesses is how many peers beside the one asked had the same newest header. With 0,
-	// a fork by two thirds of the validators would go unnoticed: connect to more peers.
+	// Witnesses is how many peers beside the one asked had the same header, the newest or
+	// one at most confirmedFor before it. With 0, a fork by two thirds of the validators
+	// would go unnoticed: connect to more peers.
 	Witnesses int
 	Err       error // why the last look failed; nil = it did not
 }
@@ -247,6 +252,12 @@ func (c *Client) Head() Summary { return c.Status().Summary }
 func (c *Client) Hint(peer string, height uint64) {
 	if height <= c.Head().Height || c.book.isBanned(peer) {
 		return
+	}
+	for {
+		known := c.hinted.Load()
+		if height <= known || c.hinted.CompareAndSwap(known, height) {
+			break
+		}
 	}
 	c.wake()
 }
@@ -274,6 +285,8 @@ func (c *Client) Follow(fn func(Summary)) (cancel func()) {
 
 // Wait waits until the head is at least height, or ctx ends.
 func (c *Client) Wait(ctx context.Context, height uint64) error {
+	c.waiting.Add(1)
+	defer c.waiting.Add(-1)
 	for {
 		v := c.view.Load()
 		if v.head != nil && uint64(v.head.Height) >= height {

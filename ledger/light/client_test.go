@@ -35,8 +35,13 @@ func TestJoinsWithTheGenesisFileAlone(t *testing.T) {
 	}
 	n.grow(53, nil)
 	a.reach(53)
-	b.reach(52) // a moment behind: the head goes on without a witness, and says so
-	if !c.look(within(t)) || c.Head().Height != 53 || c.Status().Witnesses != 0 {
+	b.reach(52) // a moment behind: the head goes on, and the last that b confirmed is near
+	if !c.look(within(t)) || c.Head().Height != 53 || c.Status().Witnesses != 1 {
+		t.Fatalf("%+v", c.Status())
+	}
+	n.grow(70, nil)
+	a.reach(70) // b stays where it was: nobody has confirmed for long, and that is said
+	if !c.look(within(t)) || c.Head().Height != 70 || c.Status().Witnesses != 0 {
 		t.Fatalf("%+v", c.Status())
 	}
 }

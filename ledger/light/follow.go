@@ -15,24 +15,22 @@ import (
 )
 
 const (
-	lookAt      = 5                // peers asked for their head at one look
-	attempts    = 4                // to get on with other peers within one look
-	witnessMost = 2                // that must confirm, beside the first
-	roundTime   = 30 * time.Second // of one look
-	backMost    = 256              // headers verified backwards, one by one, below the root
-	slowdown    = 8                // times Poll between looks while nothing is new
-	deafTime    = 2 * time.Second  // for announcements, after one that was not true
-	saveTime    = 30 * time.Second // between two writes of the file
+	lookAt      = 5                      // peers asked for their head at one look
+	attempts    = 4                      // to get on with other peers within one look
+	witnessMost = 2                      // that must confirm, beside the first
+	roundTime   = 30 * time.Second       // of one look
+	backMost    = 256                    // headers verified backwards, one by one, below the root
+	headGrace   = 100 * time.Millisecond // for the others, once one peer has said that there is news
+	saveTime    = 30 * time.Second       // between two writes of the file
 )
 
 // run owns the verified headers: it looks for new heads and verifies older ones on demand.
 func (c *Client) run(ctx context.Context) {
 	defer close(c.done)
+	p := newPace(c.cfg.Poll, c.cfg.MinGap, time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	pause, last, deaf := c.cfg.Poll, time.Time{}, time.Time{}
 	for {
-		nudged := false
 		select {
 		case <-ctx.Done():
 			return
@@ -43,32 +41,17 @@ func (c *Client) run(ctx context.Context) {
 		case <-timer.C:
 		case <-c.nudge:
 			now := time.Now()
-			if next := latest(last.Add(c.cfg.MinGap), deaf); now.Before(next) {
-				timer.Reset(next.Sub(now)) // the look comes, only later
+			if at := p.nudged(c.hinted.Load() > c.Head().Height, c.waiting.Load() > 0); now.Before(at) {
+				timer.Reset(at.Sub(now)) // the look comes, only later
 				continue
 			}
-			nudged = true
 		}
+		hint := c.hinted.Swap(0)
 		grown := c.look(ctx)
-		last = time.Now()
-		switch {
-		case grown:
-			pause = c.cfg.Poll
-		default:
-			pause = min(pause+pause/2, slowdown*c.cfg.Poll)
-			if nudged {
-				deaf = last.Add(min(deafTime, slowdown*c.cfg.Poll))
-			}
-		}
-		timer.Reset(pause)
+		head, now := c.Head().Height, time.Now()
+		p.looked(now, grown, hint > head, head < 2 || c.waiting.Load() > 0)
+		timer.Reset(p.next.Sub(now))
 	}
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // look asks peers where they stand and verifies the highest head that one of them can
@@ -83,10 +66,10 @@ func (c *Client) look(ctx context.Context) bool {
 	}
 	head := c.headers.newest()
 	grown := head != nil && (before == nil || head.Height > before.Height)
-	if !grown && err == nil {
-		witnesses = max(witnesses, c.view.Load().witnesses)
+	if grown || witnesses > 0 {
+		c.second.note(head, witnesses)
 	}
-	c.publish(head, witnesses, peers, err)
+	c.publish(head, c.second.count(head), peers, err)
 	if grown && (before == nil || time.Since(c.saved) > saveTime) {
 		if err := c.persist(); err != nil {
 			c.cfg.Log.Warn("the newest header is not kept over a restart", "err", err)
@@ -133,12 +116,16 @@ func (c *Client) advance(ctx context.Context) (witnesses, answered int, err erro
 	if answered == 0 {
 		return 0, 0, fmt.Errorf("%w, or none answers", ErrNoPeers)
 	}
+	if err := c.confirm(ctx, said); err != nil {
+		return 0, answered, err
+	}
 	for range attempts {
 		if len(said) == 0 || said[0].height <= uint64(c.headers.newest().Height) {
-			return witnesses, answered, err // nothing new that somebody can prove
+			return 0, answered, err // nothing new that somebody can prove
 		}
 		var confirmed int
 		if _, confirmed, err = c.verify(ctx, said, 0); err == nil {
+			c.second.first = said[0].peer
 			return confirmed, answered, nil
 		}
 		if ctx.Err() != nil || errors.Is(err, ErrFork) || errors.Is(err, ErrExpired) {
@@ -156,8 +143,12 @@ func (c *Client) advance(ctx context.Context) (witnesses, answered int, err erro
 func (c *Client) verify(ctx context.Context, said []heard, height int64) (*types.LightBlock, int, error) {
 	primary := &source{c: c, peer: said[0].peer}
 	var witnesses []*source
-	for _, h := range said[1:min(len(said), 1+witnessMost)] {
-		witnesses = append(witnesses, &source{c: c, peer: h.peer, witness: true})
+	for _, h := range said[1:] {
+		// A full node that is behind has the block in a moment. A light client that is behind
+		// waits for it as this one does: nobody would get on if each waited for the others.
+		if len(witnesses) < witnessMost && (h.full || h.height >= said[0].height) {
+			witnesses = append(witnesses, &source{c: c, peer: h.peer, witness: true})
+		}
 	}
 	b, err := c.verifyWith(ctx, primary, witnesses, height, said[0].height)
 	if len(witnesses) > 0 && errors.Is(err, cometlight.ErrFailedHeaderCrossReferencing) {
@@ -281,7 +272,7 @@ func (c *Client) explain(err error, all []*source) error {
 	var expired cometlight.ErrOldHeaderExpired
 	switch {
 	case errors.Is(err, cometlight.ErrLightClientAttack):
-		c.forked = fmt.Errorf("%w: two headers of one height carry enough signatures; nothing newer than block %d is believed; ask people you trust which chain is right, set ledger.trust_height and ledger.trust_hash, and restart", ErrFork, c.headers.newest().Height)
+		c.forked = forkedAfter(c.headers.newest().Height)
 		return c.forked
 	case errors.As(err, &expired):
 		return fmt.Errorf("%w: %w; set ledger.trust_height and ledger.trust_hash to a recent header that somebody you trust names, and check this machine's clock", ErrExpired, err)

@@ -163,33 +163,62 @@ func (s *source) judged() (bad error, mute bool, future time.Duration, newest in
 type heard struct {
 	peer   string
 	height uint64
+	full   bool
 }
 
 // heads asks peers at once where they stand, the highest first. Who does not answer, or
-// breaks the protocol, is left out.
+// breaks the protocol, is left out, and so is who takes much longer than the first that has
+// news: it is remembered, once it is known, for the next time.
 func (c *Client) heads(ctx context.Context, peers []string) []heard {
-	found := make([]heard, len(peers))
-	var wg sync.WaitGroup
-	for i, p := range peers {
-		wg.Add(1)
+	known := uint64(0)
+	if b := c.headers.newest(); b != nil {
+		known = uint64(b.Height)
+	}
+	life := c.life
+	if life == nil {
+		life = context.WithoutCancel(ctx) // not started: each question is bounded by its timeout
+	}
+	answers := make(chan heard, len(peers))
+	for _, p := range peers {
+		c.spawned.Add(1)
 		go func() {
-			defer wg.Done()
-			resp, err := c.ask(ctx, p, &Request{Ask: &Request_Head{Head: &HeadAsk{}}})
-			switch a := resp.GetAnswer().(type) {
-			case *Response_Head:
-				c.book.says(p, a.Head.GetFull())
-				found[i] = heard{p, min(a.Head.GetHeight(), math.MaxInt64/2)}
-			case nil:
-				if errors.Is(err, ErrAnswer) {
-					c.book.lied(p, err)
-				} else if ctx.Err() == nil {
-					c.book.mute(p)
-				}
-			default:
-				c.book.lied(p, fmt.Errorf("%w: asked for the head, got %T", ErrAnswer, a))
-			}
+			defer c.spawned.Done()
+			answers <- c.headOf(life, p)
 		}()
 	}
-	wg.Wait()
+	var found []heard
+	var enough <-chan time.Time
+	for range peers {
+		select {
+		case h := <-answers:
+			found = append(found, h)
+			if enough == nil && h.height > known {
+				enough = time.After(headGrace)
+			}
+			continue
+		case <-enough:
+		case <-ctx.Done():
+		}
+		break
+	}
 	return rank(found)
+}
+
+// headOf asks one peer; a height of 0 means that it said nothing of use.
+func (c *Client) headOf(ctx context.Context, p string) heard {
+	resp, err := c.ask(ctx, p, &Request{Ask: &Request_Head{Head: &HeadAsk{}}})
+	switch a := resp.GetAnswer().(type) {
+	case *Response_Head:
+		c.book.says(p, a.Head.GetFull())
+		return heard{p, min(a.Head.GetHeight(), math.MaxInt64/2), a.Head.GetFull()}
+	case nil:
+		if errors.Is(err, ErrAnswer) {
+			c.book.lied(p, err)
+		} else if ctx.Err() == nil {
+			c.book.mute(p)
+		}
+	default:
+		c.book.lied(p, fmt.Errorf("%w: asked for the head, got %T", ErrAnswer, a))
+	}
+	return heard{peer: p}
 }
