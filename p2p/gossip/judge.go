@@ -85,6 +85,9 @@ type Spec struct {
 	Registered func(peer.ID) bool
 	MaxSize    int           // bytes; 0 means MaxMessage, which is also the most
 	MaxTTL     time.Duration // 0 means MaxTTL
+	// Every is how often a signer may speak in the long run, to the ms; 0 means once a
+	// second. Twenty messages at once are always possible.
+	Every time.Duration
 }
 
 // reasonOf sorts an error of Spec.Open.

@@ -345,3 +345,26 @@ func BenchmarkSealAd(b *testing.B) {
 		}
 	}
 }
+
+// A topic may let its signers speak more often, as the ledger's does.
+func TestTopicsHaveAPaceOfTheirOwn(t *testing.T) {
+	now := uint64(t0.UnixMilli())
+	s := newSigners(1)
+	s.refill = NoticeEvery.Milliseconds()
+	for seq := range uint64(200) { // a head each quarter of a second
+		if r := s.take("validator", seq+1, now+250*seq); r != "" {
+			t.Fatalf("message %d: %q", seq, r)
+		}
+	}
+	spam := newSigners(1)
+	spam.refill = s.refill
+	taken := 0
+	for seq := range uint64(1000) { // a hundred a second, for ten seconds
+		if spam.take("spammer", seq+1, now+10*seq) == "" {
+			taken++
+		}
+	}
+	if want := burst + 10_000/int(s.refill); taken < want-1 || taken > want {
+		t.Errorf("%d of 1000 messages in 10 s were taken, want %d", taken, want)
+	}
+}

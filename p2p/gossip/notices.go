@@ -16,9 +16,12 @@ import (
 
 // Bounds of what goes over the ledger's topic.
 const (
-	MaxNotice  = 1 << 10          // bytes of a notice's body
-	NoticeTTL  = 60 * time.Second // that a notice is passed on
-	maxWrapped = MaxNotice + 512  // with its envelope
+	MaxNotice = 1 << 10          // bytes of a notice's body
+	NoticeTTL = 60 * time.Second // that a notice is passed on
+	// NoticeEvery is how often one peer may speak in the long run: blocks come every half a
+	// second on fast networks, and each is news.
+	NoticeEvery = 200 * time.Millisecond
+	maxWrapped  = MaxNotice + 512 // with its envelope
 )
 
 // LedgerTopic is the topic of a network's ledger: new heads and prices.
@@ -56,7 +59,7 @@ func (g *Gossip) Notices(key crypto.PrivKey) (*Notices, error) {
 		return nil, fmt.Errorf("gossip: %w", err)
 	}
 	network := g.cfg.Network
-	t, err := g.Join(LedgerTopic(network), Spec{MaxSize: maxWrapped, MaxTTL: NoticeTTL, Open: func(data []byte) (Statement, error) {
+	t, err := g.Join(LedgerTopic(network), Spec{MaxSize: maxWrapped, MaxTTL: NoticeTTL, Every: NoticeEvery, Open: func(data []byte) (Statement, error) {
 		n, err := OpenNotice(network, data)
 		if err != nil {
 			return Statement{}, err

@@ -6,8 +6,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// What one signer may say on one topic. A container speaks every 30 s and whenever a
-// slot fills or frees.
+// What one signer may say on one topic, unless the topic's Spec allows more. A container
+// speaks every 30 s and whenever a slot fills or frees.
 const (
 	burst       = 20   // messages at once
 	refillMs    = 1000 // ms until one more is allowed
@@ -24,6 +24,7 @@ const (
 type signers struct {
 	mu     sync.Mutex
 	max    int
+	refill int64  // ms until one more is allowed
 	swept  uint64 // ms
 	signer map[peer.ID]spoken
 }
@@ -31,11 +32,11 @@ type signers struct {
 type spoken struct {
 	seq    uint64
 	heard  uint64 // ms when seq was taken
-	tokens int64  // ms of speech left, refillMs buys a message
+	tokens int64  // ms of speech left, refill buys a message
 }
 
 func newSigners(limit int) *signers {
-	return &signers{max: limit, signer: map[peer.ID]spoken{}}
+	return &signers{max: limit, refill: refillMs, signer: map[peer.ID]spoken{}}
 }
 
 // newer says whether a sequence number is above all that its signer used.
@@ -56,17 +57,17 @@ func (s *signers) take(id peer.ID, seq, nowMs uint64) Reason {
 	case !known && len(s.signer) >= s.max && !s.sweep(nowMs):
 		return TableFull
 	case !known:
-		was = spoken{heard: nowMs, tokens: burst * refillMs}
+		was = spoken{heard: nowMs, tokens: burst * s.refill}
 	case seq <= was.seq:
 		return Replay
 	}
 	if nowMs > was.heard { // a clock that was set back refills nothing
-		was.tokens = min(burst*refillMs, was.tokens+int64(min(nowMs-was.heard, burst*refillMs)))
+		was.tokens = min(burst*s.refill, was.tokens+int64(min(nowMs-was.heard, uint64(burst*s.refill))))
 	}
-	if was.tokens < refillMs {
+	if was.tokens < s.refill {
 		return TooOften
 	}
-	s.signer[id] = spoken{seq: seq, heard: nowMs, tokens: was.tokens - refillMs}
+	s.signer[id] = spoken{seq: seq, heard: nowMs, tokens: was.tokens - s.refill}
 	return ""
 }
 

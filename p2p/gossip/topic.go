@@ -55,6 +55,9 @@ func (g *Gossip) Join(name string, spec Spec) (*Topic, error) {
 		spec.MaxTTL = MaxTTL // the table of signers forgets after that
 	}
 	t := &Topic{g: g, name: name, spec: spec, table: newSigners(maxSigners)}
+	if ms := spec.Every.Milliseconds(); ms > 0 {
+		t.table.refill = ms
+	}
 	if err := t.open(); err != nil {
 		return nil, err
 	}
