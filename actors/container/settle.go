@@ -14,7 +14,7 @@ const (
 	settleWithin = 30 * time.Second // an attempt
 	settleSoon   = time.Second      // after an attempt that failed; doubles up to settleLate
 	settleLate   = time.Minute
-	settleLast   = 3 * time.Second // that a container that stops still tries
+	settleLast   = 7 * time.Second // that a container that stops still tries: closes are gathered for two
 )
 
 // Messages of settlement to the container's actor.

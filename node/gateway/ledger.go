@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
 	"github.com/framemesh/framemesh/ledger/key"
 )
 
@@ -67,6 +70,42 @@ func (s *Server) fund(player []byte) {
 	}()
 }
 
+// What the page may ask of accounts. Each question that is not answered from memory is one
+// to the nodes that keep the ledger, which count it against this gateway.
+const (
+	accountEvery = time.Second / 15 // between two questions to the ledger, over time
+	accountBurst = 60               // at once
+	accountFresh = 500 * time.Millisecond
+	maxAccounts  = 4096 // remembered
+)
+
+// accounts remembers what the ledger said of accounts, as long as its head is the same and
+// it was a moment ago, and bounds how often it is asked.
+type accounts struct {
+	known *lru.Cache[key.Address, seenAccount]
+	spare *rate.Limiter
+}
+
+type seenAccount struct {
+	LedgerAccount
+	height uint64
+	at     time.Time
+}
+
+func newAccounts() *accounts {
+	c, err := lru.New[key.Address, seenAccount](maxAccounts)
+	if err != nil {
+		panic(err) // only a size of zero fails
+	}
+	return &accounts{c, rate.NewLimiter(rate.Every(accountEvery), accountBurst)}
+}
+
+// get is what was heard of an account at that height a moment ago.
+func (as *accounts) get(a key.Address, height uint64, now time.Time) (LedgerAccount, bool) {
+	seen, ok := as.known.Get(a)
+	return seen.LedgerAccount, ok && seen.height == height && now.Sub(seen.at) < accountFresh
+}
+
 func noLedger(w http.ResponseWriter) {
 	invalid(w, http.StatusNotFound, "no-ledger", "This mesh has no ledger: everything in it is free.", "Just play.")
 }
@@ -110,10 +149,24 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := deadline(r, stepTimeout)
 	defer cancel()
-	acct, err := s.opt.Ledger.Account(ctx, a)
+	st, err := s.opt.Ledger.Status(ctx)
 	if err != nil {
 		s.failLedger(w, r, "account", err)
 		return
+	}
+	acct, known := s.accounts.get(a, st.Height, time.Now())
+	if !known {
+		if !s.limits.look(r.RemoteAddr) || !s.accounts.spare.Allow() {
+			s.met.refused.WithLabelValues("rate").Inc()
+			w.Header().Set("Retry-After", "1")
+			invalid(w, http.StatusTooManyRequests, "rate", "Too many accounts are asked for just now.", "Wait a second and try again.")
+			return
+		}
+		if acct, err = s.opt.Ledger.Account(ctx, a); err != nil {
+			s.failLedger(w, r, "account", err)
+			return
+		}
+		s.accounts.known.Add(a, seenAccount{acct, st.Height, time.Now()})
 	}
 	writeJSON(w, struct {
 		Address string `json:"address"`

@@ -24,6 +24,7 @@ type fakeLedger struct {
 	err      error
 	funded   []key.Address
 	give     uint64
+	asked    int // for accounts
 }
 
 var (
@@ -40,6 +41,7 @@ func (f *fakeLedger) Status(context.Context) (LedgerStatus, error) {
 func (f *fakeLedger) Account(_ context.Context, a key.Address) (LedgerAccount, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked++
 	return f.accounts[a], f.err
 }
 
@@ -97,6 +99,48 @@ func TestLedgerIsToldAsItIs(t *testing.T) {
 	l.set(func(f *fakeLedger) { f.err = errors.New("away") })
 	wantProblem(t, do(s, "GET", "/api/ledger", ""), 503, "ledger")
 	wantProblem(t, do(s, "GET", "/api/ledger/account/"+who.String(), ""), 503, "ledger")
+}
+
+// However many accounts strangers ask for, the ledger is asked a few times only, and what
+// was just heard is not asked again.
+func TestAccountsAreAskedForWithinLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLedger{}
+		s := newServer(t, &fakeMesh{}, func(o *Options) { o.Ledger = l })
+		ask := func(n int, a key.Address) (ok int) {
+			for range n {
+				a[0]++
+				r := do(s, "GET", "/api/ledger/account/"+a.String(), "")
+				switch r.StatusCode {
+				case http.StatusOK:
+					ok++
+				case http.StatusTooManyRequests:
+					if r.Header.Get("Retry-After") == "" {
+						t.Error("nothing says when to try again")
+					}
+				default:
+					t.Errorf("status %d: %s", r.StatusCode, text(t, r))
+				}
+			}
+			return ok
+		}
+		if ok := ask(100, key.Address{}); ok != lookBurst || l.asked != lookBurst {
+			t.Errorf("%d of 100 answered, the ledger was asked %d times, want %d", ok, l.asked, lookBurst)
+		}
+		for range 50 { // the last one that was answered
+			if r := do(s, "GET", "/api/ledger/account/"+key.Address{lookBurst}.String(), ""); r.StatusCode != http.StatusOK {
+				t.Fatalf("what was just heard: %d", r.StatusCode)
+			}
+		}
+		if l.asked != lookBurst {
+			t.Errorf("the ledger was asked again for what was just heard")
+		}
+		time.Sleep(accountFresh)
+		l.set(func(f *fakeLedger) { f.accounts = map[key.Address]LedgerAccount{{lookBurst}: {Balance: 7}} })
+		if b := text(t, do(s, "GET", "/api/ledger/account/"+key.Address{lookBurst}.String(), "")); !strings.Contains(b, `"balance":"7"`) {
+			t.Errorf("half a second later: %s", b)
+		}
+	})
 }
 
 func TestWithoutALedgerThereIsNoMoney(t *testing.T) {

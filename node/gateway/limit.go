@@ -14,11 +14,12 @@ import (
 const (
 	readsPerSecond, readBurst   = 60, 240
 	writesPerSecond, writeBurst = 20, 80
-	maxClients                  = 4096 // addresses remembered; the least recent goes first
-	maxStreams                  = 256  // queue streams open at once
+	looksPerSecond, lookBurst   = 5, 20 // of the reads, questions that go on to the ledger
+	maxClients                  = 4096  // addresses remembered; the least recent goes first
+	maxStreams                  = 256   // queue streams open at once
 )
 
-type client struct{ reads, writes *rate.Limiter }
+type client struct{ reads, writes, looks *rate.Limiter }
 
 // limits remembers how much each client address has asked.
 type limits struct {
@@ -33,9 +34,27 @@ func newLimits() *limits {
 	return &limits{c}
 }
 
-// allow takes one request from the client's budget. Addresses of IPv6 count by /64:
-// one machine owns that many.
+// allow takes one request from the client's budget.
 func (l *limits) allow(remote string, write bool) bool {
+	c := l.of(remote)
+	switch {
+	case c == nil:
+		return false
+	case write:
+		return c.writes.Allow()
+	}
+	return c.reads.Allow()
+}
+
+// look takes one question to the ledger from the client's budget.
+func (l *limits) look(remote string) bool {
+	c := l.of(remote)
+	return c != nil && c.looks.Allow()
+}
+
+// of is the budget of a client; nil for what is no address. Addresses of IPv6 count by
+// /64: one machine owns that many.
+func (l *limits) of(remote string) *client {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		host = remote
@@ -50,19 +69,16 @@ func (l *limits) allow(remote string, write bool) bool {
 	}
 	key, err := ip.Prefix(bits)
 	if err != nil {
-		return false
+		return nil
 	}
 	c, ok := l.clients.Get(key)
 	if !ok {
-		c = &client{rate.NewLimiter(readsPerSecond, readBurst), rate.NewLimiter(writesPerSecond, writeBurst)}
+		c = &client{rate.NewLimiter(readsPerSecond, readBurst), rate.NewLimiter(writesPerSecond, writeBurst), rate.NewLimiter(looksPerSecond, lookBurst)}
 		if old, had, _ := l.clients.PeekOrAdd(key, c); had {
 			c = old
 		}
 	}
-	if write {
-		return c.writes.Allow()
-	}
-	return c.reads.Allow()
+	return c
 }
 
 // rated refuses clients that ask too much.

@@ -72,16 +72,17 @@ type Options struct {
 // Server serves one gateway. Make it with New; it is an http.Handler by itself, so
 // that tests and embedders need no socket, and Start gives it one.
 type Server struct {
-	opt     Options
-	log     *slog.Logger
-	guard   guard
-	limits  *limits
-	streams chan struct{} // one token per open queue stream
-	funding chan struct{} // one per player who is being given money
-	made    *resources
-	pages   *assets
-	met     *metrics
-	handler http.Handler
+	opt      Options
+	log      *slog.Logger
+	guard    guard
+	limits   *limits
+	streams  chan struct{} // one token per open queue stream
+	funding  chan struct{} // one per player who is being given money
+	accounts *accounts
+	made     *resources
+	pages    *assets
+	met      *metrics
+	handler  http.Handler
 
 	life    sync.Mutex // Start and Stop only
 	http    *http.Server
@@ -121,7 +122,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opt: o, log: o.Log, guard: g, limits: newLimits(), made: newResources(), pages: pages, met: m,
+		opt: o, log: o.Log, guard: g, limits: newLimits(), accounts: newAccounts(), made: newResources(), pages: pages, met: m,
 		streams: make(chan struct{}, maxStreams), funding: make(chan struct{}, maxFunding),
 	}
 	s.handler = s.routes()
