@@ -15,6 +15,8 @@ import (
 const (
 	maxEntries   = 4096             // of the registry that are remembered
 	maxLooking   = 8                // questions for the registry at once
+	lookBurst    = 64               // of them without a pause
+	lookGap      = time.Second / 10 // between two, over time: full nodes count them against this node
 	freshEpochs  = 1                // an entry is good for this epoch and the next
 	usableEpochs = 4                // and used while it is read again
 	absentFor    = 30 * time.Second // that somebody is not registered
@@ -78,7 +80,7 @@ func (b *behavior) look(c *supervise.Ctx, id peer.ID) {
 	if b.looking[id] || len(b.looking) >= maxLooking {
 		return
 	}
-	if _, stale := b.l.registry.get(id); !stale {
+	if _, stale := b.l.registry.get(id); !stale || !b.spare.AllowN(b.l.o.Now(), 1) {
 		return
 	}
 	b.looking[id] = true

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
 
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/ledger/key"
@@ -40,6 +41,7 @@ type behavior struct {
 	l       *Ledger
 	lanes   map[key.Address]*lane
 	looking map[peer.ID]bool // questions for the registry on their way
+	spare   *rate.Limiter    // of such questions: any stranger's message raises one
 	epoch   uint64           // whose parameters and seed have been read, plus one; 0 = none
 	reading bool
 	telling bool
@@ -47,7 +49,8 @@ type behavior struct {
 }
 
 func newState(l *Ledger) *behavior {
-	return &behavior{l: l, lanes: map[key.Address]*lane{}, looking: map[peer.ID]bool{}, closes: map[closeKey]*batch{}}
+	return &behavior{l: l, lanes: map[key.Address]*lane{}, looking: map[peer.ID]bool{},
+		spare: rate.NewLimiter(rate.Every(lookGap), lookBurst), closes: map[closeKey]*batch{}}
 }
 
 // Receive implements supervise.Behavior.
