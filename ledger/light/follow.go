@@ -119,6 +119,7 @@ func (c *Client) advance(ctx context.Context) (witnesses, answered int, err erro
 	if err := c.confirm(ctx, said); err != nil {
 		return 0, answered, err
 	}
+	said = slices.DeleteFunc(said, func(h heard) bool { return c.book.isBanned(h.peer) })
 	for range attempts {
 		if len(said) == 0 || said[0].height <= uint64(c.headers.newest().Height) {
 			return 0, answered, err // nothing new that somebody can prove

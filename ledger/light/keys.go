@@ -51,8 +51,9 @@ func (c *Client) Keys(ctx context.Context, prefix []byte) ([][]byte, error) {
 	all := map[string]bool{}
 	answered := 0
 	last := error(ErrNoPeers)
-	for _, p := range c.book.choose(c.cfg.Transport.Peers(ctx), askMost, true) {
-		if answered == listers {
+	tried := 0
+	for _, p := range c.book.choose(c.cfg.Transport.Peers(ctx), maxPeers, true) {
+		if answered == listers || tried == askMost {
 			break
 		}
 		err := c.list(ctx, p, prefix, all)
@@ -69,9 +70,11 @@ func (c *Client) Keys(ctx context.Context, prefix []byte) ([][]byte, error) {
 			c.book.lied(p, err)
 		case errors.Is(err, ErrNotFull):
 			c.book.says(p, false)
+			tried--
 		default:
 			c.book.mute(p)
 		}
+		tried++
 		last = err
 	}
 	if answered == 0 {

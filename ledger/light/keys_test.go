@@ -99,3 +99,25 @@ func TestKeysOfLiars(t *testing.T) {
 		})
 	}
 }
+
+// One full peer among many light ones is found, whatever the order.
+func TestTheOneFullPeerIsFound(t *testing.T) {
+	n := newNetwork(t, 4).grow(5, func(_ int64, set func(k, v string)) [][]byte { set("a", "b"); return nil })
+	node := shelf{(&full{n: n}).reach(5), names(3), nil}
+	w := new(wire).set("zz", honest(node))
+	helper, _ := n.client(new(wire).set("zz", honest(node)))
+	helper.look(within(t))
+	for i := range 12 {
+		w.set(fmt.Sprintf("light-%02d", i), honest(NewRelay(helper)))
+	}
+	for range 5 { // the order turns
+		c, _ := n.client(w)
+		c.look(within(t))
+		if v, err := c.Value(within(t), []byte("a")); err != nil || string(v.Value) != "b" {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if k, err := c.Keys(within(t), []byte("sess/")); err != nil || len(k) != 3 {
+			t.Fatalf("%d keys, %v", len(k), err)
+		}
+	}
+}

@@ -67,7 +67,11 @@ func (c *Client) fresh(ctx context.Context) (*types.Header, error) {
 func inTurn[T any](ctx context.Context, c *Client, req *Request, check func(*Response) (T, error)) (T, error) {
 	var zero T
 	last := error(ErrNoPeers)
-	for _, p := range c.book.choose(c.cfg.Transport.Peers(ctx), askMost, true) {
+	tried := 0
+	for _, p := range c.book.choose(c.cfg.Transport.Peers(ctx), maxPeers, true) {
+		if tried == askMost {
+			break
+		}
 		resp, err := c.ask(ctx, p, req)
 		if ctx.Err() != nil {
 			return zero, fmt.Errorf("light: %w", ctx.Err())
@@ -79,12 +83,18 @@ func inTurn[T any](ctx context.Context, c *Client, req *Request, check func(*Res
 				return out, nil
 			}
 		}
+		if errors.Is(err, ErrNotFull) { // costs nothing: there may be only one full peer among many
+			c.book.says(p, false)
+			if tried == 0 {
+				last = err
+			}
+			continue
+		}
 		last = err
+		tried++
 		switch {
 		case errors.Is(err, ErrAnswer), errors.Is(err, ErrProof):
 			c.book.lied(p, err)
-		case errors.Is(err, ErrNotFull):
-			c.book.says(p, false)
 		case errors.Is(err, ErrNotFound), errors.Is(err, ErrTooOld):
 		default:
 			c.book.mute(p)
