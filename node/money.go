@@ -17,7 +17,6 @@ import (
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
-	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node/gateway"
 )
@@ -176,7 +175,7 @@ func (t *till) Escrow(ctx context.Context, session [16]byte) (container.Escrow, 
 	if err != nil || !ok {
 		return container.Escrow{}, err
 	}
-	return container.Escrow{Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, Closing: s.Phase == state.PhaseClosing}, nil
+	return container.Escrow{Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, Closing: s.Ending(t.Epoch())}, nil
 }
 
 // Settle implements container.Pay: the node key signs for the account that owns the node.

@@ -34,5 +34,5 @@ type Escrow struct {
 	Player    key.Address
 	PerSecond uint64 // base units
 	Seconds   uint32 // that are set aside; 0 = there is no escrow
-	Closing   bool   // the player wants to end it
+	Closing   bool   // the player wants to end it, or it expires soon: settle it
 }

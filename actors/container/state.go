@@ -14,6 +14,8 @@ import (
 
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream"
@@ -239,6 +241,9 @@ func (s *state) open(c *supervise.Ctx, w waiter, terms *wire.PayTerms, now time.
 		lifetime = 10 * time.Second
 	}
 	l := &lease{id: random16(), nonce: w.nonce, from: w.from, app: w.app, terms: terms, expires: now.Add(lifetime)}
+	if terms != nil && len(w.player) == key.Size {
+		l.id = tx.SessionName(key.Address(w.player), [8]byte(l.id[:8])) // nobody else can open it on the ledger
+	}
 	rand.Read(l.secret[:]) // never fails: the process ends instead
 	self := c.Self()
 	o.ID, o.Secret, o.Lease = l.id, l.secret, lifetime

@@ -162,7 +162,7 @@ func testSession(t *testing.T, l *Ledger, player []byte, id byte) {
 	if err != nil || perSecond != 500_000 || len(quotes) != 1 || len(l.Quotes()) != 1 {
 		t.Fatal(perSecond, len(quotes), err)
 	}
-	container, session := key.Node(address(seeded("node", 1))), [16]byte{id, 7}
+	container, session := key.Node(address(seeded("node", 1))), tx.SessionName(address(player), [8]byte{id, 7})
 	open := &tx.OpenSession{Container: container[:], Session: session[:], PriceMicroUsdPerHour: 360_000, Quotes: quotes, PerSecond: perSecond, Seconds: 60}
 	if _, err := l.Send(within(t), Signer{Key: player}, &tx.Body{Op: &tx.Body_Open{Open: open}}); err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func TestTenThousandSessions(t *testing.T) {
 			b.next(1000)
 			quotes = [][]byte{b.quoted("oracle", testRate)}
 		}
-		name := sessionName(n)
+		name := sessionName(alice, n)
 		o := &tx.OpenSession{
 			Container: c1.raw(), Session: name[:], PriceMicroUsdPerHour: testPrice, Quotes: quotes,
 			PerSecond: testRate, Seconds: 1 + random.Uint32N(100),

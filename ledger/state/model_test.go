@@ -198,13 +198,13 @@ func (h *history) actions() map[string]func() {
 			h.say(who(n+" owner"), nil, &tx.Revoke{Node: who(n).raw()})
 		},
 		"open": func() {
-			o := h.bed.order(rapid.Uint64Range(0, 1_000).Draw(h.T, "name"), rapid.Uint32Range(1, 100).Draw(h.T, "seconds"))
+			player := h.pick("player", []string{"alice", "alice", "bob", "bob", "c1 owner", "pauper"})
+			o := h.bed.orderOf(player, rapid.Uint64Range(0, 1_000).Draw(h.T, "name"), rapid.Uint32Range(1, 100).Draw(h.T, "seconds"))
 			o.Container = who(rapid.SampledFrom([]string{"c1", "c1", "c2", "i1"}).Draw(h.T, "container")).raw()
 			if rapid.Bool().Draw(h.T, "led") {
 				o.Indexer = who(rapid.SampledFrom([]string{"i1", "i1", "c2"}).Draw(h.T, "indexer")).raw()
 			}
 			o.PerSecond += uint64(rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(h.T, "off"))
-			player := h.pick("player", []string{"alice", "alice", "bob", "bob", "c1 owner", "pauper"})
 			h.orders, h.players = append(h.orders, o), append(h.players, player)
 			h.say(player, nil, o)
 		},

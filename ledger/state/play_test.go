@@ -85,9 +85,9 @@ func (b *bed) sendFor(owner, node identity, op any) error {
 	return err
 }
 
-func sessionName(n uint64) (name [tx.SessionSize]byte) {
-	binary.BigEndian.PutUint64(name[8:], n)
-	return name
+// sessionName is number n of a player's sessions.
+func sessionName(player identity, n uint64) [tx.SessionSize]byte {
+	return tx.SessionName(player.address(), [8]byte(binary.BigEndian.AppendUint64(nil, n)))
 }
 
 // quoted is a quote of an oracle at the time of the block.
@@ -98,10 +98,15 @@ func (b *bed) quoted(oracle string, rate uint64) []byte {
 	return q.Encode()
 }
 
-// order is a session with container c1 that can be opened now.
+// order is a session of alice's with container c1 that can be opened now.
 func (b *bed) order(n uint64, seconds uint32) *tx.OpenSession {
 	b.tb.Helper()
-	name := sessionName(n)
+	return b.orderOf(who("alice"), n, seconds)
+}
+
+func (b *bed) orderOf(player identity, n uint64, seconds uint32) *tx.OpenSession {
+	b.tb.Helper()
+	name := sessionName(player, n)
 	return &tx.OpenSession{
 		Container: who("c1").raw(), Session: name[:], PriceMicroUsdPerHour: testPrice,
 		Quotes: [][]byte{b.quoted("oracle", testRate)}, PerSecond: testRate, Seconds: seconds,

@@ -29,6 +29,7 @@ var (
 	ErrOutOfOrder  = rule(52, "voucher_order", "the voucher promises less than one before it")
 	ErrOverdrawn   = rule(53, "voucher_overdrawn", "the voucher promises more than the session holds or its seconds cost")
 	ErrForged      = rule(54, "voucher_forged", "the voucher is not by the player for this session and network")
+	ErrName        = rule(55, "session_name", "the session's name is not one for its player")
 )
 
 // MemoryEpochs is for how long the name of a settled session stays taken. The nonce of its
@@ -78,6 +79,11 @@ func (s Session) ends() (epoch uint64, kind dueKind) {
 	return s.Expires, dueExpire
 }
 
+// Ending says whether a container had better settle the session in this epoch: its player
+// closes it, or less than a whole epoch is left before it expires and nothing of it is paid
+// any more. A session that is paused outlives its planned end, its escrow does not.
+func (s Session) Ending(epoch uint64) bool { return s.Phase == PhaseClosing || epoch+2 >= s.Expires }
+
 // notOver refuses what comes after the session's end. When much is due in one epoch the
 // settlement may be some blocks late; who is quick gains nothing by it.
 func (m *Machine) notOver(s Session, id sessionID) error {
@@ -96,6 +102,9 @@ func (m *Machine) applyOpen(c *txContext, op *tx.OpenSession) error {
 	indexer, err := m.indexerOf(op)
 	if err != nil {
 		return err
+	}
+	if id.name != tx.SessionName(c.Account, [8]byte(id.name[:8])) {
+		return refuse(ErrName, "%s at %s is not for %s; ask the container for a session of your own", id.text(), id.container, c.Account)
 	}
 	for _, k := range [][]byte{id.key(), UsedKey(id.container, id.name)} {
 		if b, err := m.overlay.Get(k); err != nil {

@@ -135,17 +135,59 @@ func TestNamesAndOrdersAreUsedOnce(t *testing.T) {
 	b.refused(err, ErrNonce)
 	again := b.order(7, 10)
 	b.refused(b.send(who("alice"), again), ErrSessionUsed)
-	b.refused(b.send(who("bob"), again), ErrSessionUsed)
 	b.refused(b.sendFor(who("c1 owner"), who("c1"), closing(o, old)), ErrNoSession)
 
 	b.next((MemoryEpochs - 1) * 10_000)
-	b.refused(b.send(who("bob"), b.order(7, 10)), ErrSessionUsed)
+	b.refused(b.send(who("alice"), b.order(7, 10)), ErrSessionUsed)
 	b.next(10_000)
 	if n := b.records(prefixUsed); n != 0 {
 		t.Errorf("%d names remembered", n)
 	}
-	b.must(b.send(who("bob"), b.order(7, 10)))
-	b.refused(b.send(who("c1 owner"), closing(o, old)), ErrForged) // bob's now
+	b.must(b.send(who("alice"), b.order(7, 10)))
+	b.end()
+}
+
+// A name is good for one player: whoever sees an order on its way cannot open a session
+// under its name first, which would keep its player from playing.
+func TestNobodyTakesAnothersName(t *testing.T) {
+	b := newPlay(t)
+	seen := b.order(7, 10)
+	b.refused(b.send(who("bob"), seen), ErrName)
+	b.must(b.send(who("alice"), seen))
+	own := b.orderOf(who("bob"), 7, 10)
+	b.must(b.send(who("bob"), own))
+	b.refused(b.send(who("c1 owner"), closing(own, promise(who("alice"), own, 1, 1))), ErrForged)
+	b.end()
+}
+
+// A session that is paused long after its planned end is settled while it can be: what says
+// so comes a whole epoch before its escrow goes back.
+func TestASessionSaysThatItEnds(t *testing.T) {
+	b := newPlay(t, func(p *genesis.Plan) { p.Params.SessionExpiryEpochs = 5 })
+	o := b.open(b.order(1, 30))
+	for {
+		s, ok := b.sessionOf(o)
+		if !ok {
+			t.Fatal("it expired and never said that it ends")
+		}
+		if s.Ending(b.Epoch()) {
+			break
+		}
+		b.pass(1)
+	}
+	if s, _ := b.sessionOf(o); b.Epoch() < 3 || b.Epoch()+2 != s.Expires {
+		t.Errorf("in epoch %d of %d", b.Epoch(), s.Expires)
+	}
+	b.pass(1)
+	b.must(b.sendFor(who("c1 owner"), who("c1"), closing(o, promise(who("alice"), o, 1, 30))))
+	again := b.open(b.order(2, 30))
+	if s, _ := b.sessionOf(again); s.Ending(b.Epoch()) {
+		t.Error("a new one ends")
+	}
+	b.must(b.send(who("alice"), closing(again, nil)))
+	if s, _ := b.sessionOf(again); !s.Ending(b.Epoch()) {
+		t.Error("its player ends it")
+	}
 	b.end()
 }
 
