@@ -37,7 +37,7 @@ type application struct {
 	index    *index
 	snaps    *snapshots
 	verifier *tx.Verifier
-	batcher  *batcher
+	line     *line
 	decoder  decoder
 	vrf      *vrf.PrivateKey // nil for nodes that only follow
 

@@ -159,7 +159,7 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 	n.app = &application{
 		c: n.c, log: n.log, metrics: n.metrics, tree: tree, snaps: snaps, vrf: prover,
 		index:    &index{n.comet("txindex")},
-		verifier: verifier, batcher: &batcher{verifier: verifier},
+		verifier: verifier, line: newLine(verifier),
 		decoder: newDecoder(2*n.c.MempoolTxs + 1000),
 		onBlock: n.onBlock,
 	}

@@ -6,6 +6,8 @@ import (
 	abcicli "github.com/cometbft/cometbft/abci/client"
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/proxy"
+
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 // clients makes the engine's lines into the application: each one call at a time.
@@ -24,8 +26,9 @@ func (c clients) NewABCIClient() (abcicli.Client, error) {
 	return client{abcicli.NewLocalClient(nil, c.engine), c.app}, nil
 }
 
-// client verifies the signature of a new transaction before it stands in line, so that
-// the peers' routines do it beside each other.
+// client lets new transactions stand in line for their signatures, while whoever brought
+// them goes on. The engine does not let any in between Flush and the end of a commit, so
+// none is judged by the state before while others are by the state after.
 type client struct {
 	abcicli.Client
 	app *application
@@ -33,9 +36,26 @@ type client struct {
 
 // CheckTxAsync implements abcicli.Client.
 func (c client) CheckTxAsync(ctx context.Context, req *abci.RequestCheckTx) (*abcicli.ReqRes, error) {
-	if req.Type == abci.CheckTxType_New {
-		t, no := c.app.precheck(req.Tx, c.app.batcher.verify)
-		ctx = context.WithValue(ctx, precheckedKey{}, prechecked{t, no})
+	if req.Type != abci.CheckTxType_New {
+		return c.Client.CheckTxAsync(ctx, req)
 	}
-	return c.Client.CheckTxAsync(ctx, req)
+	r := abcicli.NewReqRes(abci.ToRequestCheckTx(req))
+	answer := func(t *tx.Tx, no *Refusal) {
+		r.Response = abci.ToResponseCheckTx(c.app.answer(req.Type, t, no))
+		r.Done()
+		r.InvokeCallback()
+	}
+	t, no := c.app.read(req.Tx)
+	if no != nil {
+		answer(nil, no)
+		return r, nil
+	}
+	c.app.line.enter(&entrant{t, func(err error) { answer(t, unsigned(err)) }})
+	return r, nil
+}
+
+// Flush implements abcicli.Client: afterwards nobody waits for an answer.
+func (c client) Flush(ctx context.Context) error {
+	c.app.line.drain()
+	return c.Client.Flush(ctx)
 }

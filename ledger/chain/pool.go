@@ -51,19 +51,11 @@ func (p *pool) reset(f *frozen) error {
 	return nil
 }
 
-// admits says whether a transaction is its signer's next and paid for, and may be tried at
-// all: only then are the signatures inside it worth verifying. Its answer may be out of date
-// at once; take decides.
-func (p *pool) admits(t *tx.Tx) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.machine != nil && p.refused[t.Hash] == nil && p.tried[t.Signer] < maxPending && p.machine.Admits(t) == nil
-}
-
 // take applies one transaction. A refusal leaves nothing behind but its cost: a signer may
 // try as often as it may wait, so that nobody who can pay for one makes the node work for
-// any number that it refuses.
-func (p *pool) take(t *tx.Tx) error {
+// any number that it refuses. The signatures inside are looked at only when it is the
+// signer's next and paid for; evidence verifies and remembers them.
+func (p *pool) take(t *tx.Tx, evidence func(*tx.Tx) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.machine == nil {
@@ -79,6 +71,7 @@ func (p *pool) take(t *tx.Tx) error {
 		return &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already, or were refused; wait for the next block", maxPending)}
 	}
 	p.tried[t.Signer]++
+	_ = evidence(t) // Try says what is wrong
 	err := p.machine.Try(t)
 	if err != nil && len(p.refused) < maxRefused {
 		p.refused[t.Hash] = err
@@ -86,20 +79,8 @@ func (p *pool) take(t *tx.Tx) error {
 	return err
 }
 
-// precheck is all of the judgement that needs little state: size, form and signature, and
-// of what can be paid for the signatures inside. It may run on many goroutines; the
-// verifier remembers what it found good. verify is verifier.Verify, alone or together with
-// others.
-func (a *application) precheck(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *Refusal) {
-	t, no := a.examine(raw, verify)
-	if no == nil && a.pool.admits(t) {
-		_ = a.verifier.VerifyEvidence(t) // take says what is wrong, if it still would be taken
-	}
-	return t, no
-}
-
-// examine asks only what is true of a transaction for ever: size, form and signature.
-func (a *application) examine(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *Refusal) {
+// read asks what is true of a transaction for ever and costs little: size and form.
+func (a *application) read(raw []byte) (*tx.Tx, *Refusal) {
 	if isBeacon(raw) {
 		return nil, &Refusal{codeReserved, "only the proposer of a block writes its VRF proof"}
 	}
@@ -107,40 +88,48 @@ func (a *application) examine(raw []byte, verify func(*tx.Tx) error) (*tx.Tx, *R
 	if err != nil {
 		return nil, &Refusal{codeMalformed, err.Error()}
 	}
-	if err := verify(t); err != nil {
-		return nil, &Refusal{codeSignature, err.Error()}
-	}
 	return t, nil
 }
 
-// prechecked carries the outcome of precheck to CheckTx, in the context of one call.
-type prechecked struct {
-	tx *tx.Tx
-	no *Refusal
+// examine asks all that is true of a transaction for ever: size, form and signature. The
+// verifier remembers what it found good.
+func (a *application) examine(raw []byte) (*tx.Tx, *Refusal) {
+	t, no := a.read(raw)
+	if no != nil {
+		return nil, no
+	}
+	return t, unsigned(a.verifier.Verify(t))
 }
 
-type precheckedKey struct{}
+// unsigned is the refusal of a transaction of which the verifier says err.
+func unsigned(err error) *Refusal {
+	if err == nil {
+		return nil
+	}
+	return &Refusal{codeSignature, err.Error()}
+}
 
 // CheckTx says whether a transaction may wait. It never fails the engine.
-func (a *application) CheckTx(ctx context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
-	before, ok := ctx.Value(precheckedKey{}).(prechecked)
-	if !ok {
-		before.tx, before.no = a.precheck(req.Tx, a.verifier.Verify)
-	}
-	t, no := before.tx, before.no
+func (a *application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	t, no := a.examine(req.Tx)
+	return a.answer(req.Type, t, no), nil
+}
+
+// answer takes a transaction into the pool, unless it was refused before.
+func (a *application) answer(kind abci.CheckTxType, t *tx.Tx, no *Refusal) *abci.ResponseCheckTx {
 	if no == nil {
-		if err := a.pool.take(t); err != nil {
+		if err := a.pool.take(t, a.verifier.VerifyEvidence); err != nil {
 			code, text := refusal(err)
 			no = &Refusal{code, text}
 		}
 	}
 	if no == nil {
-		return &abci.ResponseCheckTx{GasWanted: 1}, nil
+		return &abci.ResponseCheckTx{GasWanted: 1}
 	}
-	if req.Type == abci.CheckTxType_New {
+	if kind == abci.CheckTxType_New {
 		a.metrics.refused.WithLabelValues(reasonOf(no.Code)).Inc()
 	}
-	return &abci.ResponseCheckTx{Code: no.Code, Log: no.Text}, nil
+	return &abci.ResponseCheckTx{Code: no.Code, Log: no.Text}
 }
 
 // refusal is the code and the words of an error of the machine.

@@ -77,7 +77,7 @@ func TestPoolBoundsRefusals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p.take(got)
+		return p.take(got, c.app.verifier.VerifyEvidence)
 	}
 	tooMuch := 2000 * uint64(amount.FRM)
 	for i := range uint64(maxPending) {

@@ -46,7 +46,7 @@ func (a *application) PrepareProposal(_ context.Context, req *abci.RequestPrepar
 		if room < int64(len(raw)+entryOverhead) {
 			break
 		}
-		t, no := a.examine(raw, a.verifier.Verify)
+		t, no := a.examine(raw)
 		if no != nil || !inTurn(m, turn, t, uint64(req.Time.UnixMilli())) {
 			continue
 		}

@@ -33,8 +33,8 @@ func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err erro
 	if n.node.ConsensusReactor().WaitSync() {
 		return hash, fmt.Errorf("%w: this node does not know the newest balances yet; try again in a minute, or ask another node", ErrCatchingUp)
 	}
-	var res *abci.ResponseCheckTx
-	err = n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) { res = r }, mempool.TxInfo{})
+	answer := make(chan *abci.ResponseCheckTx, 1)
+	err = n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) { answer <- r }, mempool.TxInfo{})
 	var full mempool.ErrMempoolIsFull
 	var large mempool.ErrTxTooLarge
 	switch {
@@ -47,11 +47,14 @@ func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err erro
 		return hash, &Refusal{codeMalformed, err.Error()}
 	case err != nil:
 		return hash, fmt.Errorf("%w: %w", ErrBusy, err)
-	case res == nil:
-		// taken out again in the instant in which another filled the pool
-		return hash, fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy)
-	case res.Code != abci.CodeTypeOK:
-		return hash, &Refusal{res.Code, res.Log}
 	}
-	return hash, nil
+	select {
+	case res := <-answer:
+		if res.Code != abci.CodeTypeOK {
+			return hash, &Refusal{res.Code, res.Log}
+		}
+		return hash, nil
+	case <-ctx.Done():
+		return hash, ctx.Err()
+	}
 }

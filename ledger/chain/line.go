@@ -1,0 +1,111 @@
+package chain
+
+import (
+	"sync"
+	"time"
+
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// Bounds of the line. Together they bound how long a commit waits for it: some
+// milliseconds.
+const (
+	maxBatch  = 128     // signatures that are verified at one go: beyond it they get no cheaper
+	maxQueue  = 256     // transactions that stand in line
+	maxQueued = 4 << 20 // their bytes, unless it is a single one
+	fewer     = 32      // signatures for which it pays to wait a moment for company
+	moment    = 500 * time.Microsecond
+)
+
+// line is where new transactions stand until their signatures are verified: those that
+// come at the same time are verified together, which costs a third of what it costs one by
+// one. Who comes alone does not wait for company; where there is company, the next batch
+// waits a moment for more.
+//
+// There is one line and one routine that works it off, so that transactions are judged in
+// the order in which they came: the signer's next nonce is only good after the one before.
+type line struct {
+	verifier *tx.Verifier
+
+	mu      sync.Mutex
+	moved   sync.Cond // on mu: some have left the line
+	waiting []*entrant
+	bytes   int // of those that wait
+	working bool
+}
+
+// entrant is a transaction in line.
+type entrant struct {
+	tx     *tx.Tx
+	judged func(error) // with what the verifier says; must not enter the line again
+}
+
+func newLine(v *tx.Verifier) *line {
+	l := &line{verifier: v}
+	l.moved.L = &l.mu
+	return l
+}
+
+// enter puts a transaction in line. While the line is full it waits: whoever sends faster
+// than signatures can be verified is slowed down.
+func (l *line) enter(e *entrant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.waiting) >= maxQueue || (l.bytes > 0 && l.bytes+len(e.tx.Raw) > maxQueued) {
+		l.moved.Wait()
+	}
+	l.waiting, l.bytes = append(l.waiting, e), l.bytes+len(e.tx.Raw)
+	if !l.working {
+		l.working = true
+		go l.work()
+	}
+}
+
+// drain waits until the line is empty and all who stood in it have been judged.
+func (l *line) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.working {
+		l.moved.Wait()
+	}
+}
+
+// work serves the line until it is empty.
+func (l *line) work() {
+	for batch := l.next(); len(batch) > 0; batch = l.next() {
+		txs := make([]*tx.Tx, len(batch))
+		for i, e := range batch {
+			txs[i] = e.tx
+		}
+		for i, err := range l.verifier.VerifyAll(txs) {
+			batch[i].judged(err)
+		}
+		if len(batch) > 1 && l.short() {
+			time.Sleep(moment)
+		}
+	}
+}
+
+// short says whether few stand in line.
+func (l *line) short() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting) < fewer
+}
+
+// next takes the first of the line out of it. When there is none the work is done.
+func (l *line) next() []*entrant {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.waiting), maxBatch)
+	batch := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	for _, e := range batch {
+		l.bytes -= len(e.tx.Raw)
+	}
+	if n == 0 {
+		l.waiting, l.working = nil, false
+	}
+	l.moved.Broadcast()
+	return batch
+}
