@@ -119,6 +119,9 @@ func (d *Doc) checkNodes() error {
 			if k == (Key{}) {
 				continue
 			}
+			if err := key.Usable(k[:]); err != nil {
+				return fmt.Errorf("%w: nodes[%d] has the vrf_key or consensus_key %x: %w; make new ones", ErrField, i, k[:], err)
+			}
 			if j, twice := keys[k]; twice {
 				return fmt.Errorf("%w: nodes[%d] and nodes[%d] share the key %x; each vrf_key and consensus_key is for one use of one node", ErrDuplicate, j, i, k[:])
 			}

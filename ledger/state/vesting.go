@@ -74,19 +74,40 @@ func (m *Machine) claimable(a key.Address, limit int) (found []claimed, more boo
 	if err != nil || more {
 		return found, more, err
 	}
-	stakes := with(prefixUnbonding, a[:])
-	err = m.overlay.Range(stakes, prefixEnd(stakes), func(k, v []byte) bool {
-		_, n, free, ok := ParseUnbondingKey(k)
-		u, err := DecodeUnbonding(v)
-		if bad = err; err != nil || !ok {
-			return false
-		}
-		return free > m.head.Epoch || collect(unbondingOf(a, n, free), u.Amount)
-	})
-	if err == nil {
-		err = bad
-	}
+	more, err = m.unbonded(a, collect)
 	return found, more, err
+}
+
+// unbonded finds an account's stakes that have finished unbonding, node by node: those that
+// have not are passed over without reading them, since an account can have a great many. It
+// says whether collect wanted no more.
+func (m *Machine) unbonded(a key.Address, collect func(purse, uint64) bool) (stopped bool, err error) {
+	end := prefixEnd(with(prefixUnbonding, a[:]))
+	for from := with(prefixUnbonding, a[:]); from != nil && !stopped; {
+		var next []byte
+		var bad error
+		err := m.overlay.Range(from, end, func(k, v []byte) bool {
+			_, n, free, ok := ParseUnbondingKey(k)
+			u, err := DecodeUnbonding(v)
+			if bad = err; err != nil || !ok {
+				return false
+			}
+			if free > m.head.Epoch {
+				next = prefixEnd(with(prefixUnbonding, a[:], n[:]))
+				return false
+			}
+			stopped = !collect(unbondingOf(a, n, free), u.Amount)
+			return !stopped
+		})
+		if err == nil {
+			err = bad
+		}
+		if err != nil {
+			return false, err
+		}
+		from = next
+	}
+	return stopped, nil
 }
 
 // Free is what of a lot can be claimed in an epoch: all from its epoch free on, or as much

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/genesis"
@@ -122,4 +123,47 @@ func TestDelegatesDoNotClaim(t *testing.T) {
 	if _, err := tx.Sign(chainName, who("c1").private, w); err == nil {
 		t.Error("a delegate's claim was signed")
 	}
+}
+
+// counting is a store that counts what it shows of a prefix.
+type counting struct {
+	*memory
+	shown *int
+}
+
+func (c counting) Range(from, to []byte, fn func(k, v []byte) bool) error {
+	return c.memory.Range(from, to, func(k, v []byte) bool { *c.shown++; return fn(k, v) })
+}
+
+// A claim costs one fee, however much stake of an account is unbonding: what is not free yet
+// is passed over unread.
+func TestClaimPassesOverWhatIsNotFree(t *testing.T) {
+	b := newBed(t)
+	alice, nodes, lots := who("alice"), 30, 40
+	var want uint64
+	for i := range nodes {
+		n := who(strconv.Itoa(i)).node()
+		for lot := range lots {
+			free := uint64(100 + lot)
+			if i%2 == 1 && lot == 0 {
+				free, want = 1, want+frm
+			}
+			b.must(b.move(poolOf(0), unbondingOf(alice.address(), n, free), frm))
+		}
+	}
+	b.pass(1)
+	b.end()
+	shown := 0
+	b.Machine.overlay = NewOverlay(counting{b.store, &shown})
+	b.begin(1000)
+	before := b.balance(alice)
+	shown = 0
+	b.must(b.do(alice, &tx.Claim{}))
+	if got := b.balance(alice) + b.Params().TxFee - before; got != want {
+		t.Errorf("claimed %d of %d", got, want)
+	}
+	if shown > 4*nodes {
+		t.Errorf("read %d of %d records", shown, nodes*lots)
+	}
+	b.end()
 }
