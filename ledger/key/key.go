@@ -45,17 +45,7 @@ type Address [Size]byte
 type Node [Size]byte
 
 // String is the bech32m text, frm1….
-func (a Address) String() string {
-	data, err := bech32.ConvertBits(a[:], 8, 5, true)
-	if err != nil {
-		panic(err) // 32 bytes always convert
-	}
-	s, err := bech32.EncodeM(Prefix, data)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
+func (a Address) String() string { return bech32m(&a) }
 
 // ParseAddress reads what String wrote. It wraps ErrAddress.
 func ParseAddress(s string) (a Address, err error) {

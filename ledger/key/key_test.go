@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/btcutil/bech32"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"pgregory.net/rapid"
@@ -54,6 +55,35 @@ func TestAddressTextIsChecked(t *testing.T) {
 		if _, err := key.ParseAddress(bad); !errors.Is(err, key.ErrAddress) {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// The library of BIP 350 writes and reads the same text.
+func TestAddressTextIsBech32m(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		a := key.Address(rapid.SliceOfN(rapid.Byte(), key.Size, key.Size).Draw(r, "address"))
+		groups, err := bech32.ConvertBits(a[:], 8, 5, true)
+		if err != nil {
+			r.Fatal(err)
+		}
+		want, err := bech32.EncodeM(key.Prefix, groups)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if a.String() != want {
+			r.Fatalf("%s instead of %s", a, want)
+		}
+		if got, err := key.ParseAddress(want); err != nil || got != a {
+			r.Fatalf("read as %s: %v", got, err)
+		}
+	})
+}
+
+func BenchmarkAddressText(b *testing.B) {
+	a := key.Address(pub(testKey(1)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = a.String()
 	}
 }
 
