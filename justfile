@@ -32,7 +32,7 @@ generate:
 
 # Go benchmarks of every part (no browser)
 bench pattern='.':
-    go test -run '^$' -bench '{{pattern}}' -benchmem ./actors/... ./gpu/... ./p2p/... ./stream/...
+    go test -run '^$' -bench '{{pattern}}' -benchmem ./actors/... ./gpu/... ./ledger/... ./p2p/... ./stream/...
 
 # latency in real Chromium through the whole mesh; writes docs/benchmarks/latency.json
 bench-latency *args:
