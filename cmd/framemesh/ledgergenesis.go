@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/framemesh/framemesh/ledger/chain"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
@@ -36,7 +37,8 @@ func ledgerKeys(l *ledgerFlags) *cobra.Command {
 		Short: "Make this node's keys and print its entry for a genesis file",
 		Long: `keys makes the node's own key, and for a validator the keys that sign blocks and prove the
 randomness, where they do not exist yet, and prints the entry that a genesis file needs:
-give it to whoever builds the file. The secret parts stay in <data_dir> and
+give it to whoever builds the file. For a validator it also says what the others write into
+ledger.peers. The secret parts stay in <data_dir> and
 <data_dir>/ledger with mode 0600: back them up, and never run two nodes with them.`,
 		Example: `  framemesh ledger keys --owner savings --stake 10000 > validator-1.json
   framemesh ledger keys --owner frm1… --stake 1334.22 --role container > container-1.json`,
@@ -66,6 +68,13 @@ give it to whoever builds the file. The secret parts stay in <data_dir> and
 			}
 			if err := n.Class.UnmarshalText([]byte(class)); err != nil {
 				return withHint(err, "--class edge or enterprise")
+			}
+			if n.Validates() {
+				at := cfg.Ledger.Listen
+				if at == "" {
+					at = "HOST:PORT" // of its ledger.listen, once it has one
+				}
+				fmt.Fprintf(c.ErrOrStderr(), "the others reach this one by \"%s@%s\" in their ledger.peers\n", chain.PeerID(n.Node[:]), at)
 			}
 			return printJSON(c.OutOrStdout(), n)
 		},

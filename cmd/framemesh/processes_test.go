@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +21,8 @@ type running struct {
 	Peer string   `json:"peer"`
 	Addr []string `json:"addrs"`
 	URL  string   `json:"url"`
+	// Ledger is where other validators reach this one, id@host:port.
+	Ledger string `json:"ledger"`
 }
 
 // runNode starts one node in a process of its own and waits until it is up.
@@ -38,31 +38,7 @@ func runNode(ctx context.Context, t *testing.T, role string, boot []string) *run
 	if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := command(ctx, t, "run", "--config", cfg, "--json")
-	c.Stderr = &prefixed{t: t, prefix: role}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r := &running{cmd: c}
-	t.Cleanup(func() {
-		if c.ProcessState == nil {
-			_ = c.Process.Signal(os.Interrupt)
-			_ = c.Wait()
-		}
-	})
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		t.Fatalf("%s did not come up: %v", role, err)
-	}
-	if err := json.Unmarshal(line, r); err != nil {
-		t.Fatalf("%q: %v", line, err)
-	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	return r
+	return startNode(ctx, t, role, cfg)
 }
 
 // prefixed writes a process's log lines into the test's log.

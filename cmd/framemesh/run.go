@@ -44,11 +44,18 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				err = printLine(c.OutOrStdout(), map[string]any{"peer": n.ID().String(), "addrs": n.Addrs(), "url": n.URL(), "pid": os.Getpid()})
+				up := map[string]any{"peer": n.ID().String(), "addrs": n.Addrs(), "url": n.URL(), "pid": os.Getpid()}
+				if a := n.LedgerAddress(); a != "" {
+					up["ledger"] = a
+				}
+				err = printLine(c.OutOrStdout(), up)
 			} else {
 				fmt.Fprintf(c.OutOrStdout(), "peer %s on network %s\n", n.ID(), cfg.Network)
 				for _, a := range n.Addrs() {
 					fmt.Fprintf(c.OutOrStdout(), "  %s\n", a)
+				}
+				if a := n.LedgerAddress(); a != "" {
+					fmt.Fprintf(c.OutOrStdout(), "ledger at %s, for ledger.peers of others\n", a)
 				}
 				if u := n.URL(); u != "" {
 					fmt.Fprintf(c.OutOrStdout(), "player page at %s\n", u)
