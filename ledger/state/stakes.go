@@ -27,6 +27,15 @@ func (m *Machine) active(n *Node, s Stake) bool {
 	return !s.Jailed && !s.Tombstoned && s.Amount >= m.params.StakeFor(n.Roles, n.Validates())
 }
 
+// leastStake is what any staked node has bonded at least, also where its roles need less:
+// each epoch reads all of them.
+const leastStake = uint64(amount.FRM)
+
+// bonds is the least that can be bonded to a node.
+func (m *Machine) bonds(n *Node) uint64 {
+	return max(m.params.StakeFor(n.Roles, n.Validates()), leastStake)
+}
+
 // applyStake bonds money to a node. What is bonded then must be what the roles need: less
 // would count for nothing and fill the list of nodes that each epoch reads.
 func (m *Machine) applyStake(c *txContext, op *tx.Stake) error {
@@ -42,7 +51,7 @@ func (m *Machine) applyStake(c *txContext, op *tx.Stake) error {
 	if s.Tombstoned {
 		return refuse(ErrTombstoned, "%s signed two things where one was allowed; register a new node key", id)
 	}
-	need := m.params.StakeFor(n.Roles, n.Validates())
+	need := m.bonds(&n)
 	if missing, short := amount.Amount(need).Sub(amount.Amount(s.Amount)); short && amount.Amount(op.GetAmount()) < missing {
 		return refuse(ErrStake, "the roles of %s need %s %s; stake at least %s more", id, amount.Amount(need), Symbol, missing)
 	}
@@ -74,7 +83,7 @@ func (m *Machine) applyUnbond(c *txContext, op *tx.Unbond) error {
 	if err != nil {
 		return err
 	}
-	need := m.params.StakeFor(n.Roles, n.Validates())
+	need := m.bonds(&n)
 	rest, ok := amount.Amount(s.Amount).Sub(amount.Amount(op.GetAmount()))
 	switch {
 	case !ok:

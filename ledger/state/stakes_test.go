@@ -3,6 +3,7 @@ package state
 import (
 	"testing"
 
+	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -100,5 +101,18 @@ func TestTopUpEndsJail(t *testing.T) {
 	if s, _ = b.stake(v.node()); s.Jailed || !b.active(&n, s) {
 		t.Errorf("still out: %+v", s)
 	}
+	b.end()
+}
+
+// TestStakeIsNeverDust: where roles need no stake, a list of nodes with next to nothing
+// bonded, which every epoch reads, is still not for free.
+func TestStakeIsNeverDust(t *testing.T) {
+	b := newBed(t, func(p *genesis.Plan) { p.Params.ContainerStake = 0 })
+	alice, n := who("alice"), who("n")
+	b.must(b.do(alice, registration(alice, n, container, false)))
+	b.refused(b.do(alice, &tx.Stake{Node: n.raw(), Amount: frm - 1}), ErrStake)
+	b.must(b.do(alice, &tx.Stake{Node: n.raw(), Amount: 2 * frm}))
+	b.refused(b.do(alice, &tx.Unbond{Node: n.raw(), Amount: frm + 1}), ErrStake)
+	b.must(b.do(alice, &tx.Unbond{Node: n.raw(), Amount: 2 * frm}))
 	b.end()
 }
