@@ -79,7 +79,7 @@ func (s *sendFlags) send(c *cobra.Command, o order) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.ledgerFlags.open(c)
+	v, err := s.openToSend(c)
 	if err != nil {
 		return err
 	}
@@ -89,6 +89,11 @@ func (s *sendFlags) send(c *cobra.Command, o order) error {
 		return err
 	}
 	return s.carry(c, v, k, e.Address, body, o)
+}
+
+// openToSend is open for as long as a transaction can take.
+func (s *sendFlags) openToSend(c *cobra.Command) (*view, error) {
+	return s.ledgerFlags.openFor(c, s.timeout+sendFor+sendGrace)
 }
 
 // carry sends a body and says what became of it.

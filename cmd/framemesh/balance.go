@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
@@ -10,24 +11,20 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/light"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// keyLister names the keys of the state that begin with prefix, as several peers tell them.
-// A name proves nothing; the value under it is proven when it is read.
-type keyLister interface {
-	Keys(ctx context.Context, prefix []byte) ([][]byte, error)
-}
-
-// keysOf lists keys where the light client can; ok is false where it cannot.
+// keysOf lists the keys with a prefix, as several full peers name them together; ok is false
+// where none of those that were asked keeps the state. What is under a key is proven when it
+// is read; that none is missing, nobody can prove.
 func (v *view) keysOf(ctx context.Context, prefix []byte) (keys [][]byte, ok bool, err error) {
-	l, ok := any(v.Client).(keyLister)
-	if !ok {
+	keys, err = v.Keys(ctx, prefix)
+	if errors.Is(err, light.ErrNoPeers) || errors.Is(err, light.ErrNotFull) {
 		return nil, false, nil
 	}
-	keys, err = l.Keys(ctx, prefix)
-	return keys, true, explainLedger(err)
+	return keys, err == nil, explainLedger(err)
 }
 
 // units are base units as JSON holds them: a decimal string, of which no reader loses digits.

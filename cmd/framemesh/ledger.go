@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,7 +67,9 @@ func ledgerStatus(l *ledgerFlags) *cobra.Command {
 				return err
 			}
 			defer v.close()
+			done := slow(c.ErrOrStderr(), "waiting for a second peer to confirm the head")
 			st := v.confirmed(c.Context())
+			done()
 			r := statusRow{Chain: v.Genesis.ChainID, Height: st.Height, Hash: hex.EncodeToString(st.Hash[:]),
 				Time: time.UnixMilli(int64(st.TimeMS)).UTC().Format(time.RFC3339Nano), AppHash: hex.EncodeToString(st.AppHash),
 				Epoch: v.epoch(), Validators: st.Validators, Peers: st.Peers, Witnesses: st.Witnesses, Warnings: []string{}}
@@ -205,6 +208,9 @@ func ledgerTx(l *ledgerFlags) *cobra.Command {
 			done := slow(c.ErrOrStderr(), "looking for the transaction")
 			in, err := v.Tx(c.Context(), [32]byte(b))
 			done()
+			if errors.Is(err, light.ErrNotFound) || errors.Is(err, light.ErrNotFull) {
+				return withHint(fmt.Errorf("no peer that was asked knows a transaction %s in a block", args[0]), "again in a few seconds if it was just sent; one that is in no block two minutes after it was sent never will be")
+			}
 			if err != nil {
 				return explainLedger(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func (f *ledgerFlags) add(c *cobra.Command) {
 	f.addPlaces(c)
 	p.StringVar(&f.genesis, "genesis", "", "the network's genesis file (default: ledger.genesis of the configuration)")
 	p.StringSliceVar(&f.peers, "peer", nil, "address of a peer to ask, ending in /p2p/<peer id>; may be repeated")
-	p.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to look for the ledger")
+	p.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to look for the ledger, and then to wait for answers")
 	p.BoolVar(&f.json, "json", false, "print one JSON object")
 }
 
@@ -75,11 +76,16 @@ func (f *ledgerFlags) load(c *cobra.Command) (node.Config, error) {
 // view is a look at the ledger by which nobody who answers is believed.
 type view struct {
 	*node.LedgerDial
-	cfg node.Config
+	cfg    node.Config
+	cancel context.CancelFunc
 }
 
-// open joins the network for the length of one command. close it.
-func (f *ledgerFlags) open(c *cobra.Command) (*view, error) {
+// open joins the network for the length of one command, whose context ends when nothing
+// more is to be expected. close it.
+func (f *ledgerFlags) open(c *cobra.Command) (*view, error) { return f.openFor(c, f.timeout) }
+
+// openFor is open for a command that takes its time once the ledger is found.
+func (f *ledgerFlags) openFor(c *cobra.Command, work time.Duration) (*view, error) {
 	cfg, err := f.load(c)
 	if err != nil {
 		return nil, err
@@ -88,11 +94,14 @@ func (f *ledgerFlags) open(c *cobra.Command) (*view, error) {
 	defer done()
 	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 	defer cancel()
-	d, err := node.DialLedger(ctx, cfg, f.peers, slog.New(slog.DiscardHandler))
+	heard := new(complaint)
+	d, err := node.DialLedger(ctx, cfg, f.peers, slog.New(heard))
 	if err != nil {
-		return nil, explainLedger(err)
+		return nil, explainLedger(heard.because(err))
 	}
-	v := &view{d, cfg}
+	whole, end := context.WithTimeout(c.Context(), f.timeout+work)
+	c.SetContext(whole)
+	v := &view{d, cfg, end}
 	// A state can be read once the header after its block exists.
 	if err := d.Wait(ctx, 2); err != nil {
 		v.close()
@@ -101,8 +110,53 @@ func (f *ledgerFlags) open(c *cobra.Command) (*view, error) {
 	return v, nil
 }
 
+// complaint keeps the last thing that a light client warned of, for a command that fails
+// to say it: who waits for peers in vain wants to know of those that were dropped.
+type complaint struct {
+	mu   sync.Mutex
+	last error
+}
+
+var _ slog.Handler = (*complaint)(nil)
+
+// because adds what was warned of to an error.
+func (c *complaint) because(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil {
+		return err
+	}
+	return fmt.Errorf("%w; a peer that answered was dropped: %w", err, c.last)
+}
+
+// Enabled implements slog.Handler.
+func (c *complaint) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+
+// Handle implements slog.Handler.
+func (c *complaint) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		if ok && (errors.Is(err, light.ErrGenesisHeader) || errors.Is(err, light.ErrHeader) || errors.Is(err, light.ErrProof)) {
+			c.mu.Lock()
+			c.last = err
+			c.mu.Unlock()
+		}
+		return true
+	})
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (c *complaint) WithAttrs([]slog.Attr) slog.Handler { return c }
+
+// WithGroup implements slog.Handler.
+func (c *complaint) WithGroup(string) slog.Handler { return c }
+
 // close leaves the network; what it could complain of comes too late to matter.
-func (v *view) close() { _ = v.Close() }
+func (v *view) close() {
+	v.cancel()
+	_ = v.Close()
+}
 
 // epoch is the epoch of the newest head.
 func (v *view) epoch() uint64 { return v.Genesis.Epoch(v.Head().TimeMS) }
@@ -159,10 +213,14 @@ func explainLedger(err error) error {
 		return withHint(err, "set this machine's clock; if it is right, the network stands still: ask its operators")
 	case errors.Is(err, light.ErrNoPeers):
 		return withHint(err, "--peer with the address of a node that keeps the ledger; `framemesh run` prints its own")
+	case errors.Is(err, light.ErrNotFull):
+		return withHint(fmt.Errorf("none of the peers that were asked keeps the chain: %w", err), "--peer with the address of a full node or a validator")
 	case errors.Is(err, light.ErrNotFound):
 		return withHint(err, "again in a few seconds if it is new; otherwise check what was asked for")
 	case errors.Is(err, light.ErrTooOld):
 		return withHint(err, "--peer with a node that keeps all of the chain (ledger.keep_states = 0)")
+	case errors.Is(err, light.ErrTooMany):
+		return withHint(err, "a narrower question: --node with one container")
 	case errors.Is(err, light.ErrBusy):
 		return withHint(err, "again in a few seconds")
 	case errors.Is(err, context.DeadlineExceeded):

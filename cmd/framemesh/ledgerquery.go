@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -20,12 +23,12 @@ import (
 )
 
 // errKey: an argument that names nothing in the state.
-var errKey = fmt.Errorf("not a key of the state")
+var errKey = errors.New("not a key of the state")
 
 const tryKeys = "acct/frm1…, reg/12D3…, stake/12D3…, dele/frm1…/12D3…, sess/12D3…/SESSION, pool/NAME, seed/EPOCH, prop/ID, val/ADDRESS, cert/EPOCH/BATCH, vest/frm1…/EPOCH/LENGTH, unb/frm1…/12D3…/EPOCH, param, network, total, head or hex:…"
 
-// field is one line of a record.
-type field struct{ name, value string }
+// field is one line of a record; raw is what JSON has instead of value, "" the same.
+type field struct{ name, value, raw string }
 
 // record writes a value out for people; nil where only the bytes are known.
 type record func(value []byte) ([]field, error)
@@ -41,22 +44,24 @@ func of[T any](decode func([]byte) (T, error), write func(T) []field) record {
 	}
 }
 
-func num(name string, v uint64) field   { return field{name, strconv.FormatUint(v, 10)} }
-func money(name string, v uint64) field { return field{name, frm(v)} }
-func flag(name string, v bool) field    { return field{name, strconv.FormatBool(v)} }
-func bytesField(name string, b []byte) field {
-	return field{name, hex.EncodeToString(b)}
+func text(name, v string) field         { return field{name: name, value: v} }
+func num(name string, v uint64) field   { return text(name, strconv.FormatUint(v, 10)) }
+func money(name string, v uint64) field { return field{name, frm(v), strconv.FormatUint(v, 10)} }
+func flag(name string, v bool) field    { return text(name, strconv.FormatBool(v)) }
+func at(name string, ms uint64) field {
+	return text(name, time.UnixMilli(int64(ms)).UTC().Format(time.RFC3339Nano))
 }
+func bytesField(name string, b []byte) field { return text(name, hex.EncodeToString(b)) }
 
 // parseKey reads a key as people write it.
-func parseKey(text string) (k []byte, r record, err error) {
-	parts := strings.Split(text, "/")
+func parseKey(words string) (k []byte, r record, err error) {
+	parts := strings.Split(words, "/")
 	p := &keyParts{rest: parts[1:]}
 	switch kind := parts[0]; {
-	case strings.HasPrefix(text, "hex:"):
-		b, err := hex.DecodeString(text[len("hex:"):])
+	case strings.HasPrefix(words, "hex:"):
+		b, err := hex.DecodeString(words[len("hex:"):])
 		if err != nil || len(b) == 0 || len(b) > light.MaxKey {
-			return nil, nil, withHint(fmt.Errorf("%w: %q", errKey, text), fmt.Sprintf("hex: and 2 to %d hex digits", 2*light.MaxKey))
+			return nil, nil, withHint(fmt.Errorf("%w: %q", errKey, words), fmt.Sprintf("hex: and 2 to %d hex digits", 2*light.MaxKey))
 		}
 		return b, nil, nil
 	case kind == "acct":
@@ -85,7 +90,7 @@ func parseKey(text string) (k []byte, r record, err error) {
 		k, r = state.SeedKey(p.number(math.MaxUint64)), nil
 	case kind == "cert":
 		k, r = state.CertificateKey(p.number(math.MaxUint64), uint32(p.number(math.MaxUint32))), of(state.DecodeCertificate, func(c state.Certificate) []field {
-			return []field{bytesField("result", c.Result[:]), {"submitter", c.Submitter.String()}, num("height", c.Height), num("signers", uint64(c.Signers))}
+			return []field{bytesField("result", c.Result[:]), text("submitter", c.Submitter.String()), num("height", c.Height), num("signers", uint64(c.Signers))}
 		})
 	case kind == "prop":
 		k, r = state.ProposalKey(p.number(math.MaxUint64)), of(state.DecodeProposal, proposalFields)
@@ -94,20 +99,23 @@ func parseKey(text string) (k []byte, r record, err error) {
 	case kind == "pool":
 		pool, ok := economics.ParsePool(p.next())
 		p.bad = p.bad || !ok
-		k = state.PoolKey(pool)
-	case text == "param/network" || text == "network":
+		k, r = state.PoolKey(pool), poolFields
+	case words == "param/network" || words == "network":
 		return state.NetworkKey(), of(state.DecodeNetwork, networkFields), nil
-	case text == "param/now" || text == "param" || text == "params":
+	case words == "param/now" || words == "param" || words == "params":
 		return state.ParamsKey(), of(state.DecodeParams, paramFields), nil
-	case text == "total" || text == "total/now":
+	case words == "total" || words == "total/now":
 		return state.TotalsKey(), of(state.DecodeTotals, totalFields), nil
-	case text == "head" || text == "head/now":
+	case words == "head" || words == "head/now":
 		return state.HeadKey(), of(state.DecodeHead, headFields), nil
 	default:
 		p.bad = true
 	}
 	if p.bad || len(p.rest) > 0 {
-		return nil, nil, withHint(fmt.Errorf("%w: %q", errKey, text), tryKeys)
+		if p.why != nil {
+			return nil, nil, fmt.Errorf("%w: %w", errKey, p.why)
+		}
+		return nil, nil, withHint(fmt.Errorf("%w: %q", errKey, words), tryKeys)
 	}
 	return k, r, nil
 }
@@ -117,6 +125,7 @@ func parseKey(text string) (k []byte, r record, err error) {
 type keyParts struct {
 	rest []string
 	bad  bool
+	why  error // of the first address or id that is mistyped; it says what to try
 }
 
 func (p *keyParts) next() string {
@@ -131,14 +140,21 @@ func (p *keyParts) next() string {
 
 func (p *keyParts) address() key.Address {
 	a, err := key.ParseAddress(p.next())
-	p.bad = p.bad || err != nil
+	p.fail(err)
 	return a
 }
 
 func (p *keyParts) node() key.Node {
 	n, err := key.ParseNode(p.next())
-	p.bad = p.bad || err != nil
+	p.fail(err)
 	return n
+}
+
+func (p *keyParts) fail(err error) {
+	if err != nil && !p.bad {
+		p.why = err
+	}
+	p.bad = p.bad || err != nil
 }
 
 func (p *keyParts) number(limit uint64) uint64 {
@@ -165,7 +181,7 @@ func nodeFields(n state.Node) []field {
 	if n.Class == economics.ClassEnterprise {
 		class = "enterprise"
 	}
-	f := []field{{"owner", n.Owner.String()}, {"roles", roleText(n.Roles)}, {"class", class}, {"region", n.Region},
+	f := []field{text("owner", n.Owner.String()), text("roles", roleText(n.Roles)), text("class", class), text("region", n.Region),
 		num("price_micro_usd_per_hour", n.Price), num("registered_epoch", n.Registered)}
 	if n.Validates() {
 		f = append(f, bytesField("consensus_key", n.Keys.Consensus[:]), bytesField("vrf_key", n.Keys.VRF[:]))
@@ -177,36 +193,36 @@ func nodeFields(n state.Node) []field {
 }
 
 func sessionFields(s state.Session) []field {
-	f := []field{{"player", s.Player.String()}, {"owner", s.Owner.String()}, {"phase", phaseText(s.Phase)}, money("per_second", s.PerSecond),
+	f := []field{text("player", s.Player.String()), text("owner", s.Owner.String()), text("phase", phaseText(s.Phase)), money("per_second", s.PerSecond),
 		num("seconds", uint64(s.Seconds)), money("escrow", s.Escrow), num("price_micro_usd_per_hour", s.Price), money("per_usd", s.Rate),
-		{"opened", time.UnixMilli(int64(s.OpenedMS)).UTC().Format(time.RFC3339Nano)}, num("expires_epoch", s.Expires),
+		at("opened", s.OpenedMS), num("expires_epoch", s.Expires),
 		num("voucher", s.Seq), num("covered_seconds", uint64(s.Covered)), money("paid", s.Paid)}
 	if s.Closes != 0 {
 		f = append(f, num("closes_epoch", s.Closes))
 	}
 	if s.Indexer != (key.Node{}) {
-		f = append(f, field{"indexer", s.Indexer.String()})
+		f = append(f, text("indexer", s.Indexer.String()))
 	}
 	return f
 }
 
 func proposalFields(p state.Proposal) []field {
-	f := []field{{"parameter", p.Parameter}, num("value", p.Value), {"proposer", p.Proposer.String()}, num("closes_epoch", p.Closes), num("activates_epoch", p.Activates)}
+	f := []field{text("parameter", p.Parameter), num("value", p.Value), text("proposer", p.Proposer.String()), num("closes_epoch", p.Closes), num("activates_epoch", p.Activates)}
 	for i, n := range p.Approvals {
-		f = append(f, field{"approval." + strconv.Itoa(i+1), n.String()})
+		f = append(f, text("approval."+strconv.Itoa(i+1), n.String()))
 	}
 	return f
 }
 
 func validatorFields(v state.Validator) []field {
-	return []field{{"node", v.Node.String()}, {"owner", v.Owner.String()}, num("power", v.Power),
+	return []field{text("node", v.Node.String()), text("owner", v.Owner.String()), num("power", v.Power),
 		bytesField("consensus_key", v.Keys.Consensus[:]), bytesField("vrf_key", v.Keys.VRF[:])}
 }
 
 func networkFields(n state.Network) []field {
-	f := []field{{"chain", n.Chain}, bytesField("genesis", n.Genesis[:]), {"time", time.UnixMilli(int64(n.GenesisMS)).UTC().Format(time.RFC3339Nano)}, money("supply", n.Supply)}
+	f := []field{text("chain", n.Chain), bytesField("genesis", n.Genesis[:]), at("time", n.GenesisMS), money("supply", n.Supply)}
 	for i, o := range n.Oracles {
-		f = append(f, field{"oracle." + strconv.Itoa(i+1), o.String()})
+		f = append(f, text("oracle."+strconv.Itoa(i+1), o.String()))
 	}
 	return f
 }
@@ -215,7 +231,7 @@ func paramFields(p economics.Params) []field {
 	var f []field
 	for _, name := range economics.ParamNames() {
 		v, _ := p.Get(name)
-		f = append(f, field{name, paramText(name, v)})
+		f = append(f, field{name, paramText(name, v), strconv.FormatUint(v, 10)})
 	}
 	return f
 }
@@ -228,8 +244,16 @@ func totalFields(t state.Totals) []field {
 	return f
 }
 
+// poolFields reads the layout, 1 byte, and the amount, 8 bytes.
+func poolFields(b []byte) ([]field, error) {
+	if len(b) != 9 || b[0] != 1 {
+		return nil, fmt.Errorf("%w: a pool of %d bytes", state.ErrRecord, len(b))
+	}
+	return []field{money("amount", binary.BigEndian.Uint64(b[1:]))}, nil
+}
+
 func headFields(h state.Head) []field {
-	return []field{num("height", h.Height), {"time", time.UnixMilli(int64(h.TimeMS)).UTC().Format(time.RFC3339Nano)}, num("epoch", h.Epoch),
+	return []field{num("height", h.Height), at("time", h.TimeMS), num("epoch", h.Epoch),
 		bytesField("seed", h.Seed[:]), bytesField("proposer", h.Proposer[:]), num("candidates_frozen_to_epoch", h.Frozen), num("next_proposal", h.Proposal)}
 }
 
@@ -287,7 +311,7 @@ hash can check it without this program.`,
 				}
 				r.Record = map[string]string{}
 				for _, f := range r.fields {
-					r.Record[f.name] = f.value
+					r.Record[f.name] = cmp.Or(f.raw, f.value)
 				}
 			}
 			if prove {

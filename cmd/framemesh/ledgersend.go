@@ -119,7 +119,7 @@ func (s *sender) deliver(ctx context.Context, raw []byte, untilMS uint64, r *rec
 	at := s.Head().Height
 	for {
 		h := s.Head()
-		in, err := s.Tx(ctx, hash)
+		in, err := s.find(ctx, hash)
 		if err == nil {
 			r.Included, r.Height = true, in.Height
 			if in.Code != 0 {
@@ -142,6 +142,13 @@ func (s *sender) deliver(ctx context.Context, raw []byte, untilMS uint64, r *rec
 				fmt.Sprintf("`framemesh ledger tx %s` until %s; it cannot take effect later", r.Hash, time.UnixMilli(int64(untilMS)).UTC().Format(time.TimeOnly+" MST")))
 		}
 	}
+}
+
+// find looks for a transaction once, for as long as one block may take.
+func (s *sender) find(ctx context.Context, hash [32]byte) (light.Inclusion, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*s.look)
+	defer cancel()
+	return s.Tx(ctx, hash)
 }
 
 // submit gives a transaction to peers; one that is too busy is asked again.

@@ -307,7 +307,7 @@ func (s *sendFlags) closeByNode(c *cobra.Command, cfg node.Config, n key.Node, n
 	if k.id() != n {
 		return withHint(fmt.Errorf("the node of this configuration is %s, not %s", k.id(), n), "--data-dir of that node, or --wallet with the key of its owner or of the player")
 	}
-	v, err := s.ledgerFlags.open(c)
+	v, err := s.openToSend(c)
 	if err != nil {
 		return err
 	}
@@ -337,7 +337,7 @@ func (s *sendFlags) closeByWallet(c *cobra.Command, cfg node.Config, n key.Node,
 	if err != nil {
 		return err
 	}
-	v, err := s.ledgerFlags.open(c)
+	v, err := s.openToSend(c)
 	if err != nil {
 		return err
 	}
