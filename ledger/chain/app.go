@@ -41,8 +41,10 @@ type application struct {
 	decoder  decoder
 	vrf      *vrf.PrivateKey // nil for nodes that only follow
 
-	machine *state.Machine // consensus line only; nil before InitChain
-	block   *executed      // consensus line only; executed and not yet committed
+	// of the consensus line only
+	machine *state.Machine // nil before InitChain
+	known   []*tx.Tx       // good entries of the block built or judged last, nil where it has others
+	block   *executed      // executed and not yet committed
 
 	pool pool
 	last atomic.Pointer[committed] // nil before the first block
@@ -143,6 +145,7 @@ func (a *application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 	if n == 0 {
 		n = len(a.c.Genesis.Validators())
 	}
+	a.known = nil
 	a.block = &executed{hashes: hashes, head: Head{
 		Height: uint64(req.Height), Hash: [32]byte(req.Hash), TimeMS: uint64(req.Time.UnixMilli()),
 		AppHash: [32]byte(res.AppHash), Validators: n,
@@ -160,14 +163,18 @@ func (a *application) execute(raw []byte, i int, hash *[32]byte) (*abci.ExecTxRe
 		*hash = sha256.Sum256(raw)
 		return &abci.ExecTxResult{}, nil
 	}
-	t, name, err := a.decoder.decode(raw)
-	*hash = name
-	if err != nil {
-		return &abci.ExecTxResult{Code: codeMalformed, Log: err.Error()}, nil
+	t := a.recall(i, raw)
+	if t == nil {
+		var err error
+		if t, *hash, err = a.decoder.decode(raw); err != nil {
+			return &abci.ExecTxResult{Code: codeMalformed, Log: err.Error()}, nil
+		}
+		if err := a.verifier.Verify(t); err != nil {
+			return &abci.ExecTxResult{Code: codeSignature, Log: err.Error()}, nil
+		}
 	}
-	if err := a.verifier.Verify(t); err != nil {
-		return &abci.ExecTxResult{Code: codeSignature, Log: err.Error()}, nil
-	}
+	*hash = t.Hash
+	a.decoder.forget(t.Hash)
 	if a.machine.Admits(t) == nil {
 		_ = a.verifier.VerifyEvidence(t) // Apply says what is wrong; this only spares it the work
 	}

@@ -33,7 +33,7 @@ func BenchmarkThroughput(b *testing.B) {
 const (
 	benchTxs     = 20_000
 	benchPlayers = 400 // each may have 64 waiting
-	benchClients = 40  // that submit at the same time
+	benchClients = 400 // that submit at the same time
 )
 
 func throughput(b *testing.B, validators int, app string) {

@@ -30,9 +30,9 @@ import (
 // storeDir is where the store lies below Config.Dir.
 const storeDir = "store"
 
-// verified is how many good signatures are remembered: those of the pool, twice, so that a
-// transaction is verified once on its way from the pool into a block.
-const verifiedPerTx = 2
+// moreVerified is how many good signatures are remembered beside those of a full pool, so
+// that a transaction is verified once on its way from the pool into a block.
+const moreVerified = 10_000
 
 // Head is where the chain stands.
 type Head struct {
@@ -155,12 +155,12 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
-	verifier := tx.NewVerifier(n.c.Genesis.ChainID, verifiedPerTx*n.c.MempoolTxs+10_000)
+	verifier := tx.NewVerifier(n.c.Genesis.ChainID, n.c.MempoolTxs+moreVerified)
 	n.app = &application{
 		c: n.c, log: n.log, metrics: n.metrics, tree: tree, snaps: snaps, vrf: prover,
 		index:    &index{n.comet("txindex")},
 		verifier: verifier, line: newLine(verifier),
-		decoder: newDecoder(2*n.c.MempoolTxs + 1000),
+		decoder: newDecoder(n.c.MempoolTxs + 1000),
 		onBlock: n.onBlock,
 	}
 	n.states = sm.NewStore(n.comet("state"), sm.StoreOptions{})

@@ -28,7 +28,7 @@ func newDecoder(size int) decoder {
 // nobody may change it.
 func (d decoder) decode(raw []byte) (*tx.Tx, [32]byte, error) {
 	hash := sha256.Sum256(raw)
-	if t, ok := d.known.Get(hash); ok {
+	if t, ok := d.known.Peek(hash); ok {
 		own := *t
 		return &own, hash, nil
 	}
@@ -39,3 +39,7 @@ func (d decoder) decode(raw []byte) (*tx.Tx, [32]byte, error) {
 	}
 	return t, hash, err
 }
+
+// forget is for a transaction that is in a block: nobody asks for it again, and what is
+// remembered costs the garbage collector work.
+func (d decoder) forget(hash [32]byte) { d.known.Remove(hash) }

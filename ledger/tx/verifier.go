@@ -14,25 +14,21 @@ import (
 // It also keeps the keys ready that signed last: whoever signs once signs again.
 type Verifier struct {
 	chain string
-	known *lru.Cache[[32]byte, bool] // true: the evidence is right, too
+	known *hashes
 	keys  *lru.Cache[key.Address, *key.Expanded]
 }
 
 // maxKeys is how many keys are kept ready, some 1.5 KiB each.
 const maxKeys = 4096
 
-// NewVerifier remembers up to size transactions, some 130 bytes each; a size below 1
-// counts as 1.
+// NewVerifier remembers at least the last size transactions, up to some 100 bytes each; a
+// size below 1 counts as 1.
 func NewVerifier(chain string, size int) *Verifier {
-	known, err := lru.New[[32]byte, bool](max(size, 1))
-	if err != nil {
-		panic(err) // only for a size below 1
-	}
 	keys, err := lru.New[key.Address, *key.Expanded](maxKeys)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Verifier{chain: chain, known: known, keys: keys}
+	return &Verifier{chain: chain, known: newHashes(max(size, 1)), keys: keys}
 }
 
 // Chain is the chain that the Verifier is for.
@@ -46,7 +42,7 @@ func (v *Verifier) Verify(t *Tx) error {
 	if err := t.Verify(v.chain); err != nil {
 		return err
 	}
-	v.known.ContainsOrAdd(t.Hash, false)
+	v.known.add(t.Hash, false)
 	return nil
 }
 
@@ -70,7 +66,7 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 			errs[places[n]] = badSignature(t, v.chain)
 			continue
 		}
-		v.known.ContainsOrAdd(t.Hash, false)
+		v.known.add(t.Hash, false)
 		if x := entries[n].Expanded; x != nil { // junk displaces nobody
 			v.keys.ContainsOrAdd(t.Signer, x)
 		}
@@ -93,12 +89,12 @@ func (v *Verifier) ready(signer key.Address) *key.Expanded {
 // VerifyEvidence is t.VerifyEvidence for this chain, remembered: for the same transaction
 // decoded again, and in t itself, so that t.VerifyEvidence is free from then on.
 func (v *Verifier) VerifyEvidence(t *Tx) error {
-	if done, ok := v.known.Get(t.Hash); !ok || !done || t.signature == nil {
+	if done, ok := v.known.get(t.Hash); !ok || !done || t.signature == nil {
 		if err := t.VerifyEvidence(v.chain); err != nil {
 			return err
 		}
 		if ok { // the signer's signature is right: the hash may be remembered
-			v.known.Add(t.Hash, true)
+			v.known.add(t.Hash, true)
 		}
 	}
 	t.evidence = v.chain
@@ -110,6 +106,6 @@ func (v *Verifier) knows(t *Tx) bool {
 	if t.signature == nil {
 		return false
 	}
-	_, ok := v.known.Get(t.Hash)
+	_, ok := v.known.get(t.Hash)
 	return ok
 }
