@@ -75,7 +75,7 @@ func TestDelegationEnds(t *testing.T) {
 	})
 	b.end()
 	b.store.Range([]byte(prefixDue), prefixEnd([]byte(prefixDue)), func(k, _ []byte) bool {
-		if dueKind(k[len(prefixDue)+8]) == dueUndelegate && string(k[len(prefixDue)+9:][:32]) == string(alice.raw()) {
+		if dueKind(k[len(prefixDue)+9]) == dueUndelegate && string(k[len(prefixDue)+10:][:32]) == string(alice.raw()) {
 			t.Errorf("a revoked delegation leaves %q behind", k)
 		}
 		return true

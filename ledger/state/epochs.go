@@ -102,25 +102,32 @@ func (m *Machine) unschedule(epoch uint64, kind dueKind, subject []byte) error {
 	return m.overlay.Delete(dueKey(epoch, kind, subject))
 }
 
-// workOff does what is due, in the order of epochs, kinds and subjects, at most
-// max_due_per_block of it; the rest waits for the next block.
+// dueItem is work that is due.
+type dueItem struct {
+	kind         dueKind
+	subject, key []byte
+}
+
+// workOff does what is due, lane by lane, in the order of epochs, kinds and subjects, at
+// most max_due_per_block of it; the rest waits for the next block.
 func (m *Machine) workOff() ([]Event, error) {
-	type item struct {
-		kind    dueKind
-		subject []byte
-		key     []byte
-	}
-	var items []item
-	const fixed = len(prefixDue) + 8 + 1
-	err := m.overlay.Range([]byte(prefixDue), with(prefixDue, u64(m.head.Epoch+1)), func(k, _ []byte) bool {
-		if len(k) >= fixed {
-			k = append([]byte(nil), k...)
-			items = append(items, item{dueKind(k[fixed-1]), k[fixed:], k})
+	var items []dueItem
+	const fixed = len(prefixDue) + 1 + 8 + 1
+	for lane := range uint8(lanes) {
+		if uint64(len(items)) >= m.params.MaxDuePerBlock {
+			break
 		}
-		return uint64(len(items)) < m.params.MaxDuePerBlock
-	})
-	if err != nil {
-		return nil, err
+		from, to := with(prefixDue, []byte{lane}), with(prefixDue, []byte{lane}, u64(m.head.Epoch+1))
+		err := m.overlay.Range(from, to, func(k, _ []byte) bool {
+			if len(k) >= fixed {
+				k = append([]byte(nil), k...)
+				items = append(items, dueItem{dueKind(k[fixed-1]), k[fixed:], k})
+			}
+			return uint64(len(items)) < m.params.MaxDuePerBlock
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	var events []Event
 	for _, it := range items {

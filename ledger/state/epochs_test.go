@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 func TestBlocksComeInOrder(t *testing.T) {
@@ -209,6 +210,39 @@ func TestDueWorkIsBounded(t *testing.T) {
 		}
 		b.next(1)
 	}
+}
+
+// TestUrgentWorkComesFirst: whoever lets more sessions expire in an epoch than blocks can
+// work off holds up neither a vote nor the epoch's rewards, and tidying up holds up nobody's
+// money.
+func TestUrgentWorkComesFirst(t *testing.T) {
+	b := newPlay(t, func(p *genesis.Plan) { p.Params.MaxDuePerBlock = 10 })
+	b.must(b.do(who("v1 owner"), &tx.ProposeChange{Parameter: "fee_bps", Value: 1_000}))
+	b.must(b.do(who("v2 owner"), &tx.ApproveChange{Proposal: 0}))
+	for n := range uint64(50) {
+		b.must(b.schedule(2, dueForget, idOf(who("c1").raw(), append(u64(n), u64(n)...)).subject()))
+	}
+	p, _, _ := ReadProposal(b.overlay, 0)
+	for n := range uint64(40) {
+		o := b.open(b.order(n, 10))
+		s, _ := b.sessionOf(o)
+		b.must(b.unschedule(s.Expires, dueExpire, idOf(o.Container, o.Session).subject()))
+		s.Expires = p.Activates - 1 // before the vote
+		b.must(b.overlay.Set(idOf(o.Container, o.Session).key(), s.Encode()))
+		b.must(b.schedule(s.Expires, dueExpire, idOf(o.Container, o.Session).subject()))
+	}
+	b.must(b.AddWeight(p.Activates-2, RewardEdge, who("c1").node(), Weight{Capacity: 1}))
+	b.next((p.Activates) * 10_000)
+	if b.event("param") == nil || b.event("reward") == nil {
+		t.Errorf("held up by %d sessions", b.records(prefixSession))
+	}
+	for want := 32; want >= 0; want -= 10 {
+		b.next(1)
+		if got := b.records(prefixSession); got > want {
+			t.Errorf("%d sessions are left, want at most %d", got, want)
+		}
+	}
+	b.end()
 }
 
 func TestUnknownDueWorkStopsTheNode(t *testing.T) {

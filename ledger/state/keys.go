@@ -105,7 +105,7 @@ func VRFKey(k [32]byte) []byte { return with(prefixVRF, k[:]) }
 
 // dueKey holds work for the beginning of an epoch.
 func dueKey(epoch uint64, kind dueKind, subject []byte) []byte {
-	return with(prefixDue, u64(epoch), []byte{byte(kind)}, subject)
+	return with(prefixDue, []byte{kind.lane()}, u64(epoch), []byte{byte(kind)}, subject)
 }
 
 // ConsensusAddress is CometBFT's name of a consensus key: the first 20 bytes of its SHA-256.

@@ -206,10 +206,10 @@ func TestTopUp(t *testing.T) {
 	if s.Escrow != 90*testRate || s.Seconds != 90 || s.Expires != first.Expires+3 {
 		t.Errorf("got %+v", s)
 	}
-	if n := b.records(prefixDue + string(u64(s.Expires)) + "\x05"); n != 1 {
+	if n := b.records(prefixDue + "\x01" + string(u64(s.Expires)) + "\x05"); n != 1 {
 		t.Errorf("%d expiries at the new time", n)
 	}
-	if n := b.records(prefixDue + string(u64(first.Expires)) + "\x05"); n != 0 {
+	if n := b.records(prefixDue + "\x01" + string(u64(first.Expires)) + "\x05"); n != 0 {
 		t.Errorf("%d expiries at the old time", n)
 	}
 	o.Seconds = 90

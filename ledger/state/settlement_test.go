@@ -31,7 +31,7 @@ func TestContainerSettlesAtOnce(t *testing.T) {
 	if got := b.balance(who("alice")) - alice; got != 60_000-10_999 {
 		t.Errorf("alice got %d back", got)
 	}
-	if after.Escrow != 0 || b.records(prefixSession) != 0 || b.records(prefixDue+string(u64(103))) != 0 {
+	if after.Escrow != 0 || b.records(prefixSession) != 0 || b.records(prefixDue+"\x01"+string(u64(103))) != 0 {
 		t.Error("the session left something behind")
 	}
 	b.end()
