@@ -77,7 +77,7 @@ type Params struct {
 	SlashVictimBps uint64 `json:"slash_victim_bps"` // of a slash, to the harmed customer
 	SlashBurnBps   uint64 `json:"slash_burn_bps"`   // of a slash; what the other two leave
 
-	MaxDuePerBlock uint64 `json:"max_due_per_block"` // due items one block works off
+	MaxDuePerBlock uint64 `json:"max_due_per_block"` // due items one block works off; more than one can open sessions
 }
 
 // DefaultParams are the numbers of the main network.
@@ -126,7 +126,7 @@ func DefaultParams() Params {
 		SlashVictimBps: 2_500,
 		SlashBurnBps:   5_000,
 
-		MaxDuePerBlock: 1_000,
+		MaxDuePerBlock: 2_000,
 	}
 }
 

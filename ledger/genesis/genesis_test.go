@@ -74,7 +74,7 @@ func TestCanonicalIsFixed(t *testing.T) {
 	}
 	hash := d.Hash()
 	got := hex.EncodeToString(hash[:])
-	if got != "bd25547a2acb7e7a2376116284fbd3bcd9ce1021d259ab0348315323a7620655" {
+	if got != "3c86b81fe9a1d4dd39a3ce1dec6503f68cdfbaa627d9db672e9e77f66aab22fe" {
 		t.Errorf("its hash is %s", got)
 	}
 	spec, err := os.ReadFile("../../docs/spec/economics.md")
