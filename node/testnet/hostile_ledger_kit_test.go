@@ -20,9 +20,12 @@ import (
 	"github.com/framemesh/framemesh/ledger/light"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/ledger/voucher"
 	"github.com/framemesh/framemesh/node"
 	"github.com/framemesh/framemesh/p2p/rpc"
+	"github.com/framemesh/framemesh/stream/control"
 	"github.com/framemesh/framemesh/stream/player"
+	"github.com/framemesh/framemesh/stream/whep"
 )
 
 // startPaid is a network with a ledger whose only validator also listens for others.
@@ -66,7 +69,7 @@ func account(t *testing.T, n *Net, a key.Address) (out state.Account) {
 }
 
 // payer plays and pays with an account of its own that the faucet fills; change spoils it.
-func payer(t *testing.T, n *Net, change func(*pay.Options)) (*player.Player, *pay.Purse) {
+func payer(t *testing.T, n *Net, change func(*pay.Options), hear func(control.Message)) (*player.Player, *pay.Purse) {
 	t.Helper()
 	g := n.Genesis()
 	k := newKey(t)
@@ -77,6 +80,7 @@ func payer(t *testing.T, n *Net, change func(*pay.Options)) (*player.Player, *pa
 		}}
 	if change != nil {
 		change(&o)
+		k = o.Key
 	}
 	money, err := pay.New(o)
 	if err != nil {
@@ -84,7 +88,7 @@ func payer(t *testing.T, n *Net, change func(*pay.Options)) (*player.Player, *pa
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	p, err := player.Play(ctx, player.Options{URL: n.URL() + "whep/" + game, Payer: money, Key: money.PlayerKey(), RandomInput: true, Seed: 1})
+	p, err := player.Play(ctx, player.Options{URL: n.URL() + "whep/" + game, Payer: money, Key: money.PlayerKey(), RandomInput: true, Seed: 1, OnMessage: hear})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,17 +104,23 @@ func payer(t *testing.T, n *Net, change func(*pay.Options)) (*player.Player, *pa
 }
 
 // honestPayer plays and pays; goesOn checks that pictures, vouchers and blocks still come.
-func honestPayer(t *testing.T, n *Net) (p *player.Player, money *pay.Purse, goesOn func(after string)) {
+func honestPayer(t *testing.T, n *Net, change func(*pay.Options), hear func(control.Message)) (p *player.Player, money *pay.Purse, goesOn func(after string)) {
 	t.Helper()
-	p, money = payer(t, n, nil)
+	p, money = payer(t, n, change, hear)
 	until(t, "the escrow is locked and paid from", 20*time.Second, func() bool { return money.Report().Seconds > 0 && money.Report().State == "ok" })
 	said := len(p.Report().Notices)
 	return p, money, func(after string) {
 		t.Helper()
 		seen, paid, height := p.Report().Decodable, money.Report().Seconds, n.Chain().Head().Height
-		until(t, "pictures, vouchers and blocks after "+after, 10*time.Second, func() bool {
-			return p.Report().Decodable >= seen+10 && money.Report().Seconds > paid && n.Chain().Head().Height >= height+2
-		})
+		for limit := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			pictures, seconds, blocks := p.Report().Decodable-seen, money.Report().Seconds-paid, n.Chain().Head().Height-height
+			if pictures >= 10 && seconds > 0 && blocks >= 2 {
+				break
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("10 s after %s: %d pictures, %d s paid, %d blocks; %+v, %+v, %v", after, pictures, seconds, blocks, money.Report(), p.Report().Payment, p.Report().Notices)
+			}
+		}
 		r := p.Report()
 		if r.Bye != nil {
 			t.Fatalf("%s ended the session: %s", after, r.Bye.Text)
@@ -182,6 +192,20 @@ func settlements(t *testing.T, n *Net, after uint64) map[string]map[string]uint6
 		}
 	}
 	return out
+}
+
+// termsOf are the terms on which a player plays.
+func termsOf(t *testing.T, p *player.Player, money *pay.Purse) voucher.Terms {
+	t.Helper()
+	id, err := peer.Decode(p.Header().Get(whep.HeaderContainer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := key.NodeOf(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return voucher.Terms{Chain: "demo", Container: node, Session: sessionID(t, p), Player: money.Address(), PerSecond: money.Report().PerSecond, Seconds: 3600}
 }
 
 // sessionID is the id of the session that a player plays in.

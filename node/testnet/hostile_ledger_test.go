@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -323,7 +322,7 @@ func hostileRelaying(t *testing.T, n *Net, goesOn func(string)) {
 // Everything that strangers reach of the ledger, while a game is paid for.
 func TestHostilePeersOnTheLedger(t *testing.T) {
 	n := startPaid(t, Options{Containers: 1, Slots: 1})
-	_, _, goesOn := honestPayer(t, n)
+	_, _, goesOn := honestPayer(t, n, nil, nil)
 	goroutines, heap := footprint()
 	began := n.Chain().Head().Height
 	step := func(name string, f func()) {
@@ -331,12 +330,17 @@ func TestHostilePeersOnTheLedger(t *testing.T) {
 		f()
 		t.Logf("%s: %v", name, time.Since(at).Round(time.Millisecond))
 	}
+	var door sync.WaitGroup
+	door.Go(func() { step("door", func() { hostileDoor(t, n) }) })
 	step("questions", func() { hostileQuestions(t, n, goesOn) })
 	step("flood", func() { hostileFlood(t, n) })
 	step("transactions", func() { hostileTransactions(t, n, goesOn) })
 	step("relaying", func() { hostileRelaying(t, n, goesOn) })
+	step("notices", func() { hostileNotices(t, n, goesOn) })
+	step("accounts", func() { hostileAccounts(t, n, goesOn) })
+	door.Wait()
 	goesOn("all of it")
 	leaksNothing(t, goroutines, heap)
 	supplyIsExact(t, n)
-	t.Logf("%d blocks meanwhile; %s", n.Chain().Head().Height-began, strings.TrimSpace(fmt.Sprint(n.Chain().Head().Height)))
+	t.Logf("%d blocks meanwhile", n.Chain().Head().Height-began)
 }

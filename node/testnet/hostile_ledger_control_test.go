@@ -1,0 +1,282 @@
+package testnet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	pay "github.com/framemesh/framemesh/actors/purse"
+	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/stream/control"
+	"github.com/framemesh/framemesh/stream/player"
+	"github.com/framemesh/framemesh/stream/whep"
+)
+
+// told collects what a container says on a control channel.
+type told struct {
+	mu  sync.Mutex
+	all []control.Message
+}
+
+func (s *told) hear(m control.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all = append(s.all, m); len(s.all) > 1000 {
+		s.all = s.all[500:]
+	}
+}
+
+// money are the words about money among them.
+func (s *told) money() (out []control.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.all {
+		switch m.(type) {
+		case control.Escrow, control.Pay:
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// refusals are the words with which transactions were refused.
+func (s *told) refusals() (out []string) {
+	for _, m := range s.money() {
+		if e, ok := m.(control.Escrow); ok && e.State == control.EscrowRefused {
+			out = append(out, e.Text)
+		}
+	}
+	return out
+}
+
+// join comes to a session with one of its tokens.
+func join(t *testing.T, n *Net, owner *player.Player, token string, o player.Options) (*player.Player, *told) {
+	t.Helper()
+	ears := &told{}
+	h := owner.Header()
+	o.OnMessage = ears.hear
+	o.URL = n.URL() + "whep/" + game + "?session=" + h.Get("Framemesh-Session") + "&token=" + h.Get(token)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	p, err := player.Play(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.FirstFrame(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return p, ears
+}
+
+// orders are transactions that a page may not have the container hand on for a session.
+func orders(t *testing.T, n *Net, k ed25519.PrivateKey, container []byte, session [16]byte, perSecond, price uint64) map[string][]byte {
+	t.Helper()
+	chain := n.Genesis().ChainID
+	sign := func(chain string, k ed25519.PrivateKey, b *tx.Body) []byte {
+		raw, err := tx.Sign(chain, k, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	open := func(change func(*tx.OpenSession)) *tx.Body {
+		o := &tx.OpenSession{Container: container, Session: session[:], PriceMicroUsdPerHour: price, PerSecond: perSecond, Seconds: 600, Quotes: n.Find("gateway-1").Ledger().Quotes()}
+		if change != nil {
+			change(o)
+		}
+		return &tx.Body{Nonce: account(t, n, addressOf(k)).Nonce, Op: &tx.Body_Open{Open: o}}
+	}
+	topUp := func(id [16]byte) *tx.Body {
+		return &tx.Body{Nonce: account(t, n, addressOf(k)).Nonce, Op: &tx.Body_TopUp{TopUp: &tx.TopUp{Container: container, Session: id[:], Seconds: 60}}}
+	}
+	stranger := newKey(t)
+	return map[string][]byte{
+		"noise":                random(300),
+		"another's signature":  sign(chain, stranger, open(nil)),
+		"another chain":        sign("another", k, open(nil)),
+		"another machine":      sign(chain, k, open(func(o *tx.OpenSession) { o.Container = random(32) })),
+		"another session":      sign(chain, k, open(func(o *tx.OpenSession) { o.Session = random(16) })),
+		"a lower price":        sign(chain, k, open(func(o *tx.OpenSession) { o.PerSecond-- })),
+		"a transfer":           transfer(t, n, k, 0, 1, 0),
+		"another's addition":   sign(chain, stranger, topUp(session)),
+		"an addition to other": sign(chain, k, topUp([16]byte(random(16)))),
+	}
+}
+
+// What a page may say about money, said by those who may not, and said wrongly by the one
+// who may: it moves nothing, and the game that is paid for goes on.
+func TestHostilePagesOnAPaidSession(t *testing.T) {
+	n := startPaid(t, Options{Containers: 1, Slots: 2})
+	mine := newKey(t)
+	own := &told{}
+	honest, money, goesOn := honestPayer(t, n, func(o *pay.Options) { o.Key = mine }, own.hear)
+	goroutines, heap := footprint()
+	victim := n.Find("container-1")
+	id := sessionID(t, honest)
+	terms := termsOf(t, honest, money)
+	before := figure(t, victim, "framemesh_stream_messages_refused_total")
+
+	// a watcher pays for the owner
+	k := newKey(t)
+	p, ears := join(t, n, honest, whep.HeaderWatchToken, player.Options{Key: hex.EncodeToString(k[ed25519.SeedSize:])})
+	said := 0
+	for _, raw := range orders(t, n, k, terms.Container[:], id, terms.PerSecond, money.Report().Price) {
+		p.Say(control.Open{Tx: control.EncodeTx(raw)})
+		p.Say(control.TopUp{Tx: control.EncodeTx(raw)})
+		p.Say(pay.Message(voucher.Sign(terms, k, 1<<40, 3000)))
+		said += 3
+	}
+	until(t, "a watcher's words about money are refused and counted", 5*time.Second, func() bool {
+		return figure(t, victim, "framemesh_stream_messages_refused_total")-before >= float64(said)
+	})
+	goesOn("a watcher who pays")
+	if got := ears.money(); len(got) > 0 {
+		t.Errorf("who is not the owner hears of its money: %v", got)
+	}
+	stop(t, p)
+	if s, _ := served(t, n, id); s.BadVouchers > 0 {
+		t.Errorf("%d vouchers of others held against the owner", s.BadVouchers)
+	}
+
+	// the owner's own page goes mad: too much at once, far too long and no base64 at all,
+	// which the channel itself refuses
+	before = figure(t, victim, "framemesh_stream_messages_refused_total")
+	for i := range each {
+		honest.Say(control.Open{Tx: strings.Repeat("A", 1+i*19)})
+		honest.Say(control.TopUp{Tx: string(random(50))})
+		honest.Say(control.Escrow{State: control.EscrowLocked, Total: "1", Seconds: 1 << 30})
+		honest.Say(control.Pay{State: control.PayOK, Paid: "99999999999"})
+	}
+	until(t, "a flood is refused", 5*time.Second, func() bool {
+		return figure(t, victim, "framemesh_stream_messages_refused_total")-before >= 3*each
+	})
+	goesOn("a flood of junk about money")
+	var wanted int
+	for what, raw := range orders(t, n, mine, terms.Container[:], id, terms.PerSecond, money.Report().Price) {
+		for _, m := range []control.Message{control.Open{Tx: control.EncodeTx(raw)}, control.TopUp{Tx: control.EncodeTx(raw)}} {
+			had := len(own.refusals())
+			honest.Say(m)
+			until(t, what+" is refused in words", 5*time.Second, func() bool { return len(own.refusals()) > had })
+			wanted++
+		}
+	}
+	goesOn("orders that are none")
+	if r := money.Report(); r.Escrow != 3600 {
+		t.Errorf("the escrow is of %d s", r.Escrow)
+	}
+	t.Logf("%d orders refused: %q", wanted, slices.Compact(slices.Sorted(slices.Values(own.refusals()))))
+	leaksNothing(t, goroutines, heap)
+	supplyIsExact(t, n)
+}
+
+func stop(t *testing.T, p *player.Player) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// Vouchers that do not hold cover nothing: the game stops after the credit, and after many
+// of them it ends. What settles is the last one that held.
+func TestHostileVouchers(t *testing.T) {
+	n := startPaid(t, Options{Containers: 1, Slots: 2})
+	var mu sync.Mutex
+	var first *control.Voucher // of the player who replays
+	type spoiler func(v control.Voucher, terms voucher.Terms, k ed25519.PrivateKey) []control.Message
+	kinds := map[string]spoiler{
+		"false": func(v control.Voucher, terms voucher.Terms, k ed25519.PrivateKey) []control.Message {
+			forged, foreign := v, terms
+			forged.Sig = strings.Repeat("0", 128)
+			foreign.Chain = "another"
+			return []control.Message{forged, pay.Message(voucher.Sign(terms, k, v.Seq, 100_000)),
+				pay.Message(voucher.Sign(foreign, k, v.Seq, v.Seconds)), pay.Message(voucher.Sign(terms, newKey(t), v.Seq, v.Seconds))}
+		},
+		"old": func(v control.Voucher, terms voucher.Terms, k ed25519.PrivateKey) []control.Message {
+			mu.Lock()
+			defer mu.Unlock()
+			if first == nil {
+				first = &v
+			}
+			older := pay.Message(voucher.Sign(terms, k, 1<<40, first.Seconds-1)) // a newer number for fewer seconds
+			return []control.Message{*first, *first, older}
+		},
+	}
+	type hostile struct {
+		p *player.Player
+		m *pay.Purse
+	}
+	var wg sync.WaitGroup
+	players, began := map[string]hostile{}, n.Chain().Head().Height
+	for what, spoil := range kinds {
+		wg.Go(func() {
+			var terms voucher.Terms // once they are known; no voucher goes out before
+			k := newKey(t)
+			p, m := payer(t, n, func(o *pay.Options) {
+				o.Key = k
+				o.Alter = func(m control.Message) []control.Message {
+					mu.Lock()
+					now := terms
+					mu.Unlock()
+					v, ok := m.(control.Voucher)
+					switch {
+					case !ok:
+						return []control.Message{m}
+					case now.Chain == "":
+						return nil
+					}
+					return spoil(v, now, k)
+				}
+			}, nil)
+			known := termsOf(t, p, m)
+			mu.Lock()
+			defer mu.Unlock()
+			terms, players[what] = known, hostile{p, m}
+		})
+	}
+	wg.Wait()
+	for what, h := range players {
+		stopped := func() bool {
+			for _, x := range h.p.Report().Notices {
+				if x.Code == control.NoticeUnpaid && strings.Contains(x.Text, "not being paid") {
+					return true
+				}
+			}
+			return false
+		}
+		until(t, what+" vouchers stop the game", 25*time.Second, stopped)
+		s, ok := served(t, n, sessionID(t, h.p))
+		covered := uint32(0)
+		mu.Lock()
+		if what == "old" {
+			covered = first.Seconds
+		}
+		mu.Unlock()
+		if !ok || s.Covered > covered || s.Served > s.Covered+voucher.Credit || s.BadVouchers == 0 {
+			t.Errorf("%s vouchers: %+v", what, s)
+		}
+	}
+	liar := players["false"]
+	until(t, "who sends nothing but false vouchers is put out", 10*time.Second, func() bool {
+		liar.p.Say(control.Voucher{Seq: 1 << 50, Seconds: 1, Paid: "1", Sig: strings.Repeat("2", 128)})
+		b := liar.p.Report().Bye
+		return b != nil && b.Code == control.ByeUnpaid
+	})
+	stop(t, players["old"].p)
+	var done map[string]map[string]uint64
+	until(t, "both are settled", 15*time.Second, func() bool { done = settlements(t, n, began); return len(done) == 2 })
+	if got := done[liar.m.Address().String()]; got["gross"] != 0 || got["refund"] != 3600*liar.m.Report().PerSecond {
+		t.Errorf("false vouchers settled for %v", got)
+	}
+	if h := players["old"]; done[h.m.Address().String()]["gross"] != uint64(first.Seconds)*h.m.Report().PerSecond {
+		t.Errorf("old vouchers settled for %v, the first was %+v", done[h.m.Address().String()], first)
+	}
+	supplyIsExact(t, n)
+}
