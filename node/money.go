@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/container"
@@ -71,7 +72,21 @@ func (n *Node) startMoney(ctx context.Context) (func(context.Context) error, err
 		}
 	}
 	n.ledger.Store(l)
+	n.meet(watch, l)
 	return stop, nil
+}
+
+// meet looks up who is connected before they have something to say that only registered
+// nodes may.
+func (n *Node) meet(ctx context.Context, l *ledgeractor.Ledger) {
+	net := n.p2p.Host().Network()
+	watch := &network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { l.Meet(c.RemotePeer()) }}
+	net.Notify(watch)
+	context.AfterFunc(ctx, func() { net.StopNotify(watch) })
+	l.Meet(n.ID())
+	for _, id := range net.Peers() {
+		l.Meet(id)
+	}
 }
 
 // joins is what tells of peers that join a topic.
@@ -219,7 +234,7 @@ var _ gateway.Ledger = purse{}
 func (p purse) Status(context.Context) (gateway.LedgerStatus, error) {
 	s := p.l.Status()
 	return gateway.LedgerStatus{Chain: s.Chain, Symbol: s.Symbol, Height: s.Height, Epoch: s.Epoch, PerUSD: s.PerUSD,
-		TxFee: s.TxFee, CatchingUp: s.CatchingUp}, nil
+		TxFee: s.TxFee, Gift: s.Gift, TimeMS: s.TimeMS, CatchingUp: s.CatchingUp}, nil
 }
 
 // Account implements gateway.Ledger.

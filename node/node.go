@@ -252,7 +252,7 @@ func (n *Node) announce(ctx context.Context) (func(context.Context) error, error
 
 // beacon is the randomness that draws indexers: the ledger's seed of the epoch, or the
 // network's name where there is no ledger.
-func (n *Node) beacon() match.Beacon {
+func (n *Node) beacon() match.Lottery {
 	if l := n.Ledger(); l != nil {
 		return l
 	}

@@ -141,6 +141,10 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 		return nil, err
 	}
 	o.PayDir = filepath.Join(n.dir, "dues")
+	o.Draws = n.beacon()
+	if l := n.Ledger(); l != nil {
+		o.Stake = func() uint64 { return l.Stake(n.ID()) }
+	}
 	c, err := container.New(o)
 	if err != nil {
 		return nil, err
@@ -158,6 +162,13 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	if err := topic.OnJoin(watch, func(peer.ID) { c.Changed() }); err != nil {
 		cancel()
 		return nil, err
+	}
+	if l := n.Ledger(); l != nil {
+		go func() {
+			if l.Readable(watch) == nil {
+				c.Announce() // whoever asks the ledger about this container learns of it by now
+			}
+		}()
 	}
 	return func(ctx context.Context) error {
 		cancel()

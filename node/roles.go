@@ -15,8 +15,12 @@ import (
 
 func (n *Node) startIndexer(ctx context.Context) (func(context.Context) error, error) {
 	var err error
-	n.indexer, err = indexer.New(indexer.Options{System: n.system, RPC: n.server, Ads: n.gossip.Ads(), Finder: n.p2p.Discovery(),
-		Beacon: n.beacon(), Key: n.key, Network: n.cfg.Network, Region: n.cfg.Region, Now: n.o.Now, Log: n.log, Registerer: n.reg})
+	o := indexer.Options{System: n.system, RPC: n.server, Ads: n.gossip.Ads(), Finder: n.p2p.Discovery(),
+		Beacon: n.beacon(), Key: n.key, Network: n.cfg.Network, Region: n.cfg.Region, Now: n.o.Now, Log: n.log, Registerer: n.reg}
+	if l := n.Ledger(); l != nil {
+		o.Stake = l.Stake
+	}
+	n.indexer, err = indexer.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type adFacts struct {
 	slots, free int
 	encoders    []string
 	price       uint64
+	stake       uint64
 	quality     quality
 	coordinate  []int32
 	idleSince   time.Time
@@ -52,7 +53,7 @@ func makeAd(f adFacts, lastSeq uint64, now time.Time, ttl time.Duration) *wire.A
 	ad := &wire.Ad{
 		PeerId: []byte(f.self), Seq: seq, ExpiresMs: seq + uint64(ttl.Milliseconds()), Region: f.region,
 		ScoreRpMilli: f.score, SlotsTotal: uint32(f.slots), SlotsFree: uint32(min(max(f.free, 0), f.slots)),
-		Encoders: f.encoders, PriceMicroUsdPerHour: f.price, QualityPpm: f.quality.ppm(),
+		Encoders: f.encoders, PriceMicroUsdPerHour: f.price, Stake: f.stake, QualityPpm: f.quality.ppm(),
 		CoordinateUs: f.coordinate, IdleSinceMs: uint64(f.idleSince.UnixMilli()),
 		Addrs: f.addrs[:min(len(f.addrs), maxAdAddrs)], FetchesApps: f.fetches,
 	}

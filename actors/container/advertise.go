@@ -37,7 +37,7 @@ func (s *state) publish(c *supervise.Ctx) {
 		q.add(l.sum.Good, l.sum.Seconds)
 	}
 	f := adFacts{self: s.c.self, region: o.Region, info: o.Device.Info, score: o.Score, slots: s.slots(), free: s.free(),
-		encoders: o.Encoders, price: o.Price, quality: q, coordinate: o.Coordinate, idleSince: s.idleSince, fetches: o.Fetch != nil}
+		encoders: o.Encoders, price: o.Price, stake: o.Stake(), quality: q, coordinate: o.Coordinate, idleSince: s.idleSince, fetches: o.Fetch != nil}
 	ttl := adTTL
 	if s.closing {
 		ttl, f.free = lastAdTTL, 0
@@ -56,10 +56,13 @@ func (s *state) publish(c *supervise.Ctx) {
 		return published{sealed, o.Publish(ctx, o.Region, sealed)}
 	})
 	if !s.closing {
-		s.adTimer = c.After(s.adGap, adDue{})
-		s.adGap = min(2*s.adGap, adEvery)
+		s.adTimer = c.After(adGap(now.Sub(s.adYoung)), adDue{})
 	}
 }
+
+// adGap is the time from an ad to the next one without a change, by how long the container
+// has been there: ads go out 0, 1, 2, 4, 8, 16 s after the start and then every adEvery.
+func adGap(age time.Duration) time.Duration { return min(max(age, adSpacing), adEvery) }
 
 func (s *state) published(c *supervise.Ctx, m published) {
 	s.adMaking = false

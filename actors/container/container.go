@@ -105,6 +105,12 @@ type Options struct {
 	SaveDir string
 	// Session has the durations of sessions; what it leaves zero has their defaults.
 	Session session.Options
+	// Stake is what the ledger knows this container to have at stake, in base units, from
+	// memory; nil = nothing.
+	Stake func() uint64
+	// Draws judges who was drawn for a match, and with which randomness; the network's
+	// genesis beacon when nil.
+	Draws match.Lottery
 	// Verify checks a certificate; match.Verify when nil.
 	Verify     func(sealed []byte, network string) (*wire.Certificate, error)
 	Log        *slog.Logger
@@ -149,6 +155,12 @@ func New(o Options) (*Container, error) {
 	}
 	if o.Verify == nil {
 		o.Verify = match.Verify
+	}
+	if o.Draws == nil {
+		o.Draws = match.GenesisOf(o.Network)
+	}
+	if o.Stake == nil {
+		o.Stake = func() uint64 { return 0 }
 	}
 	if o.Addrs == nil {
 		o.Addrs = func() [][]byte { return nil }
@@ -253,6 +265,10 @@ func (c *Container) Stats(ctx context.Context) (Stats, error) {
 // Changed says that Apps, Device or Price answer differently, so that a new ad goes
 // out within a second.
 func (c *Container) Changed() { _ = c.ref.Tell(changed{}) }
+
+// Announce says that others can believe an ad from now on, as when the ledger has come in
+// reach, which lists who may advertise: the ad is repeated as after a start.
+func (c *Container) Announce() { _ = c.ref.Tell(announce{}) }
 
 // Ad returns the current sealed ad.
 func (c *Container) Ad(ctx context.Context) ([]byte, error) {

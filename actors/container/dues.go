@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -24,7 +25,7 @@ import (
 //	0   magic "fmdue001"
 //	8   session
 //	24  voucher: number (8), seconds (4), paid (8), signature (64); a number of 0 is none
-//	108 0 (4)
+//	108 s since 1970 until which the order may come into a block (4); 0 = none was taken in
 //	112 SHA-256 of the bytes before
 const (
 	dueMagic = "fmdue001"
@@ -39,6 +40,7 @@ var errDue = errors.New("container: not a file of dues")
 type due struct {
 	session [16]byte
 	voucher *tx.Voucher // the newest; nil when nothing was promised
+	until   uint32      // s since 1970: until then the session's order may come into a block
 }
 
 func encodeDue(d due) []byte {
@@ -53,20 +55,20 @@ func encodeDue(d due) []byte {
 	b = binary.BigEndian.AppendUint64(b, v.GetPaid())
 	var sig [64]byte
 	copy(sig[:], v.GetSignature())
-	b = append(append(b, sig[:]...), 0, 0, 0, 0)
+	b = binary.BigEndian.AppendUint32(append(b, sig[:]...), d.until)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
 
 // decodeDue reads what encodeDue wrote; errDue for anything else.
 func decodeDue(b []byte) (d due, err error) {
-	if len(b) != dueSize || string(b[:8]) != dueMagic || !bytes.Equal(b[108:112], make([]byte, 4)) {
+	if len(b) != dueSize || string(b[:8]) != dueMagic {
 		return d, errDue
 	}
 	if sum := sha256.Sum256(b[:dueSum]); !bytes.Equal(sum[:], b[dueSum:]) {
 		return d, errDue
 	}
-	d.session = [16]byte(b[8:24])
+	d.session, d.until = [16]byte(b[8:24]), binary.BigEndian.Uint32(b[108:])
 	v := &tx.Voucher{Seq: binary.BigEndian.Uint64(b[24:]), Seconds: binary.BigEndian.Uint32(b[32:]), Paid: binary.BigEndian.Uint64(b[36:])}
 	if v.Seq == 0 {
 		if !bytes.Equal(b[24:108], make([]byte, 84)) {
@@ -95,6 +97,7 @@ type dues struct {
 type dueEntry struct {
 	due
 	over   bool // the session is: settle it
+	found  bool // the ledger has, or had, its escrow
 	gone   bool // it is settled: the file goes
 	queued bool // for writing
 }
@@ -146,8 +149,18 @@ func (d *dues) path(session [16]byte) string {
 	return filepath.Join(d.dir, hex.EncodeToString(session[:])+".due")
 }
 
-// keep remembers a session's newest voucher; nil says that there is money to give back.
+// keep remembers a session's newest voucher.
 func (d *dues) keep(session [16]byte, v *tx.Voucher) {
+	d.change(session, func(e *dueEntry) { e.voucher = v })
+}
+
+// order remembers that a session's order is on its way to a block, until when it may get
+// there: from then on there may be an escrow to give back.
+func (d *dues) order(session [16]byte, until uint32) {
+	d.change(session, func(e *dueEntry) { e.until = max(e.until, until) })
+}
+
+func (d *dues) change(session [16]byte, how func(*dueEntry)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := d.all[session]
@@ -155,10 +168,18 @@ func (d *dues) keep(session [16]byte, v *tx.Voucher) {
 		e = &dueEntry{due: due{session: session}}
 		d.all[session] = e
 	}
-	if v != nil {
-		e.voucher = v
-	}
+	how(e)
 	d.write(e)
+}
+
+// found notes that the ledger holds the escrow of a session: once it does not any more,
+// the session is settled.
+func (d *dues) found(session [16]byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.all[session]; e != nil {
+		e.found = true
+	}
 }
 
 // end says that a session is over, so that what it left is to be settled.
@@ -170,22 +191,35 @@ func (d *dues) end(session [16]byte) {
 	}
 }
 
-// over lists at most n closes that are due, in the order of their sessions.
-func (d *dues) over(n int) []*tx.CloseSession {
+// closing is a close that is due.
+type closing struct {
+	*tx.CloseSession
+	until uint64 // ms since 1970: until then its escrow may still appear; 0 = it was there
+}
+
+// over lists at most n closes that are due: those whose escrow was seen first, then in the
+// order of their sessions.
+func (d *dues) over(n int) []closing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var out []*tx.CloseSession
+	var out []closing
 	for _, e := range d.all {
 		if e.over && !e.gone {
-			out = append(out, &tx.CloseSession{Session: bytes.Clone(e.session[:]), Voucher: e.voucher})
+			c := closing{CloseSession: &tx.CloseSession{Session: bytes.Clone(e.session[:]), Voucher: e.voucher}}
+			if !e.found {
+				c.until = uint64(e.until) * 1000
+			}
+			out = append(out, c)
 		}
 	}
-	slices.SortFunc(out, func(a, b *tx.CloseSession) int { return bytes.Compare(a.Session, b.Session) })
+	slices.SortFunc(out, func(a, b closing) int {
+		return cmp.Or(cmp.Compare(a.until, b.until), bytes.Compare(a.Session, b.Session))
+	})
 	return out[:min(n, len(out))]
 }
 
 // settle forgets sessions whose closes are in a block.
-func (d *dues) settle(closes []*tx.CloseSession) {
+func (d *dues) settle(closes []closing) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range closes {

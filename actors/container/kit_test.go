@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/framemesh/framemesh/actors/gpu"
+	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/gpu/worker"
@@ -220,14 +221,15 @@ func (m *mesh) lastAd() *wire.Ad {
 	return m.ads[len(m.ads)-1]
 }
 
-var gateway, rival = peer.ID("gateway"), peer.ID("rival")
+var gateway, rival, indexer = peer.ID("gateway"), peer.ID("rival"), peer.ID("indexer")
 
 // certificate is a match that names this container; change may spoil it. The fake
 // Verify takes it unsealed.
 func (m *mesh) certificate(app App, change func(*wire.Certificate, *wire.MatchRequest)) []byte {
 	id := random16()
 	req := &wire.MatchRequest{RequestId: id[:], AppSha256: bytes.Clone(app.SHA256[:])}
-	cert := &wire.Certificate{Top: []*wire.Choice{{Container: []byte("another")}, {Container: []byte(m.self)}}, MadeMs: uint64(time.Now().UnixMilli())}
+	beacon := match.GenesisOf(network)
+	cert := &wire.Certificate{Indexer: []byte(indexer), Beacon: beacon[:], Drawn: [][]byte{[]byte(indexer)}, Top: []*wire.Choice{{Container: []byte("another")}, {Container: []byte(m.self)}}, MadeMs: uint64(time.Now().UnixMilli())}
 	if change != nil {
 		change(cert, req)
 	}

@@ -26,6 +26,8 @@ type FakeLedger struct {
 	escrows map[[16]byte]Escrow
 	paid    map[[16]byte]uint64 // by settled session
 	settles int
+	lost    bool // orders that were taken in come into no block
+	bell    chan struct{}
 }
 
 var _ Pay = (*FakeLedger)(nil)
@@ -45,6 +47,17 @@ func seed(b byte) []byte {
 }
 
 func (f *FakeLedger) Chain() string { return "chain" }
+
+func (f *FakeLedger) NextBlock() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bell == nil {
+		f.bell = make(chan struct{})
+	}
+	return f.bell
+}
+
+func (f *FakeLedger) BlockTimeMS() uint64 { return uint64(time.Now().UnixMilli()) }
 
 func (f *FakeLedger) PerSecond(_ context.Context, price uint64) (uint64, [][]byte, error) {
 	if f.Stale {
@@ -78,6 +91,13 @@ func (f *FakeLedger) Submit(_ context.Context, raw []byte) error {
 	time.AfterFunc(f.Block, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		if f.bell != nil {
+			close(f.bell)
+			f.bell = nil
+		}
+		if f.lost {
+			return
+		}
 		if f.escrows == nil {
 			f.escrows = map[[16]byte]Escrow{}
 		}

@@ -17,6 +17,11 @@ type Pay interface {
 	// because no fresh quotes are known. It is asked on the way of a reservation and has
 	// to answer from memory.
 	PerSecond(ctx context.Context, price uint64) (perSecond uint64, quotes [][]byte, err error)
+	// NextBlock is closed when a newer block than now is known.
+	NextBlock() <-chan struct{}
+	// BlockTimeMS is the time of the newest block that is known, in ms since 1970; 0 when
+	// none is.
+	BlockTimeMS() uint64
 	// Submit hands a player's transaction to the ledger. It returns when the transaction
 	// has been taken in, or why it has not; it does not wait for a block.
 	Submit(ctx context.Context, raw []byte) error

@@ -25,6 +25,7 @@ import (
 const (
 	certificateAge = 60 * time.Second // that a reservation may come after its match
 	clockSkew      = 10 * time.Second // that an indexer's clock may be ahead
+	drawTimeout    = 2 * time.Second  // for the ledger to say whether a draw counts
 )
 
 var (
@@ -75,7 +76,11 @@ func (c *Container) onReserve(ctx context.Context, from peer.ID, req *wire.Reser
 		t := ticket(req.GetTicket())
 		m.ticket = &t
 	} else {
-		if err := c.checkCertificate(req.GetCertificate(), time.Now(), &m); err != nil {
+		cert, err := c.checkCertificate(req.GetCertificate(), time.Now(), &m)
+		if err == nil {
+			err = c.checkDraw(ctx, cert)
+		}
+		if err != nil {
 			return nil, err
 		}
 		var app App
@@ -104,34 +109,52 @@ func (c *Container) onReserve(ctx context.Context, from peer.ID, req *wire.Reser
 
 // checkCertificate verifies that an indexer matched this container, lately, and takes
 // the request from the certificate.
-func (c *Container) checkCertificate(sealed []byte, now time.Time, m *reserve) error {
+func (c *Container) checkCertificate(sealed []byte, now time.Time, m *reserve) (*wire.Certificate, error) {
 	cert, err := c.o.Verify(sealed, c.o.Network)
 	if err != nil {
-		return rpc.Errorf(wire.Code_INVALID, "the match certificate does not verify (%v); match again", err)
+		return nil, rpc.Errorf(wire.Code_INVALID, "the match certificate does not verify (%v); match again", err)
 	}
 	made := time.UnixMilli(int64(cert.GetMadeMs()))
 	switch {
 	case now.Sub(made) > certificateAge:
-		return rpc.Errorf(wire.Code_EXPIRED, "the match is %s old, at most %s; match again", now.Sub(made).Round(time.Second), certificateAge)
+		return nil, rpc.Errorf(wire.Code_EXPIRED, "the match is %s old, at most %s; match again", now.Sub(made).Round(time.Second), certificateAge)
 	case made.Sub(now) > clockSkew:
-		return rpc.Errorf(wire.Code_INVALID, "the match was made %s in the future; check the indexer's clock", made.Sub(now).Round(time.Second))
+		return nil, rpc.Errorf(wire.Code_INVALID, "the match was made %s in the future; check the indexer's clock", made.Sub(now).Round(time.Second))
 	}
 	named := false
 	for _, ch := range cert.GetTop() {
 		named = named || bytes.Equal(ch.GetContainer(), []byte(c.self))
 	}
 	if !named {
-		return rpc.Errorf(wire.Code_UNAUTHORISED, "the match names other machines; ask one of those")
+		return nil, rpc.Errorf(wire.Code_UNAUTHORISED, "the match names other machines; ask one of those")
 	}
 	var req wire.MatchRequest
 	if err := proto.Unmarshal(cert.GetRequest(), &req); err != nil || len(req.GetAppSha256()) != 32 || len(req.GetRequestId()) != 16 {
-		return rpc.Errorf(wire.Code_INVALID, "the match is of a malformed request; match again")
+		return nil, rpc.Errorf(wire.Code_INVALID, "the match is of a malformed request; match again")
 	}
 	if p := req.GetPlayer(); len(p) > 0 && len(m.player) > 0 && !bytes.Equal(p, m.player) {
-		return rpc.Errorf(wire.Code_INVALID, "the match was made for another player; match again")
+		return nil, rpc.Errorf(wire.Code_INVALID, "the match was made for another player; match again")
 	}
 	m.app, m.request = [32]byte(req.GetAppSha256()), [16]byte(req.GetRequestId())
-	return nil
+	return cert, nil
+}
+
+// checkDraw refuses matches of indexers that could not be drawn, or with a randomness that
+// is not in force: they were made by somebody who chose the indexer.
+func (c *Container) checkDraw(ctx context.Context, cert *wire.Certificate) error {
+	ctx, cancel := context.WithTimeout(ctx, drawTimeout)
+	defer cancel()
+	switch err := match.CheckDraw(ctx, c.o.Draws, cert); {
+	case err == nil:
+		return nil
+	case errors.Is(err, match.ErrIndexer):
+		return rpc.Errorf(wire.Code_UNAUTHORISED, "the match is by an indexer that the ledger does not list for this epoch; match again")
+	case errors.Is(err, match.ErrBeacon):
+		return rpc.Errorf(wire.Code_EXPIRED, "the match was not drawn with the randomness of this epoch or the one before; match again")
+	default:
+		c.o.Log.Debug("a draw cannot be judged", "err", err)
+		return rpc.Errorf(wire.Code_UNAVAILABLE, "this machine does not know who may be drawn yet (it is not at the ledger's head); try again in a moment")
+	}
 }
 
 // onSignal hands a step of signalling to its session.

@@ -47,6 +47,7 @@ type (
 	getSessions struct{}
 	getStats    struct{}
 	changed     struct{}
+	announce    struct{}
 	shutdown    struct{}
 	second      struct{} // the queue's clock
 	adDue       struct{}
@@ -92,7 +93,7 @@ type state struct {
 	ad       []byte        // sealed
 	adSeq    atomic.Uint64 // of the newest; written by the one goroutine that makes ads
 	adAt     time.Time     // when it was begun
-	adGap    time.Duration // until the next one without a change; grows to adEvery
+	adYoung  time.Time     // since when ads may find somebody; the gap between them grows from there
 	adTimer  func()
 	adSoon   bool // a change waits for adTimer
 	adMaking bool
@@ -101,7 +102,7 @@ type state struct {
 
 func newState(c *Container) *state {
 	return &state{c: c, leases: map[[16]byte]*lease{}, byNonce: map[nonce]*lease{}, byRef: map[supervise.Ref]*lease{},
-		used: map[[16]byte]used{}, wasted: wasted{}, idleSince: time.Now(), adGap: adSpacing}
+		used: map[[16]byte]used{}, wasted: wasted{}, idleSince: time.Now(), adYoung: time.Now()}
 }
 
 // Receive implements supervise.Behavior.
@@ -136,6 +137,9 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	case getStats:
 		c.Reply(Stats{Slots: s.slots(), Free: s.free(), Held: s.queue.held(), Waiting: len(s.queue.waiting), QualityPPM: s.quality.ppm()})
 	case changed:
+		s.dirty(c)
+	case announce:
+		s.adYoung = time.Now()
 		s.dirty(c)
 	case adDue:
 		s.adTimer = nil

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/ledger/key"
@@ -16,6 +18,9 @@ import (
 // plannedSeconds is how long an escrow is expected to last before the page has said; it
 // bounds what may be promised until the ledger has locked it.
 const plannedSeconds = 24 * 60 * 60
+
+// orderMost bounds how long an order may be on its way.
+const orderMost = 5 * time.Minute
 
 // leastSeconds is the shortest escrow worth its transaction and its settlement.
 const leastSeconds = 10
@@ -59,8 +64,22 @@ func (t *till) Open(ctx context.Context, raw []byte) (uint32, error) {
 	case op.GetSeconds() < leastSeconds:
 		return 0, errTooShort
 	}
-	t.dues.keep(t.terms.Session, nil) // whatever happens now, the escrow is given back
+	t.dues.order(t.terms.Session, t.until(x)) // whatever happens now, the escrow is given back
 	return op.GetSeconds(), t.pay.Submit(ctx, raw)
+}
+
+// until is when an order can come into no block any more, in s since 1970: its own word, or
+// five minutes from now, when its price is too old for any block.
+func (t *till) until(order *tx.Tx) uint32 {
+	now := t.pay.BlockTimeMS()
+	if now == 0 {
+		now = uint64(time.Now().UnixMilli())
+	}
+	ms := now + uint64(orderMost.Milliseconds())
+	if v := order.Body.GetValidUntilMs(); v > 0 {
+		ms = min(ms, v)
+	}
+	return uint32(min((ms+999)/1000, math.MaxUint32))
 }
 
 // TopUp implements session.Till.
@@ -101,8 +120,14 @@ func (t *till) Escrow(ctx context.Context) (uint32, bool, error) {
 	if err != nil || e.Player != t.terms.Player || e.PerSecond != t.terms.PerSecond {
 		return 0, false, err
 	}
+	if e.Seconds > 0 {
+		t.dues.found(t.terms.Session)
+	}
 	return e.Seconds, e.Closing, nil
 }
+
+// NextBlock implements session.Till.
+func (t *till) NextBlock() <-chan struct{} { return t.pay.NextBlock() }
 
 // Keep implements session.Till.
 func (t *till) Keep(v voucher.Voucher) { t.dues.keep(t.terms.Session, v.ForTx()) }

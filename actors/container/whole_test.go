@@ -276,7 +276,7 @@ func (w *whole) certificate(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return match.Sign(result.Certificate(self, raw, request, [32]byte{}, []peer.ID{self}), network, w.indexer)
+	return match.Sign(result.Certificate(self, raw, request, match.GenesisOf(network), []peer.ID{self}), network, w.indexer)
 }
 
 // whep is a gateway reduced to its bones: POST /whep starts, POST /whep?session&token

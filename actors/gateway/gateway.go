@@ -47,7 +47,7 @@ type Options struct {
 	Calls   Caller
 	Finder  Finder
 	Ads     AdSource
-	Beacon  match.Beacon
+	Beacon  match.Lottery // draws the indexers, and judges their certificates
 	Network string
 	Region  string
 	Version string

@@ -20,6 +20,7 @@ import (
 // about a millisecond), short against a player's patience.
 const (
 	matchTimeout   = 1500 * time.Millisecond
+	drawTimeout    = 2 * time.Second // a beacon may be one block ahead of this node
 	reserveTimeout = 1500 * time.Millisecond
 	signalTimeout  = 8 * time.Second // a cold worker may have to compile
 	drawn          = 3               // indexers per request
@@ -82,6 +83,14 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 	if len(indexers) == 0 {
 		return nil, nil, &Refused{Code: "no-indexer", Text: "No indexer of this region can be found.", Try: "again in a few seconds; if it stays so, check p2p.bootstrap"}
 	}
+	found := len(indexers)
+	if indexers, err = match.Eligible(ctx, g.o.Beacon, indexers); err != nil {
+		g.o.Log.Debug("who may be drawn is not known", "err", err)
+		return nil, nil, &Refused{Code: "no-indexer", Text: "This gateway does not know yet which indexers may be drawn.", Try: "again in a few seconds: it is still getting to the ledger's head", RetryAfter: 2 * time.Second}
+	}
+	if len(indexers) == 0 {
+		return nil, nil, &Refused{Code: "no-indexer", Text: fmt.Sprintf("%d indexers were found, and the ledger lists none of them for this epoch.", found), Try: "again in a few minutes: an indexer with stake counts from the second epoch on"}
+	}
 	beacon, err := g.o.Beacon.Beacon(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("gateway: beacon: %w", err)
@@ -107,6 +116,9 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 			}
 			if err == nil {
 				err = timely(cert, g.o.Now())
+			}
+			if err == nil {
+				err = g.drawnWell(ctx, cert)
 			}
 			switch {
 			case err != nil:
@@ -136,6 +148,13 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 		last = errors.New("no indexer drawn")
 	}
 	return nil, nil, &Refused{Code: "no-indexer", Text: fmt.Sprintf("No indexer answered (%v).", last), Try: "again in a few seconds"}
+}
+
+// drawnWell says whether a certificate's draw counts. Containers ask the same.
+func (g *Gateway) drawnWell(ctx context.Context, c *wire.Certificate) error {
+	ctx, cancel := context.WithTimeout(ctx, drawTimeout)
+	defer cancel()
+	return match.CheckDraw(ctx, g.o.Beacon, c)
 }
 
 // Bounds on when a certificate says that it was made, beside this gateway's clock. A

@@ -57,11 +57,15 @@ type Finder interface {
 
 // Options of an Indexer.
 type Options struct {
-	System        *supervise.System
-	RPC           *rpc.Server // where the match protocol is answered; nil = nowhere, Match alone
-	Ads           AdSource
-	Finder        Finder // of other indexers, to record the draw; nil = this one alone
-	Beacon        match.Beacon
+	System *supervise.System
+	RPC    *rpc.Server // where the match protocol is answered; nil = nowhere, Match alone
+	Ads    AdSource
+	Finder Finder // of other indexers, to record the draw; nil = this one alone
+	Beacon match.Lottery
+	// Stake is what the ledger knows a container to have at stake, in base units, from
+	// memory: an ad that claims more is refused. nil = there is no ledger, and no ad may
+	// claim any.
+	Stake         func(peer.ID) uint64
 	Key           crypto.PrivKey // signs the certificates; the node key
 	Network       string
 	Region        string // whose ads to take
@@ -152,9 +156,26 @@ func (ix *Indexer) Stop(ctx context.Context) error {
 // take gives an ad to the actor. An ad that finds the mailbox full is dropped: the
 // next one of that container comes within 30 s.
 func (ix *Indexer) take(from peer.ID, sealed []byte, ad *wire.Ad) {
+	if ix.overstated(from, ad) {
+		ix.metrics.ads.WithLabelValues("stake").Inc()
+		ix.opts.Log.Debug("indexer: an ad claims more stake than the ledger knows", "container", from.String(), "stake", ad.GetStake())
+		return
+	}
 	if err := ix.ref.Tell(adCame{from, sealed, ad}); err != nil {
 		ix.metrics.ads.WithLabelValues("dropped").Inc()
 	}
+}
+
+// overstated says whether an ad claims more stake than there is. What is scored is what the
+// ad says, so that everybody can recompute it; so it must be true.
+func (ix *Indexer) overstated(from peer.ID, ad *wire.Ad) bool {
+	switch {
+	case ad.GetStake() == 0:
+		return false
+	case ix.opts.Stake == nil:
+		return true
+	}
+	return ad.GetStake() > ix.opts.Stake(from)
 }
 
 // Ads returns how many containers' ads are held; 0 when the actor does not answer.
@@ -187,7 +208,14 @@ func (ix *Indexer) Match(ctx context.Context, _ peer.ID, req *wire.MatchRequest)
 			return nil, fmt.Errorf("indexer: %w", err)
 		}
 	}
-	cert := out.result.Certificate(ix.id, raw, req.GetRequestId(), beacon, out.indexers)
+	indexers, err := match.Eligible(ctx, ix.opts.Beacon, out.indexers)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	if len(indexers) == 0 || indexers[0] != ix.id {
+		return nil, rpc.Errorf(wire.Code_UNAVAILABLE, "this indexer is not on the ledger's list of this epoch; ask the next one")
+	}
+	cert := out.result.Certificate(ix.id, raw, req.GetRequestId(), beacon, indexers)
 	sealed, err := match.Sign(cert, ix.opts.Network, ix.opts.Key)
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)

@@ -106,7 +106,7 @@ func (f *fake) nonce(a key.Address, n uint64) {
 
 func fakeLedger(t *testing.T, change ...func(*Options)) (*Ledger, *fake, *genesis.Doc) {
 	t.Helper()
-	doc := genesisOf(t, [32]byte{1}, [32]byte{2}, time.UnixMilli(1_780_000_000_000))
+	doc := genesisOf(t, genesis.Key(address(seeded("consensus", 0))), genesis.Key(address(seeded("vrf", 0))), time.UnixMilli(1_780_000_000_000))
 	f := newFake(doc)
 	o := Options{Genesis: doc, Source: f, Now: func() time.Time { return time.UnixMilli(int64(f.Head().TimeMS)) }}
 	for _, ch := range change {

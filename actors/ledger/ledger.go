@@ -46,7 +46,7 @@ type Options struct {
 	Registerer prometheus.Registerer // nil = metrics are kept but not registered
 
 	ValidFor  time.Duration // of a transaction, by the time of blocks; 0 = 90 s
-	CloseWait time.Duration // for closes to be sent together; 0 = 2 s
+	CloseWait time.Duration // for closes to be sent together; 0 = 500 ms
 }
 
 func (o *Options) validate() error {
@@ -68,7 +68,7 @@ func (o *Options) validate() error {
 		o.ValidFor = 90 * time.Second
 	}
 	if o.CloseWait <= 0 {
-		o.CloseWait = 2 * time.Second
+		o.CloseWait = 500 * time.Millisecond
 	}
 	if err := o.Oracle.validate(o.Genesis); err != nil {
 		return err
@@ -86,6 +86,7 @@ type Ledger struct {
 	metrics  *metrics
 	heads    *feed
 	beacons  beacons
+	drawable drawable
 	registry *registry
 	quotes   *quotes
 	funded   funded
@@ -169,14 +170,28 @@ type Status struct {
 	Epoch  uint64 // of the head
 	PerUSD uint64 // base units that a dollar costs; 0 while no fresh quotes are known
 	TxFee  uint64 // base units of each transaction
+	Gift   uint64 // base units that this node's faucet gives; 0 without one
 }
 
 // Status says where the ledger stands.
 func (l *Ledger) Status() Status {
 	s := Status{Head: l.heads.get(), Chain: l.chain, Symbol: l.Symbol(), Epoch: l.Epoch(), TxFee: l.Params().TxFee}
 	s.PerUSD, _, _ = l.rate()
+	if l.o.Faucet != nil {
+		s.Gift = l.o.Faucet.Amount
+	}
 	return s
 }
+
+// NextBlock is closed when a newer block than now is known. Whoever waits for something to
+// happen takes it before looking.
+func (l *Ledger) NextBlock() <-chan struct{} {
+	_, bell := l.heads.next()
+	return bell
+}
+
+// BlockTimeMS is the time of the newest block that is known, in ms since 1970.
+func (l *Ledger) BlockTimeMS() uint64 { return l.heads.get().TimeMS }
 
 // Params are the parameters in force as far as this node knows: they are read again at
 // each epoch, and are those of the genesis before.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
@@ -202,7 +203,7 @@ func testSession(t *testing.T, l *Ledger, player []byte, id byte) {
 }
 
 func TestOptions(t *testing.T) {
-	doc := genesisOf(t, [32]byte{1}, [32]byte{2}, time.UnixMilli(1_780_000_000_000))
+	doc := genesisOf(t, genesis.Key(address(seeded("consensus", 0))), genesis.Key(address(seeded("vrf", 0))), time.UnixMilli(1_780_000_000_000))
 	if _, err := New(Options{Genesis: doc, Source: newFake(doc)}); err == nil {
 		t.Error("no actor system")
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
@@ -19,6 +20,22 @@ func read[T any](ctx context.Context, l *Ledger, k []byte, decode func([]byte) (
 		return v, false, fmt.Errorf("ledger: %w; this program is older than the network's state, update it", err)
 	}
 	return v, true, nil
+}
+
+// Readable returns when something of the ledger can be read, or with ctx's error.
+func (l *Ledger) Readable(ctx context.Context) error {
+	for {
+		block := l.NextBlock()
+		if _, ok, err := read(ctx, l, state.HeadKey(), state.DecodeHead); err == nil && ok {
+			return nil
+		}
+		select {
+		case <-block:
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return fmt.Errorf("ledger: %w", ctx.Err())
+		}
+	}
 }
 
 // Account is what an address has; one that was never paid has nothing.

@@ -44,9 +44,10 @@ func (p *batch) answer(v any) {
 type settled struct{}
 
 // Close settles sessions of one container, by the container's key or its owner's. Closes
-// that come within two seconds of each other go in one transaction. It returns when they
-// are in a block; a session that is not on the ledger any more counts as settled. After an
-// error some may be settled: ask again, the same closes do no harm.
+// that come within half a second of each other go in one transaction. It returns when they
+// are in a block. A session that is not on the ledger any more counts as settled, as does
+// one that settles without these closes. After an error some may be settled: ask again, the
+// same closes do no harm.
 func (l *Ledger) Close(ctx context.Context, s Signer, closes []*tx.CloseSession) error {
 	if len(closes) == 0 {
 		return nil
@@ -118,12 +119,11 @@ func (l *Ledger) settle(ctx context.Context, s Signer, closes []*tx.CloseSession
 			}
 		}
 		for _, one := range part {
-			_, err := l.Send(ctx, s, &tx.Body{Op: &tx.Body_Close{Close: one}})
+			err := l.closeOne(ctx, s, one)
 			switch {
 			case err == nil:
 				l.metrics.settled.Inc()
-			case errors.Is(err, state.ErrNoSession), errors.Is(err, state.ErrOver): // by somebody else meanwhile
-			default:
+			case !settlesAnyway(err):
 				failed = err
 			}
 			if ctx.Err() != nil {
@@ -132,6 +132,29 @@ func (l *Ledger) settle(ctx context.Context, s Signer, closes []*tx.CloseSession
 		}
 	}
 	return failed
+}
+
+// closeOne settles one session. What its player has presented already, or something newer,
+// is accepted as it is: a close without a voucher settles at once what would settle by
+// itself when the challenge window ends.
+func (l *Ledger) closeOne(ctx context.Context, s Signer, one *tx.CloseSession) error {
+	_, err := l.Send(ctx, s, &tx.Body{Op: &tx.Body_Close{Close: one}})
+	if one.GetVoucher() != nil && (errors.Is(err, state.ErrReplay) || errors.Is(err, state.ErrOlder)) {
+		bare := &tx.CloseSession{Container: one.GetContainer(), Session: one.GetSession()}
+		_, err = l.Send(ctx, s, &tx.Body{Op: &tx.Body_Close{Close: bare}})
+	}
+	return err
+}
+
+// settlesAnyway says whether a session for which a close was refused is settled, or will be
+// without anybody's doing and for what the close would have got.
+func settlesAnyway(err error) bool {
+	for _, rule := range []error{state.ErrNoSession, state.ErrOver, state.ErrClosing, state.ErrReplay, state.ErrOlder} {
+		if errors.Is(err, rule) {
+			return true
+		}
+	}
+	return false
 }
 
 // open is which of the closes are for sessions that are still on the ledger, each session

@@ -25,8 +25,14 @@ type (
 		err     error
 	}
 	delivered struct{ a key.Address }
-	lookUp    struct{ id peer.ID }
-	lookedUp  struct{ id peer.ID }
+	lookUp    struct {
+		id    peer.ID
+		again bool // although it is known
+	}
+	lookedUp struct {
+		lookUp
+		err error
+	}
 	epochRead struct {
 		epoch uint64
 		err   error
@@ -40,16 +46,17 @@ type (
 type behavior struct {
 	l       *Ledger
 	lanes   map[key.Address]*lane
-	looking map[peer.ID]bool // questions for the registry on their way
-	spare   *rate.Limiter    // of such questions: any stranger's message raises one
-	epoch   uint64           // whose parameters and seed have been read, plus one; 0 = none
+	looking map[peer.ID]bool   // questions for the registry on their way
+	wanted  map[peer.ID]lookUp // that wait to be asked; at most maxWanted
+	spare   *rate.Limiter      // of such questions: any stranger's message raises one
+	epoch   uint64             // whose parameters and seed have been read, plus one; 0 = none
 	reading bool
 	telling bool
 	closes  map[closeKey]*batch
 }
 
 func newState(l *Ledger) *behavior {
-	return &behavior{l: l, lanes: map[key.Address]*lane{}, looking: map[peer.ID]bool{},
+	return &behavior{l: l, lanes: map[key.Address]*lane{}, looking: map[peer.ID]bool{}, wanted: map[peer.ID]lookUp{},
 		spare: rate.NewLimiter(rate.Every(lookGap), lookBurst), closes: map[closeKey]*batch{}}
 }
 
@@ -68,9 +75,9 @@ func (b *behavior) Receive(c *supervise.Ctx, msg any) {
 	case delivered:
 		b.delivered(c, m.a)
 	case lookUp:
-		b.look(c, m.id)
+		b.look(c, m)
 	case lookedUp:
-		delete(b.looking, m.id)
+		b.looked(c, m)
 	case epochRead:
 		b.reading = false
 		if m.err == nil {
@@ -111,6 +118,7 @@ func (b *behavior) head(c *supervise.Ctx) {
 		b.telling = true
 		c.Go(func(ctx context.Context) any { l.tell(ctx, h); return told{} })
 	}
+	b.lookWanted(c)
 	if epoch := l.Epoch(); !b.reading && b.epoch != epoch+1 {
 		b.reading = true
 		c.Go(func(ctx context.Context) any {
@@ -119,6 +127,9 @@ func (b *behavior) head(c *supervise.Ctx) {
 			err := l.readParams(ctx)
 			if err == nil {
 				_, err = l.Beacon(ctx)
+			}
+			if err == nil {
+				_, err = l.indexers(ctx, epoch)
 			}
 			if err == nil && !l.beacons.covers(epoch) {
 				err = errNotYet // the state of the epoch's first block is readable with the next head

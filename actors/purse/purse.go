@@ -40,12 +40,16 @@ const (
 	unseen     = 2    // s that may be paid unseen, and one more for each minute of play
 	tries      = 4    // to open an escrow
 	retryEvery = 700 * time.Millisecond
-	moneyEvery = 200 * time.Millisecond // while money from a faucet is awaited
+	moneyEvery = 250 * time.Millisecond // while money from a faucet is awaited
 	moneyFor   = 15 * time.Second
+	validFor   = 2 * time.Minute // of an order, by the time of blocks
 )
 
 // Account is what the ledger says of the player.
-type Account struct{ Balance, Nonce uint64 }
+type Account struct {
+	Balance, Nonce uint64
+	TimeMS         uint64 // of the newest block; 0 = not known, orders are then valid as long as their price
+}
 
 // Options of a purse. Key, Network, Chain and Account are needed.
 type Options struct {
@@ -58,6 +62,7 @@ type Options struct {
 	Ceiling uint64 // µUSD per hour that are paid at most; 0 = any price
 	Planned uint32 // seconds of an escrow; 0 = an hour
 	Faucet  bool   // money may be on its way: wait for it
+	Gift    uint64 // base units that the faucet gives a new account; 0 = not known
 
 	// Alter changes what is said to the container, for players that do not keep the rules:
 	// the messages that it returns are sent instead. Nil keeps them.
@@ -148,34 +153,53 @@ func (p *Purse) fail(err error) {
 	p.r.Failed = err.Error()
 }
 
-// affordable is for how many seconds the account can pay now, at most want.
-func (p *Purse) affordable(ctx context.Context, want uint32) (seconds uint32, nonce uint64, err error) {
+// affordable is for how many seconds the account can pay now, at most want, and the body of
+// the transaction that would. A new account counts for what a faucet gives it: the gift is in
+// the pool before any order of this purse, and in the same block.
+func (p *Purse) affordable(ctx context.Context, want uint32) (seconds uint32, body *tx.Body, err error) {
 	a, err := p.o.Account(ctx)
 	if err != nil {
-		return 0, 0, fmt.Errorf("the ledger does not answer: %w", err)
+		return 0, nil, fmt.Errorf("the ledger does not answer: %w", err)
+	}
+	body = &tx.Body{Nonce: a.Nonce}
+	if a.TimeMS > 0 {
+		body.ValidUntilMs = a.TimeMS + uint64(validFor.Milliseconds())
+	}
+	if p.o.Faucet && a.Balance == 0 && a.Nonce == 0 {
+		a.Balance = p.o.Gift
 	}
 	if a.Balance <= 2*p.o.TxFee {
-		return 0, a.Nonce, nil
+		return 0, body, nil
 	}
-	return uint32(min(uint64(want), (a.Balance-2*p.o.TxFee)/p.terms.PerSecond)), a.Nonce, nil
+	return uint32(min(uint64(want), (a.Balance-2*p.o.TxFee)/p.terms.PerSecond)), body, nil
 }
+
+// errMoney means that the ledger found too little in the account.
+var errMoney = errors.New("purse: not enough money")
 
 // open locks an escrow, unless somebody else ends that with ctx.
 func (p *Purse) open(ctx context.Context) error {
 	err := errors.New("the escrow could not be opened")
 	began := time.Now()
 	for n := 0; n < tries; {
-		seconds, nonce, e := p.affordable(ctx, p.o.Planned)
+		waits := p.o.Faucet && time.Since(began) < moneyFor
+		seconds, body, e := p.affordable(ctx, p.o.Planned)
 		switch {
 		case e == nil && seconds >= min(least, p.o.Planned):
-			body := &tx.Body{Nonce: nonce, Op: &tx.Body_Open{Open: &tx.OpenSession{
+			body.Op = &tx.Body_Open{Open: &tx.OpenSession{
 				Container: p.terms.Container[:], Session: p.terms.Session[:], PriceMicroUsdPerHour: p.wire.GetPriceMicroUsdPerHour(),
-				Quotes: p.wire.GetQuotes(), PerSecond: p.terms.PerSecond, Seconds: seconds, Indexer: p.match.indexer, Certificate: p.match.sum}}}
+				Quotes: p.wire.GetQuotes(), PerSecond: p.terms.PerSecond, Seconds: seconds, Indexer: p.match.indexer, Certificate: p.match.sum}}
 			if e = p.submit(ctx, body, seconds, false); e == nil || ctx.Err() != nil {
 				return e
 			}
+			if waits && errors.Is(e, errMoney) {
+				if !pause(ctx, moneyEvery) {
+					return ctx.Err()
+				}
+				continue
+			}
 			n++
-		case e == nil && p.o.Faucet && time.Since(began) < moneyFor:
+		case e == nil && waits:
 			if !pause(ctx, moneyEvery) {
 				return ctx.Err()
 			}
@@ -199,13 +223,13 @@ func (p *Purse) topUp(ctx context.Context) error {
 		defer p.mu.Unlock()
 		p.adding = false
 	}()
-	seconds, nonce, err := p.affordable(ctx, p.o.Planned)
+	seconds, body, err := p.affordable(ctx, p.o.Planned)
 	if err == nil && seconds == 0 {
 		err = errors.New("the account is empty: the game pauses when the escrow is used up")
 	}
 	if err == nil {
-		err = p.submit(ctx, &tx.Body{Nonce: nonce, Op: &tx.Body_TopUp{TopUp: &tx.TopUp{
-			Container: p.terms.Container[:], Session: p.terms.Session[:], Seconds: seconds}}}, seconds, true)
+		body.Op = &tx.Body_TopUp{TopUp: &tx.TopUp{Container: p.terms.Container[:], Session: p.terms.Session[:], Seconds: seconds}}
+		err = p.submit(ctx, body, seconds, true)
 	}
 	if err != nil {
 		pause(ctx, retryEvery)
@@ -237,6 +261,9 @@ func (p *Purse) submit(ctx context.Context, body *tx.Body, seconds uint32, topUp
 		case <-ctx.Done():
 			return ctx.Err()
 		case e := <-p.answers:
+			if e.State == control.EscrowRefused && e.Code == control.CodeMoney {
+				return fmt.Errorf("%w: %s", errMoney, e.Text)
+			}
 			if e.State == control.EscrowRefused {
 				return errors.New(e.Text)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/actors/supervise"
+	ledger "github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/voucher"
 	"github.com/framemesh/framemesh/stream/control"
 )
@@ -24,6 +25,8 @@ type Till interface {
 	// Escrow returns the seconds that the ledger holds for the session now, 0 for none,
 	// and whether the player is closing it.
 	Escrow(ctx context.Context) (seconds uint32, closing bool, err error)
+	// NextBlock is closed when a newer block than now is known; nil when that is not told.
+	NextBlock() <-chan struct{}
 	// Keep remembers the newest voucher beyond a crash.
 	Keep(v voucher.Voucher)
 	// Settle says that no further voucher will come. Without it, as after a crash, what
@@ -41,7 +44,7 @@ type Payment struct {
 // Times of payment.
 const (
 	keepEvery   = 1500 * time.Millisecond // between two vouchers kept
-	followEvery = 500 * time.Millisecond  // the ledger is asked while an escrow is awaited
+	followEvery = time.Second             // the ledger is asked while an escrow is awaited, if no block comes earlier
 	followFor   = 30 * time.Second        // that it is awaited
 	reviewEvery = 20 * time.Second        // the ledger is asked whether the escrow still stands
 	askWithin   = 5 * time.Second         // an answer of the ledger
@@ -65,7 +68,8 @@ type (
 		seconds uint32
 		closing bool
 		err     error
-		review  bool // nobody waits for a change
+		review  bool            // nobody waits for a change
+		block   <-chan struct{} // closed by the first block that this answer does not know
 	}
 )
 
@@ -148,7 +152,7 @@ func (s *state) paySecond(c *supervise.Ctx) {
 	}
 	s.tellPay(true)
 	if p.opened && !p.asking && p.awaited == 0 && time.Since(p.reviewed) >= reviewEvery {
-		s.askEscrow(c, 0, true)
+		s.askEscrow(c, nil, true)
 	}
 	s.report()
 	s.tickPay(c)
@@ -239,7 +243,13 @@ func (s *state) hand(c *supervise.Ctx, text string, topUp bool) {
 }
 
 func (s *state) refuseTx(err error) {
-	s.tellEscrow(control.EscrowRefused, fmt.Sprintf("The ledger did not take the payment: %v.", err), s.pay.locked)
+	code := ""
+	if errors.Is(err, ledger.ErrFunds) || errors.Is(err, ledger.ErrFee) {
+		code = control.CodeMoney
+	}
+	seconds := s.pay.locked
+	s.b.out.ToOwner(control.Escrow{State: control.EscrowRefused, Text: fmt.Sprintf("The ledger did not take the payment: %v.", err), Code: code,
+		Total: control.Amount(s.pay.Terms.Owed(seconds)), Seconds: seconds})
 }
 
 func (s *state) handed(c *supervise.Ctx, m handed) {
@@ -252,20 +262,21 @@ func (s *state) handed(c *supervise.Ctx, m handed) {
 	p.opened = true
 	p.awaited, p.until = p.locked+m.seconds, time.Now().Add(followFor)
 	s.tellEscrow(control.EscrowSent, "", p.awaited)
-	s.askEscrow(c, 0, false)
+	s.askEscrow(c, nil, false)
 }
 
-// askEscrow asks the ledger what it holds, after a while.
-func (s *state) askEscrow(c *supervise.Ctx, after time.Duration, review bool) {
+// askEscrow asks the ledger what it holds: at once, or when after says that it may have
+// changed.
+func (s *state) askEscrow(c *supervise.Ctx, after func(context.Context) bool, review bool) {
 	s.pay.asking = true
 	till := s.pay.Till
 	c.Go(func(ctx context.Context) any {
-		if !wait(ctx, after) {
+		if after != nil && !after(ctx) {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, askWithin)
 		defer cancel()
-		m := escrowed{review: review}
+		m := escrowed{review: review, block: till.NextBlock()} // before the answer, so that none is missed
 		m.seconds, m.closing, m.err = till.Escrow(ctx)
 		return m
 	})
@@ -299,8 +310,21 @@ func (s *state) escrowed(c *supervise.Ctx, m escrowed) {
 		p.awaited = 0
 		s.tellEscrow(control.EscrowRefused, "The ledger did not take the payment in within half a minute. Try again.", p.locked)
 	default:
-		s.askEscrow(c, followEvery, false)
+		s.askEscrow(c, func(ctx context.Context) bool { return waitBlock(ctx, m.block) }, false)
 	}
+}
+
+// waitBlock waits for a block, or for followEvery; false when ctx ended before.
+func waitBlock(ctx context.Context, block <-chan struct{}) bool {
+	t := time.NewTimer(followEvery)
+	defer t.Stop()
+	select {
+	case <-block:
+	case <-t.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // voucherCame checks a promise. A signature takes a tenth of a millisecond, here and not

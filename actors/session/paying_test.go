@@ -32,6 +32,8 @@ type fakeTill struct {
 	down    bool
 	kept    []voucher.Voucher
 	settled bool
+	bell    chan struct{} // nil = blocks are not told
+	asked   int           // for the escrow
 }
 
 func (f *fakeTill) set(change func()) {
@@ -47,14 +49,28 @@ func (f *fakeTill) hand(what string) (uint32, error) {
 	if f.refuse != nil {
 		return 0, f.refuse
 	}
-	time.AfterFunc(f.takes, func() { f.set(func() { f.locked += f.seconds }) })
+	time.AfterFunc(f.takes, func() {
+		f.set(func() {
+			f.locked += f.seconds
+			if f.bell != nil {
+				close(f.bell)
+				f.bell = make(chan struct{})
+			}
+		})
+	})
 	return f.seconds, nil
 }
 func (f *fakeTill) Open(context.Context, []byte) (uint32, error)  { return f.hand("open escrow") }
 func (f *fakeTill) TopUp(context.Context, []byte) (uint32, error) { return f.hand("top up") }
+func (f *fakeTill) NextBlock() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.bell
+}
 func (f *fakeTill) Escrow(context.Context) (uint32, bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked++
 	if f.down {
 		return 0, false, errAny
 	}
@@ -83,7 +99,7 @@ func terms() voucher.Terms {
 func paid(t *testing.T, change func(*fakeTill), story func(p *play, till *fakeTill)) {
 	var till *fakeTill
 	begin(t, func(o *Options, slot *fakeSlot) {
-		till = &fakeTill{j: slot.j, seconds: 3600, takes: time.Second}
+		till = &fakeTill{j: slot.j, seconds: 3600, takes: time.Second, bell: make(chan struct{})}
 		if change != nil {
 			change(till)
 		}

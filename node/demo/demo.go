@@ -76,7 +76,7 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 	var height uint64
 	if n.Genesis() != nil {
 		var err error
-		if money, err = newPurse(n); err != nil {
+		if money, err = newPurse(ctx, n); err != nil {
 			fail(err)
 			return r
 		}

@@ -48,49 +48,52 @@ type Ledger struct {
 const (
 	settleTimeout = 20 * time.Second
 	settlePoll    = 100 * time.Millisecond
-	accountBytes  = 4 << 10
+	answerBytes   = 4 << 10 // of the gateway
 )
 
 // newPurse is a player's money with a key of its own: what the demo's faucet gives.
-func newPurse(n *testnet.Net) (*purse.Purse, error) {
+func newPurse(ctx context.Context, n *testnet.Net) (*purse.Purse, error) {
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
 	}
+	var l struct {
+		Gift uint64 `json:"gift,string"`
+	}
+	if err := askGateway(ctx, n.URL()+"api/ledger", &l); err != nil {
+		return nil, err
+	}
 	g := n.Genesis()
-	return purse.New(purse.Options{Key: k, Network: n.Network(), Chain: g.ChainID, TxFee: g.Params.TxFee, Faucet: true,
-		Account: func(ctx context.Context) (purse.Account, error) {
-			return askAccount(ctx, n.URL(), key.Address(k[ed25519.SeedSize:]))
+	return purse.New(purse.Options{Key: k, Network: n.Network(), Chain: g.ChainID, TxFee: g.Params.TxFee, Faucet: true, Gift: l.Gift,
+		Account: func(ctx context.Context) (a purse.Account, err error) {
+			var got struct {
+				Balance uint64 `json:"balance,string"`
+				Nonce   uint64 `json:"nonce,string"`
+				TimeMS  uint64 `json:"time_ms"`
+			}
+			err = askGateway(ctx, n.URL()+"api/ledger/account/"+key.Address(k[ed25519.SeedSize:]).String(), &got)
+			return purse.Account{Balance: got.Balance, Nonce: got.Nonce, TimeMS: got.TimeMS}, err
 		}})
 }
 
-// askAccount asks the gateway as a page does.
-func askAccount(ctx context.Context, url string, a key.Address) (out purse.Account, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"api/ledger/account/"+a.String(), nil)
+// askGateway asks as a page does.
+func askGateway(ctx context.Context, url string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return out, err
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return out, err
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return out, fmt.Errorf("demo: account: %s", resp.Status)
+		return fmt.Errorf("demo: the gateway says %s of its ledger", resp.Status)
 	}
-	var got struct {
-		Balance string `json:"balance"`
-		Nonce   string `json:"nonce"`
+	if err := json.NewDecoder(io.LimitReader(resp.Body, answerBytes)).Decode(answer); err != nil {
+		return fmt.Errorf("demo: the gateway's ledger: %w", err)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, accountBytes)).Decode(&got); err != nil {
-		return out, fmt.Errorf("demo: account: %w", err)
-	}
-	balance, err := strconv.ParseUint(got.Balance, 10, 64)
-	if err != nil {
-		return out, fmt.Errorf("demo: account: %w", err)
-	}
-	nonce, err := strconv.ParseUint(got.Nonce, 10, 64)
-	return purse.Account{Balance: balance, Nonce: nonce}, err
+	return nil
 }
 
 // settlement waits until the session of a player is settled in a block after from.

@@ -29,6 +29,8 @@ type LedgerStatus struct {
 	Epoch  uint64
 	PerUSD uint64 // base units that a dollar costs; 0 while no fresh quotes are known
 	TxFee  uint64 // base units that each transaction costs
+	Gift   uint64 // base units that a new player is given, where the gateway does
+	TimeMS uint64 // of the newest block
 	// CatchingUp is true while the node is not at the ledger's head yet.
 	CatchingUp bool
 }
@@ -124,6 +126,10 @@ func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) {
 		s.failLedger(w, r, "ledger", err)
 		return
 	}
+	gift := st.Gift
+	if s.opt.Funder == nil {
+		gift = 0
+	}
 	writeJSON(w, struct {
 		Chain      string `json:"chain"`
 		Symbol     string `json:"symbol"`
@@ -132,8 +138,9 @@ func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) {
 		PerUSD     string `json:"per_usd"`
 		TxFee      string `json:"tx_fee"`
 		Faucet     bool   `json:"faucet"`
+		Gift       string `json:"gift"`
 		CatchingUp bool   `json:"catching_up"`
-	}{st.Chain, st.Symbol, st.Height, st.Epoch, decimal(st.PerUSD), decimal(st.TxFee), s.opt.Funder != nil, st.CatchingUp})
+	}{st.Chain, st.Symbol, st.Height, st.Epoch, decimal(st.PerUSD), decimal(st.TxFee), s.opt.Funder != nil, decimal(gift), st.CatchingUp})
 }
 
 // getAccount says what an account has. Its name is a key in hex or an address.
@@ -172,7 +179,8 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) {
 		Address string `json:"address"`
 		Balance string `json:"balance"`
 		Nonce   string `json:"nonce"`
-	}{a.String(), decimal(acct.Balance), decimal(acct.Nonce)})
+		TimeMS  uint64 `json:"time_ms"`
+	}{a.String(), decimal(acct.Balance), decimal(acct.Nonce), st.TimeMS})
 }
 
 func parseAccount(s string) (key.Address, error) {

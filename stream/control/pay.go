@@ -33,6 +33,9 @@ const (
 	EscrowRefused = "refused" // the text says why
 )
 
+// CodeMoney says that the account did not have the money: it may be on its way.
+const CodeMoney = "money"
+
 // States of payment.
 const (
 	PayOK         = "ok"          // what was played is covered, or within the credit
@@ -65,6 +68,7 @@ type Voucher struct {
 type Escrow struct {
 	State   string `json:"state"`
 	Text    string `json:"text,omitempty"` // for people
+	Code    string `json:"code,omitempty"` // of a refusal that a page acts on by itself
 	Total   string `json:"total"`          // base units set aside so far
 	Seconds uint32 `json:"seconds"`        // of play that these pay for
 }

@@ -22,6 +22,10 @@ var (
 	ErrFull = errors.New("match: table is full")
 	// ErrRequest: a match request breaks a rule.
 	ErrRequest = errors.New("match: request is not valid")
+	// ErrIndexer: a certificate is by, or names as drawn, an indexer that may not be drawn.
+	ErrIndexer = errors.New("match: an indexer without stake, or not yet long enough")
+	// ErrBeacon: a certificate was drawn with randomness that is not in force.
+	ErrBeacon = errors.New("match: drawn with another beacon than that of this epoch or the one before")
 	// ErrCertificate: a certificate is not what an honest indexer signs.
 	ErrCertificate = errors.New("match: certificate does not hold")
 )

@@ -49,8 +49,8 @@ export const openBody = ({ nonce, validUntilMS = 0n, container, session, price, 
     num(5, perSecond), num(6, seconds), bytes(7, indexer), bytes(8, certificate))));
 
 /** topUpBody adds seconds to it. */
-export const topUpBody = ({ nonce, container, session, seconds }) =>
-  concat(num(1, nonce), message(18, concat(bytes(1, container), bytes(2, session), num(3, seconds))));
+export const topUpBody = ({ nonce, validUntilMS = 0n, container, session, seconds }) =>
+  concat(num(1, nonce), num(2, validUntilMS), message(18, concat(bytes(1, container), bytes(2, session), num(3, seconds))));
 
 /** signed puts a signature to a body. sign(bytes) is the player's key. */
 export async function signed(chain, account, body, sign) {

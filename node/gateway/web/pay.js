@@ -16,6 +16,8 @@ const TOP_UP_S = 60; // before the end of the escrow
 const MONEY_MS = 15_000; // that a faucet's money is waited for
 const TRIES = 4; // to open an escrow
 const AGAIN_MS = 700;
+const LOOK_MS = 250; // between two tries while a faucet's money is waited for
+const VALID_MS = 120_000; // of an order, by the time of blocks
 
 /** termsOf reads the terms in an answer's proof; null when play is free. */
 export function termsOf(b) {
@@ -55,7 +57,7 @@ export const base64 = b => btoa(String.fromCharCode(...b));
 
 /**
  * Payer pays for one session. env: {account() → {balance, nonce} as BigInt, sign(bytes),
- * say(message), faucet, fee, changed(), keep(state), wait(ms)}. how: {chain, key (the
+ * say(message), faucet, gift (what it gives), fee, changed(), keep(state), wait(ms)}. how: {chain, key (the
  * player's, 32 bytes), container (32), session (hex), terms, indexer, certificate, saved}.
  */
 export class Payer {
@@ -100,8 +102,12 @@ export class Payer {
   }
 
   async #affordable(seconds) {
-    const a = await this.env.account(), fee = BigInt(this.env.fee ?? 0), can = a.balance > 2n * fee ? (a.balance - 2n * fee) / this.terms.perSecond : 0n;
-    return { nonce: a.nonce, seconds: can < BigInt(seconds) ? Number(can) : seconds };
+    const a = await this.env.account(), fee = BigInt(this.env.fee ?? 0);
+    // A new account counts for what the faucet gives it: the gift is in the pool before any
+    // order of this page, and in the same block.
+    const balance = this.env.faucet && a.balance === 0n && a.nonce === 0n ? BigInt(this.env.gift ?? 0) : a.balance;
+    const can = balance > 2n * fee ? (balance - 2n * fee) / this.terms.perSecond : 0n;
+    return { nonce: a.nonce, validUntilMS: a.timeMS ? BigInt(a.timeMS + VALID_MS) : 0n, seconds: can < BigInt(seconds) ? Number(can) : seconds };
   }
 
   async #open() {
@@ -118,19 +124,24 @@ export class Payer {
       }
       if (a.seconds < LEAST_S) {
         if (this.env.faucet && waited < MONEY_MS) { // its money is on the way
-          waited += 200;
-          await this.env.wait(200);
+          waited += LOOK_MS;
+          await this.env.wait(LOOK_MS);
           continue;
         }
         return this.#fail('There is not enough money in your account for half a minute of play.');
       }
-      const t = this.terms, body = openBody({ nonce: a.nonce, container: this.container, session: this.sessionBytes, price: t.price, quotes: t.quotes, perSecond: t.perSecond, seconds: a.seconds, indexer: this.indexer, certificate: this.certificate });
+      const t = this.terms, body = openBody({ nonce: a.nonce, validUntilMS: a.validUntilMS, container: this.container, session: this.sessionBytes, price: t.price, quotes: t.quotes, perSecond: t.perSecond, seconds: a.seconds, indexer: this.indexer, certificate: this.certificate });
       const answer = this.#answer();
       this.most = a.seconds;
       this.env.say({ t: 'open', tx: base64(await signed(this.chain, this.key, body, this.env.sign)) });
       const e = await answer;
       if (this.closed || e.state === 'locked') return;
       text = e.text;
+      if (e.code === 'money' && this.env.faucet && waited < MONEY_MS) {
+        waited += LOOK_MS;
+        await this.env.wait(LOOK_MS);
+        continue;
+      }
       n++;
       await this.env.wait(AGAIN_MS);
     }
@@ -168,7 +179,7 @@ export class Payer {
       if (a.seconds < 1) return this.#fail('Your account is empty: the game pauses when the escrow is used up.');
       const answer = this.#answer();
       this.most += a.seconds;
-      this.env.say({ t: 'topup', tx: base64(await signed(this.chain, this.key, topUpBody({ nonce: a.nonce, container: this.container, session: this.sessionBytes, seconds: a.seconds }), this.env.sign)) });
+      this.env.say({ t: 'topup', tx: base64(await signed(this.chain, this.key, topUpBody({ nonce: a.nonce, validUntilMS: a.validUntilMS, container: this.container, session: this.sessionBytes, seconds: a.seconds }), this.env.sign)) });
       const e = await answer;
       if (e.state === 'refused') await this.env.wait(5000);
       else this.failed = '';
@@ -195,7 +206,7 @@ export class Payer {
   }
 
   #escrow(m) {
-    const e = { state: String(m.state), text: String(m.text ?? '').slice(0, 300), seconds: Number.isSafeInteger(m.seconds) && m.seconds > 0 ? m.seconds : 0 };
+    const e = { state: String(m.state), text: String(m.text ?? '').slice(0, 300), code: String(m.code ?? ''), seconds: Number.isSafeInteger(m.seconds) && m.seconds > 0 ? m.seconds : 0 };
     if (e.state === 'locked') {
       // No more is set aside than this page has signed for, whatever the container says.
       this.escrow = { state: 'locked', seconds: Math.min(e.seconds, this.most) };

@@ -38,7 +38,7 @@ export class Purse {
     if (this.none) return;
     try {
       const l = await getJSON('/api/ledger');
-      this.ledger = { chain: l.chain, symbol: l.symbol, height: l.height, faucet: l.faucet, perUSD: amountOf(l.per_usd) ?? 0n, fee: amountOf(l.tx_fee) ?? 0n };
+      this.ledger = { chain: l.chain, symbol: l.symbol, height: l.height, faucet: l.faucet, gift: amountOf(l.gift) ?? 0n, perUSD: amountOf(l.per_usd) ?? 0n, fee: amountOf(l.tx_fee) ?? 0n };
       if (this.env.key()) await this.load();
     } catch (e) {
       this.none = e instanceof Refused && e.problem.code === 'no-ledger';
@@ -46,11 +46,11 @@ export class Purse {
     this.#draw();
   }
 
-  /** load reads the account anew: {balance, nonce, address}. */
+  /** load reads the account anew: {balance, nonce, address, timeMS of the newest block}. */
   async load() {
     const a = await getJSON('/api/ledger/account/' + this.env.key(), { signal: AbortSignal.timeout(3000) }), balance = amountOf(a.balance), nonce = amountOf(a.nonce);
     if (balance === null || nonce === null) throw new Error('the gateway sent no account');
-    return this.account = { balance, nonce, address: String(a.address) };
+    return this.account = { balance, nonce, address: String(a.address), timeMS: Number.isSafeInteger(a.time_ms) && a.time_ms > 0 ? a.time_ms : 0 };
   }
 
   #draw() {

@@ -34,7 +34,7 @@ export class Till {
     if (!container) throw new TermsError('The machine has no key that can be paid.');
     const certificate = indexer && s.certificate ? new Uint8Array(await crypto.subtle.digest('SHA-256', s.certificate)) : undefined;
     const p = this.payer = new Payer({ chain: terms.chain, key: unhex(this.env.key()), container, session: s.session, terms, indexer: indexer ?? undefined, certificate, saved: known }, {
-      account: () => purse.load(), sign: this.env.sign, say: m => s.say(m), faucet: purse.ledger.faucet, fee: purse.ledger.fee,
+      account: () => purse.load(), sign: this.env.sign, say: m => s.say(m), faucet: purse.ledger.faucet, gift: purse.ledger.gift, fee: purse.ledger.fee,
       changed: () => this.#draw(), keep: st => paying.set(st), wait,
     });
     this.#draw();
