@@ -92,6 +92,11 @@ func startWith(ctx context.Context, c Config, s seams) (*Chain, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
+	listen, err := choosePort(c.Listen)
+	if err != nil {
+		return nil, explain(err, c)
+	}
+	c.Listen = listen
 	n := &Chain{c: c, seams: s, log: c.Log, gate: new(gate), heads: make(chan Head, 1),
 		done: make(chan struct{}), followers: map[int]func(Head){}, stopped: make(chan struct{})}
 	if err := n.start(ctx); err != nil {

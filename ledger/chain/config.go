@@ -29,7 +29,7 @@ type Config struct {
 	Genesis *genesis.Doc // the network
 	Mode    Mode
 
-	Listen  string             // host:port where other validators and full nodes connect; "" = this node only dials
+	Listen  string             // host:port where other validators and full nodes connect, port 0 = any free one; "" = this node only dials
 	Peers   []string           // id@host:port, kept connected
 	NodeKey ed25519.PrivateKey // identity towards them
 
