@@ -29,9 +29,12 @@ import (
 )
 
 // startPaid is a network with a ledger whose only validator also listens for others.
-func startPaid(t *testing.T, o Options) *Net {
+func startPaid(t *testing.T, o Options, change ...func(*Money)) *Net {
 	t.Helper()
 	o.Checkers, o.Money = max(o.Checkers, 1), &Money{EpochSeconds: 5, BlockMS: 250}
+	for _, ch := range change {
+		ch(o.Money)
+	}
 	o.Edit = func(name string, c *node.Config) {
 		if name == "checker-1" {
 			c.Ledger.Listen = "127.0.0.1:0"
@@ -107,7 +110,15 @@ func payer(t *testing.T, n *Net, change func(*pay.Options), hear func(control.Me
 func honestPayer(t *testing.T, n *Net, change func(*pay.Options), hear func(control.Message)) (p *player.Player, money *pay.Purse, goesOn func(after string)) {
 	t.Helper()
 	p, money = payer(t, n, change, hear)
-	until(t, "the escrow is locked and paid from", 20*time.Second, func() bool { return money.Report().Seconds > 0 && money.Report().State == "ok" })
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if m := money.Report(); m.Seconds > 0 && (m.State == control.PayOK || m.State == control.PayEndingSoon) {
+			break
+		}
+		if time.Now().After(limit) {
+			r := p.Report()
+			t.Fatalf("no escrow is paid from: %+v, %+v, %+v, bye %+v; %+v; %v", money.Report(), r.Escrow, r.Payment, r.Bye, account(t, n, money.Address()), r.Notices)
+		}
+	}
 	said := len(p.Report().Notices)
 	return p, money, func(after string) {
 		t.Helper()
