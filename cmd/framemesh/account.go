@@ -276,14 +276,14 @@ account's. So the key of the money need not be on the machine that is on the net
 				if err != nil {
 					return nil, err
 				}
-				for_ := epochs
-				if for_ == 0 {
-					for_ = p.DelegationMaxEpochs
+				span := epochs
+				if span == 0 {
+					span = p.DelegationMaxEpochs
 				}
-				if for_ > p.DelegationMaxEpochs {
-					return nil, withHint(fmt.Errorf("--epochs %d is more than the network lets", for_), fmt.Sprintf("%d or less", p.DelegationMaxEpochs))
+				if span > p.DelegationMaxEpochs {
+					return nil, withHint(fmt.Errorf("--epochs %d is more than the network lets", span), fmt.Sprintf("%d or less", p.DelegationMaxEpochs))
 				}
-				last = v.epoch() + for_
+				last = v.epoch() + span
 				return &tx.Body{Op: &tx.Body_Delegate{Delegate: &tx.Delegate{Node: n[:], ExpiresEpoch: last, CutPpm: ppm}}}, nil
 			},
 			more: func(economics.Params, uint64) string { return fmt.Sprintf("  until the end of epoch %d", last) }})

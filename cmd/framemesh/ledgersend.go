@@ -86,7 +86,7 @@ func (s *sender) send(ctx context.Context, k ed25519.PrivateKey, account key.Add
 		body.ValidUntilMs = max(before.TimeMS, uint64(max(s.now().UnixMilli(), 0))) + uint64(s.until.Milliseconds())
 		raw, err := tx.Sign(s.chain, k, body)
 		if err != nil {
-			return r, withHint(err, "`framemesh help` of this command says what is possible")
+			return r, withHint(err, "--help of this command has examples")
 		}
 		err = s.deliver(ctx, raw, body.ValidUntilMs, &r)
 		if !errors.Is(err, state.ErrNonce) || try == sendTries {
