@@ -53,6 +53,11 @@ func ParseAddress(s string) (a Address, err error) {
 		return a, fmt.Errorf("%w: %d characters; an address starts with %s1 and has 62", ErrAddress, len(s), Prefix)
 	}
 	hrp, data, version, err := bech32.DecodeGeneric(s)
+	if errors.As(err, new(bech32.ErrInvalidChecksum)) {
+		// The library names the checksum that would fit: nobody should be led to pay whoever
+		// a mistyped address with a mended checksum would be.
+		return a, fmt.Errorf("%w: %q is mistyped or cut off (its checksum does not fit); copy it again", ErrAddress, s)
+	}
 	if err != nil {
 		return a, fmt.Errorf("%w: %q is mistyped or cut off (%w); copy it again", ErrAddress, s, err)
 	}

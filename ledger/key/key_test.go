@@ -377,3 +377,16 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	})
 }
+
+// A mistyped address is refused without a hint at the checksum that would make it valid.
+func TestMistypedAddressIsNotMended(t *testing.T) {
+	good := key.Address{1, 2, 3}.String()
+	bad := good[:10] + "q" + good[11:]
+	if bad == good {
+		bad = good[:10] + "p" + good[11:]
+	}
+	_, err := key.ParseAddress(bad)
+	if !errors.Is(err, key.ErrAddress) || strings.Contains(err.Error(), "expected") {
+		t.Fatal(err)
+	}
+}
