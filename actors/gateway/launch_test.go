@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
@@ -402,4 +403,70 @@ func TestOptionsAreNeeded(t *testing.T) {
 	if _, err := New(Options{}); err == nil {
 		t.Error("a gateway of nothing")
 	}
+}
+
+// listed is a ledger's lottery: beacons in force, and who has stake.
+type listed struct {
+	match.Genesis
+	beacons [][32]byte
+	ids     []peer.ID
+	err     error
+}
+
+func (l *listed) Beacon(context.Context) ([32]byte, error) { return l.beacons[0], nil }
+func (l *listed) Accepts(_ context.Context, b [32]byte) bool {
+	return slices.Contains(l.beacons, b)
+}
+func (l *listed) Drawable(_ context.Context, id peer.ID) (bool, error) {
+	return slices.Contains(l.ids, id), l.err
+}
+
+// A match counts when it was drawn with the randomness of this epoch or the one before, and
+// nobody without stake is asked.
+func TestDrawsAreThoseOfTheLedger(t *testing.T) {
+	play(t, func(s *scene) {
+		now, last, old := [32]byte{3}, [32]byte{2}, [32]byte{1}
+		l := &listed{beacons: [][32]byte{now, last}}
+		s.g.o.Beacon = l
+		with := now
+		drawn := func(c *wire.Certificate) {
+			c.Beacon = with[:]
+			c.Drawn = [][]byte{c.Indexer}
+		}
+		c := s.container(1)
+		_, sybil := key(t, 101)
+		honest := s.indexer(100, func(r *wire.MatchRequest) ([]byte, error) { return s.certificate(100, r, drawn) })
+		s.indexer(101, func(r *wire.MatchRequest) ([]byte, error) { return s.certificate(101, r, drawn) })
+
+		_, err := s.launch()
+		if r := refused(t, err, "no-indexer"); !strings.Contains(r.Text, "lists none") {
+			t.Error(r.Text)
+		}
+		l.ids = []peer.ID{honest}
+		for _, ok := range []struct {
+			beacon [32]byte
+			served bool
+		}{{now, true}, {last, true}, {old, false}} {
+			with = ok.beacon
+			got, err := s.launch()
+			if ok.served && (err != nil || got.Container != c.id.String()) {
+				t.Errorf("beacon %x: %v", ok.beacon[:1], err)
+			}
+			if !ok.served {
+				if r := refused(t, err, "no-indexer"); !strings.Contains(r.Text, "beacon") {
+					t.Error(r.Text)
+				}
+			}
+		}
+		for _, m := range s.calls("match") {
+			if m.to == sybil {
+				t.Fatal("an indexer without stake was asked")
+			}
+		}
+		l.err = errors.New("no head yet")
+		_, err = s.launch()
+		if r := refused(t, err, "no-indexer"); r.RetryAfter == 0 {
+			t.Errorf("%+v", r)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -364,4 +365,81 @@ func (s *scene) counter(name, label string) float64 {
 		}
 	}
 	return 0
+}
+
+// What counts as stake is what the ledger says: an ad that claims more is not taken.
+func TestStakeThatIsNotThereIsRefused(t *testing.T) {
+	_, staked := key(t, 1)
+	known := func(id peer.ID) uint64 {
+		if id == staked {
+			return 500
+		}
+		return 0
+	}
+	for name, c := range map[string]struct {
+		stake func(peer.ID) uint64
+		claim uint64
+		n     byte
+		held  int
+	}{
+		"as much as there is":   {known, 500, 1, 1},
+		"less":                  {known, 20, 1, 1},
+		"more":                  {known, 501, 1, 0},
+		"none, without any":     {known, 0, 2, 1},
+		"some, without any":     {known, 1, 2, 0},
+		"no ledger":             {nil, 0, 1, 1},
+		"a claim and no ledger": {nil, 1, 1, 0},
+	} {
+		s := newScene(t, func(o *Options) { o.Stake = c.stake })
+		s.publish(c.n, func(ad *wire.Ad) { ad.Stake = c.claim })
+		if got := s.ix.Ads(); got != c.held {
+			t.Errorf("%s: %d ads held, want %d", name, got, c.held)
+		}
+	}
+}
+
+// listed is a ledger's lottery.
+type listed struct {
+	match.Genesis
+	ids []peer.ID
+}
+
+func (l listed) Drawable(_ context.Context, id peer.ID) (bool, error) {
+	return slices.Contains(l.ids, id), nil
+}
+
+// With a ledger the draw is among those it lists, and an indexer that is not listed signs
+// nothing that would be refused anyway.
+func TestDrawIsAmongTheListed(t *testing.T) {
+	_, self := key(t, 200)
+	_, other := key(t, 201)
+	_, sybil := key(t, 202)
+	asked := make(chan struct{}, 16)
+	list := listed{Genesis: match.GenesisOf(testNet), ids: []peer.ID{self, other}}
+	s := newScene(t, func(o *Options) { o.Beacon, o.Finder = list, finder{[]peer.ID{other, sybil}, asked} })
+	<-asked
+	s.publish(1)
+	var cert *wire.Certificate
+	for range 100 { // the answer of the finder reaches the actor on its own time
+		resp, err := s.ix.Match(t.Context(), "gateway", request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert, err = match.Verify(resp.GetCertificate(), testNet); err != nil {
+			t.Fatal(err)
+		}
+		if len(cert.GetDrawn()) > 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := match.CheckDraw(t.Context(), list, cert); err != nil || len(cert.GetDrawn()) != 2 {
+		t.Errorf("%d drawn: %v", len(cert.GetDrawn()), err)
+	}
+	out := newScene(t, func(o *Options) { o.Beacon = listed{Genesis: match.GenesisOf(testNet)} })
+	out.publish(1)
+	var no *rpc.Error
+	if _, err := out.ix.Match(t.Context(), "gateway", request()); !errors.As(err, &no) || no.Code != wire.Code_UNAVAILABLE {
+		t.Errorf("an indexer that is not listed: %v", err)
+	}
 }

@@ -1,15 +1,18 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/light"
@@ -29,7 +32,8 @@ type fake struct {
 	follows []func(Head)
 	hints   []uint64
 	reads   int
-	looks   int // for transactions
+	dead    bool // reads fail
+	looks   int  // for transactions
 }
 
 type lock struct{ ch chan struct{} }
@@ -53,6 +57,9 @@ func (f *fake) Follow(fn func(Head)) func() {
 func (f *fake) Value(_ context.Context, k []byte) ([]byte, uint64, error) {
 	defer f.hold()()
 	f.reads++
+	if f.dead {
+		return nil, 0, ErrBusy
+	}
 	return f.values[string(k)], f.head.Height, nil
 }
 
@@ -281,6 +288,173 @@ func TestFaucetLimits(t *testing.T) {
 	}{{1, 0, nil}, {1, 0, nil}, {2, 0, nil}, {3, 0, ErrFaucetDry}, {3, time.Minute, nil}, {4, 3 * time.Minute, ErrFaucetDry}} {
 		if err := claim(step.who, step.at); !errors.Is(err, step.want) {
 			t.Fatal(step, err)
+		}
+	}
+}
+
+func (f *fake) put(k, v []byte) { defer f.hold()(); f.values[string(k)] = v }
+
+// outage makes every read fail until it is called again with false.
+func (f *fake) outage(is bool) { defer f.hold()(); f.dead = is }
+
+// TestDrawable: indexers of the frozen sets of this epoch and the one before may be drawn,
+// nobody else, and each set is read once.
+func TestDrawable(t *testing.T) {
+	l, f, doc := fakeLedger(t)
+	node := func(i int) key.Node { return key.Node(address(seeded("node", i))) }
+	id := func(i int) peer.ID {
+		p, err := node(i).Peer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	set := func(epoch uint64, who ...int) {
+		p := state.CandidatePage{Total: uint32(len(who))}
+		for _, i := range who {
+			p.Candidates = append(p.Candidates, state.Candidate{Node: node(i), Stake: 1})
+		}
+		slices.SortFunc(p.Candidates, func(a, b state.Candidate) int { return bytes.Compare(a.Node[:], b.Node[:]) })
+		f.put(state.CandidatesKey(epoch, economics.RoleIndexer, 0), p.Encode())
+	}
+	may := func(want ...bool) {
+		t.Helper()
+		for i, w := range want {
+			if got, err := l.Drawable(within(t), id(i)); err != nil || got != w {
+				t.Errorf("epoch %d, indexer %d: %v %v", l.Epoch(), i, got, err)
+			}
+		}
+	}
+	if _, err := l.Drawable(within(t), id(0)); !errors.Is(err, ErrNoCandidates) {
+		t.Fatal(err)
+	}
+	set(0, 0)
+	set(1, 0, 1)
+	set(2, 1, 2)
+	set(3, 2)
+	may(true, false, false)
+	epoch := time.Duration(doc.Params.EpochSeconds) * time.Second
+	next := func() {
+		t.Helper()
+		f.block(epoch)
+		until(t, "the head is seen", func() bool { return l.heads.get().Height == f.Head().Height })
+	}
+	next()
+	may(true, true, false)
+	next()
+	may(true, true, true)
+	reads := func() int { defer f.hold()(); return f.reads }
+	before := reads()
+	for range 100 {
+		may(true, true, true)
+	}
+	if n := reads() - before; n > 20 { // the actor reads the new epoch meanwhile
+		t.Errorf("%d reads for what is known", n)
+	}
+	next()
+	may(false, true, true)
+	if ok, err := l.Drawable(within(t), "no key"); ok || err != nil {
+		t.Error(ok, err)
+	}
+}
+
+// TestRegistryIsReadWhenItCanBe: a question that failed for want of a head is asked again
+// with the next one, though nobody asks a second time.
+func TestRegistryIsReadWhenItCanBe(t *testing.T) {
+	l, f, _ := fakeLedger(t)
+	n := key.Node(address(seeded("node", 1)))
+	id, err := n.Peer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.outage(true)
+	f.put(state.NodeKey(n), state.Node{Owner: address(seeded("owner", 1)), Roles: economics.RoleContainer, Region: "eu"}.Encode())
+	f.put(state.StakeKey(n), state.Stake{Amount: 77}.Encode())
+	reads := func() int { defer f.hold()(); return f.reads }
+	before := reads()
+	l.Meet(id)
+	until(t, "it is asked", func() bool { return reads() > before })
+	f.outage(false)
+	until(t, "it is known", func() bool {
+		f.block(time.Millisecond)
+		_, known := l.registry.known.Get(id)
+		return known
+	})
+	if !l.Registered(id) || l.Stake(id) != 77 || l.Stake("a stranger") != 0 {
+		t.Error(l.Registered(id), l.Stake(id))
+	}
+	f.put(state.StakeKey(n), state.Stake{Amount: 99, Jailed: true}.Encode())
+	l.ReadAgain(id)
+	until(t, "the stake of a jailed node counts for nothing", func() bool { return l.Stake(id) == 0 })
+}
+
+// TestBellAndGift: what the page and the container go by.
+func TestBellAndGift(t *testing.T) {
+	l, f, _ := fakeLedger(t, func(o *Options) { o.Faucet = &Faucet{Key: seeded("player", 9), Amount: 7} })
+	if g := l.Status().Gift; g != 7 {
+		t.Error(g)
+	}
+	bell := l.NextBlock()
+	select {
+	case <-bell:
+		t.Fatal("no block came")
+	default:
+	}
+	f.block(time.Second)
+	select {
+	case <-bell:
+	case <-within(t).Done():
+		t.Fatal("the block was not told")
+	}
+	if l.BlockTimeMS() != f.Head().TimeMS {
+		t.Error(l.BlockTimeMS())
+	}
+	other, _, _ := fakeLedger(t)
+	if g := other.Status().Gift; g != 0 {
+		t.Error(g)
+	}
+}
+
+// TestClosesThatAreRefused: what settles anyway counts as settled; a voucher that the
+// player has presented already is accepted by a close without it.
+func TestClosesThatAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		rule  *state.Rule
+		bare  error // what becomes of the close without a voucher
+		sends int
+		fails bool
+	}{
+		{state.ErrNoSession, nil, 1, false}, {state.ErrOver, nil, 1, false}, {state.ErrClosing, nil, 1, false},
+		{state.ErrReplay, nil, 2, false}, {state.ErrOlder, nil, 2, false},
+		{state.ErrReplay, &Refused{state.ErrClosing.Code, "wait"}, 2, false},
+		{state.ErrForged, nil, 1, true}, {state.ErrStranger, nil, 1, true},
+	} {
+		l, f, _ := fakeLedger(t)
+		container, session := key.Node(address(seeded("node", 1))), [16]byte{3}
+		f.put(state.SessionKey(container, session), state.Session{Player: address(seeded("player", 0)), Owner: address(seeded("owner", 1)),
+			PerSecond: 5, Seconds: 10, Escrow: 50, Price: 1, Rate: 1, OpenedMS: 1, Expires: 9, Phase: state.PhaseOpen}.Encode())
+		var sends, bare int
+		free := f.hold()
+		f.submit = func(raw []byte) error {
+			x, err := tx.Decode(raw)
+			if err != nil {
+				return err
+			}
+			sends++
+			if x.Body.GetClose().GetVoucher() != nil {
+				return &Refused{c.rule.Code, "no"}
+			}
+			bare++
+			if c.bare == nil {
+				f.blocks[sha256.Sum256(raw)] = light.Inclusion{Height: f.head.Height, Tx: raw}
+			}
+			return c.bare
+		}
+		free()
+		err := l.Close(within(t), Signer{Key: seeded("node", 1)}, []*tx.CloseSession{{Container: container[:], Session: session[:],
+			Voucher: &tx.Voucher{Seq: 4, Seconds: 4, Paid: 20, Signature: make([]byte, 64)}}})
+		if (err != nil) != c.fails || sends != c.sends || bare != c.sends-1 {
+			t.Errorf("%s: %v after %d sends, %d of them bare", c.rule.Name, err, sends, bare)
 		}
 	}
 }

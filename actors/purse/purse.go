@@ -71,16 +71,17 @@ type Options struct {
 
 // Report is what a purse has done.
 type Report struct {
-	Paid      uint64 // base units promised
-	Seconds   uint32 // of play that these cover
-	Vouchers  uint64 // signed
-	Seen      uint32 // seconds in which pictures came
-	Escrow    uint32 // seconds set aside
-	PerSecond uint64 // base units
-	Price     uint64 // µUSD per hour
-	Served    uint32 // seconds of play that the container counted
-	State     string // the container's newest word on payment
-	Failed    string // why nothing more can be paid, for people
+	Paid      uint64    // base units promised
+	Seconds   uint32    // of play that these cover
+	Vouchers  uint64    // signed
+	Seen      uint32    // seconds in which pictures came
+	Escrow    uint32    // seconds set aside
+	Locked    time.Time // when the first of them were; zero before
+	PerSecond uint64    // base units
+	Price     uint64    // µUSD per hour
+	Served    uint32    // seconds of play that the container counted
+	State     string    // the container's newest word on payment
+	Failed    string    // why nothing more can be paid, for people
 }
 
 // Purse pays for one session. Its methods may be called from any goroutine.
@@ -311,6 +312,9 @@ func (p *Purse) Heard(m control.Message) {
 	switch m := m.(type) {
 	case control.Escrow:
 		if m.State == control.EscrowLocked {
+			if !p.locked {
+				p.r.Locked = time.Now()
+			}
 			p.locked, p.r.Escrow = true, min(m.Seconds, p.most)
 		}
 		if m.State != control.EscrowSent {

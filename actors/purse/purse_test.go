@@ -289,3 +289,71 @@ func TestPoorRefusedOrOffline(t *testing.T) {
 		})
 	}
 }
+
+// With a faucet a new account orders at once: the gift is in the pool before the order, but
+// long before anybody can prove it. What is refused for want of money is tried again soon,
+// and counts as no try.
+func TestNewAccountsOrderAtOnce(t *testing.T) {
+	h := headers(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		p, c := purse(t, func(o *Options) {
+			o.Faucet, o.Gift, o.TxFee = true, 20_000*100+2000, 1000
+			o.Account = func(context.Context) (Account, error) { return Account{TimeMS: 1_780_000_000_000}, nil }
+		}), &container{}
+		if _, err := p.Terms(h); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go p.Run(ctx, c.say)
+		x := c.last(t)
+		if op := x.Body.GetOpen(); op.GetSeconds() != 100 || x.Body.GetNonce() != 0 || x.Body.GetValidUntilMs() != 1_780_000_120_000 {
+			t.Fatalf("%+v", x.Body)
+		}
+		for n := range 2 * tries {
+			p.Heard(control.Escrow{State: control.EscrowRefused, Code: control.CodeMoney, Text: "the account does not have that much", Total: "0"})
+			synctest.Wait()
+			time.Sleep(moneyEvery)
+			synctest.Wait()
+			c.mu.Lock()
+			said := len(c.said)
+			c.mu.Unlock()
+			if said != n+2 {
+				t.Fatalf("%d orders after %d refusals", said, n+1)
+			}
+		}
+		p.Heard(control.Escrow{State: control.EscrowLocked, Total: "0", Seconds: 100})
+		synctest.Wait()
+		if r := p.Report(); r.Escrow != 100 || r.Locked.IsZero() || r.Failed != "" {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// The gift never comes: after a while the player is told.
+func TestAGiftThatNeverComes(t *testing.T) {
+	h := headers(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		p := purse(t, func(o *Options) {
+			o.Faucet, o.Gift = true, 1<<40
+			o.Account = func(context.Context) (Account, error) { return Account{}, nil }
+		})
+		if _, err := p.Terms(h); err != nil {
+			t.Fatal(err)
+		}
+		orders := 0
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			p.Run(t.Context(), func(control.Message) {
+				orders++
+				p.Heard(control.Escrow{State: control.EscrowRefused, Code: control.CodeMoney, Text: "nothing there", Total: "0"})
+			})
+		}()
+		time.Sleep(moneyFor + tries*retryEvery + time.Second)
+		synctest.Wait()
+		if r := p.Report(); !strings.Contains(r.Failed, "nothing there") || orders > int(moneyFor/moneyEvery)+tries+1 {
+			t.Errorf("%d orders, %+v", orders, r)
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/ledger/key"
+	ledger "github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/voucher"
 	"github.com/framemesh/framemesh/stream"
 	"github.com/framemesh/framemesh/stream/control"
@@ -448,5 +449,44 @@ func TestTermsThatNoEscrowHolds(t *testing.T) {
 		Payment: &Payment{Terms: bad, Credit: 3}})
 	if !errors.Is(err, ErrOptions) {
 		t.Errorf("terms beyond all money gave %v", err)
+	}
+}
+
+// The ledger is asked with each block, not by a clock: an escrow is seen when it is there.
+func TestEscrowIsSeenWithItsBlock(t *testing.T) {
+	paid(t, func(f *fakeTill) { f.takes = 230 * time.Millisecond }, func(p *play, till *fakeTill) {
+		p.open()
+		time.Sleep(229 * time.Millisecond)
+		if e := p.escrows(); len(e) != 1 || e[0].State != control.EscrowSent || till.asked != 1 {
+			t.Fatalf("before the block: %+v, asked %d times", e, till.asked)
+		}
+		time.Sleep(2 * time.Millisecond)
+		if e := p.escrows(); len(e) != 2 || e[1].State != control.EscrowLocked || till.asked != 2 {
+			t.Fatalf("after the block: %+v, asked %d times", e, till.asked)
+		}
+	})
+}
+
+// A block that comes between the answer and the wait is not missed, and where blocks are not
+// told the ledger is asked each second.
+func TestEscrowIsSeenWithoutABell(t *testing.T) {
+	paid(t, func(f *fakeTill) { f.bell, f.takes = nil, 1500*time.Millisecond }, func(p *play, _ *fakeTill) {
+		p.open()
+		time.Sleep(2100 * time.Millisecond)
+		if e := p.escrows(); e[len(e)-1].State != control.EscrowLocked {
+			t.Fatalf("%+v", e)
+		}
+	})
+}
+
+// The page is told in a word that the account lacks the money: it may be on its way.
+func TestRefusalForWantOfMoneyHasACode(t *testing.T) {
+	for want, err := range map[string]error{control.CodeMoney: fmt.Errorf("pool: %w", ledger.ErrFunds), "": errAny} {
+		paid(t, func(f *fakeTill) { f.refuse = err }, func(p *play, _ *fakeTill) {
+			p.open()
+			if e := p.escrows(); len(e) != 1 || e[0].State != control.EscrowRefused || e[0].Code != want {
+				t.Errorf("%v: %+v", err, e)
+			}
+		})
 	}
 }

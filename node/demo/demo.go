@@ -90,9 +90,11 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 		fail(err)
 		return r
 	}
+	var firstFrame time.Time
 	if err := p.FirstFrame(start); err != nil {
 		fail(fmt.Errorf("no first picture: %w", err))
 	} else {
+		firstFrame = time.Now()
 		select {
 		case <-time.After(dur):
 		case <-ctx.Done():
@@ -112,7 +114,7 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 		if r.Ledger, err = settlement(stop, n, money.Address(), height); err != nil {
 			fail(err)
 		} else {
-			r.Errors = append(r.Errors, r.Ledger.judge(money.Report())...)
+			r.Errors = append(r.Errors, r.Ledger.judge(money.Report(), firstFrame)...)
 		}
 	}
 	return r

@@ -33,16 +33,17 @@ type Ledger struct {
 	// burned add up to the supply of the genesis.
 	SupplyOK bool `json:"supply_ok"`
 
-	Escrow    uint64 `json:"escrow,string"`            // set aside for the session
-	Seconds   uint64 `json:"seconds"`                  // of play that were paid
-	PerSecond uint64 `json:"per_second,string"`        //
-	Gross     uint64 `json:"gross,string"`             // Seconds · PerSecond
-	Container uint64 `json:"paid_to_container,string"` // Gross less Fee
-	Fee       uint64 `json:"fee,string"`               // DAO + Burned + Indexers
-	DAO       uint64 `json:"fee_dao,string"`           //
-	Indexers  uint64 `json:"fee_indexers,string"`      //
-	Burned    uint64 `json:"burned,string"`            // of the fee
-	Refund    uint64 `json:"refund,string"`            // Escrow less Gross
+	LockedMS  float64 `json:"locked_ms"`                // from the first picture until the escrow was locked
+	Escrow    uint64  `json:"escrow,string"`            // set aside for the session
+	Seconds   uint64  `json:"seconds"`                  // of play that were paid
+	PerSecond uint64  `json:"per_second,string"`        //
+	Gross     uint64  `json:"gross,string"`             // Seconds · PerSecond
+	Container uint64  `json:"paid_to_container,string"` // Gross less Fee
+	Fee       uint64  `json:"fee,string"`               // DAO + Burned + Indexers
+	DAO       uint64  `json:"fee_dao,string"`           //
+	Indexers  uint64  `json:"fee_indexers,string"`      //
+	Burned    uint64  `json:"burned,string"`            // of the fee
+	Refund    uint64  `json:"refund,string"`            // Escrow less Gross
 }
 
 const (
@@ -174,7 +175,8 @@ func (l *Ledger) look(c *chain.Chain, supply uint64) error {
 }
 
 // judge says what does not add up.
-func (l *Ledger) judge(p purse.Report) (wrong []string) {
+func (l *Ledger) judge(p purse.Report, firstFrame time.Time) (wrong []string) {
+	l.LockedMS = max(float64(p.Locked.Sub(firstFrame).Microseconds())/1000, 0)
 	l.PerSecond, l.Escrow = p.PerSecond, p.PerSecond*uint64(p.Escrow)
 	for _, c := range []struct {
 		bad  bool
