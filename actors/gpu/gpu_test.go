@@ -310,6 +310,35 @@ func TestSessionTakesOverAWorkerThatStillLoads(t *testing.T) {
 	})
 }
 
+// Two players come while a worker still loads: the first has it, and the second's coming
+// does not take it away.
+func TestSecondPlayerLeavesTheFirstTheirWorker(t *testing.T) {
+	o := Options{Slots: 2, Installed: func() []App { return []App{snake} }}
+	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {
+		settle(500 * time.Millisecond) // snake is half compiled
+		first, err := d.Acquire(snake, false)
+		if err != nil || !first.Warm() {
+			t.Fatal(first, err)
+		}
+		var s sink
+		p, _, err := first.Open(&s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := d.Acquire(snake, false)
+		if err != nil || second.Warm() {
+			t.Fatal(second, err)
+		}
+		settle(time.Second)
+		if s.told() != "[ready]" || fl.count() != 1 {
+			t.Errorf("told %v, %d started", s.told(), fl.count())
+		}
+		p.Kill()
+		first.Release()
+		second.Release()
+	})
+}
+
 func TestWhatOnlyMightBeWantedGivesWay(t *testing.T) {
 	o := Options{Slots: 2, Standby: 1, Installed: func() []App { return []App{snake, chess} }}
 	bench(t, o, func(t *testing.T, d *Device, fl *fleet) {

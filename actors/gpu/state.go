@@ -111,8 +111,9 @@ func (s *state) acquire(c *supervise.Ctx, m acquire) {
 		slot.warm = s.waiting[m.app.SHA256]
 		delete(s.waiting, m.app.SHA256)
 	}
-	if l := s.loading; l != nil && l != slot.warm {
-		// A player waits: what only might be wanted gives way. Its end makes room.
+	if l := s.loading; l != nil && s.waiting[l.app.SHA256] == l {
+		// A player waits: what only might be wanted gives way. Its end makes room. One that
+		// loads for another player is theirs, and no longer among those that wait.
 		delete(s.waiting, l.app.SHA256)
 		l.drop()
 	}
