@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -30,6 +31,9 @@ func (c *Config) genesis() (*genesis.Doc, error) {
 		return nil, nil
 	}
 	doc, err := genesis.Load(c.Ledger.Genesis)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: ledger.genesis: %w; get the file from whoever runs the network and name it there, or leave it empty for free play", ErrConfig, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: ledger.genesis: %w", ErrConfig, err)
 	}
@@ -110,7 +114,7 @@ func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Co
 			return nil, err
 		}
 		n.serveLedger(n.chain.Server())
-		return n.chain.Stop, nil
+		return n.watchChain(), nil
 	}
 	f, err := n.startFastSync(ctx, lc)
 	if err != nil {
@@ -122,7 +126,28 @@ func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Co
 	}
 	f.watch(ctx, n.chain)
 	n.serveLedger(n.chain.Server())
-	return f.endWith(n.chain.Stop), nil
+	return f.endWith(n.watchChain()), nil
+}
+
+// watchChain ends the node when its chain cannot go on, since it would stand still without
+// a word until somebody starts it anew. It returns how to stop the chain.
+func (n *Node) watchChain() (stop func(context.Context) error) {
+	done := make(chan struct{})
+	end := sync.OnceFunc(func() { close(done) })
+	go func() {
+		select {
+		case <-done:
+		case <-n.chain.Halted():
+			select {
+			case n.fatal <- fmt.Errorf("node: %w", n.chain.Err()):
+			default: // the first one ends the node
+			}
+		}
+	}()
+	return func(ctx context.Context) error {
+		end()
+		return n.chain.Stop(ctx)
+	}
 }
 
 // settledPort replaces port 0 by one that is free now: the engine would take any, and never
@@ -136,6 +161,19 @@ func settledPort(listen string) (string, error) {
 		return "", fmt.Errorf("node: ledger.listen: %w; name an address of this machine", err)
 	}
 	return l.Addr().String(), l.Close()
+}
+
+// LedgerBegins is when the network's first block may be made: a node that keeps the chain
+// cannot start before. It is zero for nodes that keep none. It wraps ErrConfig.
+func (c *Config) LedgerBegins() (time.Time, error) {
+	if c.Ledger.Mode == LedgerLight {
+		return time.Time{}, nil
+	}
+	doc, err := c.genesis()
+	if err != nil || doc == nil {
+		return time.Time{}, err
+	}
+	return doc.Time, nil
 }
 
 // serveLedger answers light clients from b.

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,9 @@ func runCommand() *cobra.Command {
 					return err
 				}
 				fmt.Fprintln(c.ErrOrStderr(), "… starting; the first time, this machine is measured")
+			}
+			if err := waitForGenesis(c.Context(), cfg, c.ErrOrStderr()); err != nil {
+				return err
 			}
 			n, err := node.New(cfg, node.Options{Log: logger(cfg.Log.Level, cfg.Log.Format, c.ErrOrStderr())})
 			if err != nil {
@@ -83,4 +88,27 @@ func runCommand() *cobra.Command {
 	f.StringVar(&dataDir, "data-dir", "", "overrides data_dir of the file")
 	f.BoolVar(&asJSON, "json", false, "print one JSON line when the node is up")
 	return c
+}
+
+// soon is how long before the network begins a node starts: the engine waits the rest.
+const soon = 2 * time.Second
+
+// waitForGenesis waits until the network of a node that keeps the ledger is about to begin.
+func waitForGenesis(ctx context.Context, cfg node.Config, errOut io.Writer) error {
+	begins, err := cfg.LedgerBegins()
+	if err != nil {
+		return err
+	}
+	wait := time.Until(begins) - soon
+	if wait <= 0 {
+		return nil
+	}
+	fmt.Fprintf(errOut, "… the network %s begins at %s, in %s; waiting. If that time has passed, set this machine's clock\n",
+		cfg.Network, begins.Local().Format(time.DateTime), time.Until(begins).Round(time.Second))
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return withHint(fmt.Errorf("the network %s has not begun", cfg.Network), "again at "+begins.Local().Format(time.DateTime))
+	}
 }

@@ -70,8 +70,11 @@ type Chain struct {
 	followers map[int]func(Head)
 	next      int
 	fault     error
+	halted    chan struct{} // closed with the fault
 	warning   atomic.Pointer[string]
+	doubt     clockDoubt // follow's own
 
+	stopping atomic.Pointer[string] // what Stop waits for
 	stopOnce sync.Once
 	stopErr  error
 	stopped  chan struct{}
@@ -98,7 +101,7 @@ func startWith(ctx context.Context, c Config, s seams) (*Chain, error) {
 	}
 	c.Listen = listen
 	n := &Chain{c: c, seams: s, log: c.Log, gate: new(gate), heads: make(chan Head, 1),
-		done: make(chan struct{}), followers: map[int]func(Head){}, stopped: make(chan struct{})}
+		done: make(chan struct{}), followers: map[int]func(Head){}, halted: make(chan struct{}), stopped: make(chan struct{})}
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(explain(err, c), n.closeStore())
 	}
@@ -275,6 +278,8 @@ func (n *Chain) resume() error {
 // point, so when ctx ends first the rest is left as after a crash.
 func (n *Chain) Stop(ctx context.Context) error {
 	n.stopOnce.Do(func() {
+		first := "it has not begun to"
+		n.stopping.Store(&first)
 		go func() {
 			defer close(n.stopped)
 			n.stopErr = n.stop()
@@ -284,17 +289,20 @@ func (n *Chain) Stop(ctx context.Context) error {
 	case <-n.stopped:
 		return n.stopErr
 	case <-ctx.Done():
-		return fmt.Errorf("chain: stopping: the engine has not ended: %w", ctx.Err())
+		return fmt.Errorf("chain: stopping: %s: %w", *n.stopping.Load(), ctx.Err())
 	}
 }
 
 func (n *Chain) stop() error {
 	var err error
+	doing := func(what string) { n.stopping.Store(&what) }
+	doing("the engine has not ended")
 	if n.node.IsRunning() {
 		err = n.node.Stop()
 		n.node.Wait()
 	}
 	close(n.done)
+	doing("the store is not closed")
 	return errors.Join(err, n.closeStore())
 }
 
@@ -315,8 +323,12 @@ func (n *Chain) onFault(err error) {
 	defer n.mu.Unlock()
 	if n.fault == nil {
 		n.fault = explain(err, n.c)
+		close(n.halted)
 	}
 }
+
+// Halted is closed once Err has a reason.
+func (n *Chain) Halted() <-chan struct{} { return n.halted }
 
 // Err is why the chain stands still and will until it is started anew, or nil. It wraps
 // ErrHalted.

@@ -44,6 +44,19 @@ func clockAdvice(offset time.Duration) string {
 	return ""
 }
 
+// clockDoubt remembers whether the newest block spoke against this machine's clock.
+type clockDoubt struct{ before bool }
+
+// confirmed is advice that the block before gave as well: the first block after catching up
+// comes late, whatever the clock.
+func (d *clockDoubt) confirmed(advice string) string {
+	before := d.before
+	if d.before = advice != ""; !before {
+		return ""
+	}
+	return advice
+}
+
 // checkClock refuses to validate with a clock that the chain itself contradicts: the last
 // block cannot have been made in the future. A node that only follows is let through.
 func checkClock(mode Mode, last, now time.Time) error {

@@ -39,6 +39,16 @@ func TestClockIsComparedWithTheOthers(t *testing.T) {
 	}
 }
 
+// A node that has just caught up sees one old block, and says nothing of the clock.
+func TestOneLateBlockSaysNothingOfTheClock(t *testing.T) {
+	var d clockDoubt
+	for i, c := range []struct{ advice, want string }{{"late", ""}, {"", ""}, {"late", ""}, {"later", "later"}, {"later", "later"}, {"", ""}, {"late", ""}} {
+		if got := d.confirmed(c.advice); got != c.want {
+			t.Errorf("block %d: %q, want %q", i, got, c.want)
+		}
+	}
+}
+
 func TestClockThatTheChainContradicts(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {

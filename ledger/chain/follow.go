@@ -79,7 +79,7 @@ func (n *Chain) watchClock(h Head, now time.Time) {
 		return
 	}
 	n.metrics.clock.Set(offset.Seconds())
-	advice := clockAdvice(offset)
+	advice := n.doubt.confirmed(clockAdvice(offset))
 	if old := n.warning.Swap(&advice); advice != "" && (old == nil || *old == "") {
 		n.log.Warn(advice)
 	}

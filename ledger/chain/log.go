@@ -51,7 +51,8 @@ func levelOf(msg string) slog.Level {
 	case "Connection failed @ recvRoutine (reading byte)", "Stopping peer for error",
 		"Error dialing peer", "failed to process message", "Error on broadcastTxRoutine",
 		"Connection failed @ sendRoutine", "Failed to reconnect to peer. Beginning exponential backoff",
-		"Error attempting to reconnect to peer", "Stopped accept routine, as transport is closed":
+		"Error attempting to reconnect to peer", "Stopped accept routine, as transport is closed",
+		"Won't start a peer - switch is not running", "SendTimeout", "Failed to add block":
 		return slog.LevelDebug
 	}
 	return slog.LevelError
