@@ -24,7 +24,8 @@ type fakeLedger struct {
 	err      error
 	funded   []key.Address
 	give     uint64
-	asked    int // for accounts
+	slow     bool // what is given is in no block yet
+	asked    int  // for accounts
 }
 
 var (
@@ -52,6 +53,9 @@ func (f *fakeLedger) Fund(_ context.Context, a key.Address) error {
 	if f.accounts == nil {
 		f.accounts = map[key.Address]LedgerAccount{}
 	}
+	if f.slow {
+		return f.err
+	}
 	acct := f.accounts[a]
 	acct.Balance += f.give
 	f.accounts[a] = acct
@@ -74,7 +78,7 @@ func TestLedgerIsToldAsItIs(t *testing.T) {
 	if err := json.Unmarshal([]byte(text(t, r)), &got); err != nil || r.StatusCode != 200 {
 		t.Fatal(r.StatusCode, err)
 	}
-	for k, want := range map[string]any{"chain": "net", "symbol": "FRM", "height": 42.0, "epoch": 3.0, "per_usd": "100000000000", "tx_fee": "1000", "faucet": false, "catching_up": false} {
+	for k, want := range map[string]any{"chain": "net", "symbol": "FRM", "height": 42.0, "epoch": 3.0, "per_usd": "100000000000", "tx_fee": "1000", "faucet": false, "gift": "0", "catching_up": false} {
 		if got[k] != want {
 			t.Errorf("%s is %v, want %v", k, got[k], want)
 		}

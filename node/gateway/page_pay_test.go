@@ -29,6 +29,7 @@ type fakeTill struct {
 	ledger *fakeLedger
 	price  uint64
 	lock   bool // orders are locked; else refused
+	poor   int  // so many orders are refused first: the account has no money yet
 
 	mu       sync.Mutex
 	terms    voucher.Terms
@@ -113,6 +114,11 @@ func (f *fakeTill) order(m control.Open) {
 	}
 	f.open = append(f.open, x)
 	total := control.Amount(f.terms.Owed(x.Body.GetOpen().GetSeconds()))
+	if f.poor > 0 {
+		f.poor--
+		f.c.say(map[string]any{"t": "escrow", "state": "refused", "code": control.CodeMoney, "text": "The ledger did not take the payment: not that much.", "total": "0", "seconds": 0})
+		return
+	}
 	if !f.lock {
 		f.c.say(map[string]any{"t": "escrow", "state": "refused", "text": "The ledger did not take the payment: try later.", "total": "0", "seconds": 0})
 		return
@@ -233,6 +239,28 @@ func TestPagePays(t *testing.T) {
 	r.tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
 	r.tab.Wait(`/You paid 0\.\d+ FRM for \d+ seconds; 99\.\d+ FRM .* come back/.test(document.getElementById('toasts').textContent)`, 3*time.Second)
 	r.tab.Screenshot("pay-bill")
+	r.tab.NoExceptions()
+}
+
+// A new player with a faucet: the page orders before anybody can prove that the gift is
+// there, for what the gift pays, and again while the gift is on its way.
+func TestPageOrdersWithTheGift(t *testing.T) {
+	const gift, blockTime = 50 * 100_000_000, 1_780_000_000_000
+	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) {
+		l.status.Gift, l.status.TimeMS, f.poor = gift, blockTime, 6
+		l.slow = true
+	})
+	r.play()
+	waitFor(t, "two vouchers", func() bool { _, v, _ := f.seen(); return len(v) >= 2 })
+	open, _, bad := f.seen()
+	if len(open) != 7 || len(bad) != 0 {
+		t.Errorf("%d orders, refused: %v", len(open), bad)
+	}
+	for i, x := range open {
+		if op := x.Body.GetOpen(); op.GetSeconds() != (gift-2000)/6_944_445 || x.Body.GetNonce() != 0 || x.Body.GetValidUntilMs() != blockTime+120_000 {
+			t.Errorf("order %d: %+v", i, x.Body)
+		}
+	}
 	r.tab.NoExceptions()
 }
 
