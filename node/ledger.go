@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
