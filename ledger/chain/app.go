@@ -38,7 +38,7 @@ type application struct {
 	snaps    *snapshots
 	verifier *tx.Verifier
 	line     *line
-	decoder  decoder
+	decoder  *decoder
 	vrf      *vrf.PrivateKey // nil for nodes that only follow
 
 	// of the consensus line only
@@ -174,7 +174,7 @@ func (a *application) execute(raw []byte, i int, hash *[32]byte) (*abci.ExecTxRe
 		}
 	}
 	*hash = t.Hash
-	a.decoder.forget(t.Hash)
+	a.decoder.forget(t)
 	if a.machine.Admits(t) == nil {
 		_ = a.verifier.VerifyEvidence(t) // Apply says what is wrong; this only spares it the work
 	}

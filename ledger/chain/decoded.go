@@ -1,45 +1,77 @@
 package chain
 
 import (
+	"bytes"
 	"crypto/sha256"
-
-	lru "github.com/hashicorp/golang-lru/v2"
+	"hash/maphash"
+	"sync"
 
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 // decoder decodes transactions and remembers them: on its way from the pool into a block
-// one is looked at half a dozen times.
-type decoder struct{ known *lru.Cache[[32]byte, *tx.Tx] }
+// one is looked at half a dozen times. It remembers in two halves, and forgets the older
+// one when the newer is full.
+type decoder struct {
+	seed maphash.Seed // nobody outside can make two transactions fall on each other
+	half int
+
+	mu           sync.RWMutex
+	newer, older map[uint64]*tx.Tx
+}
 
 // maxRemembered bounds the transactions that are remembered by their size, in bytes: large
 // ones are rare and are decoded again.
 const maxRemembered = 2 << 10
 
-func newDecoder(size int) decoder {
-	known, err := lru.New[[32]byte, *tx.Tx](max(size, 1))
-	if err != nil {
-		panic(err) // only for a size below 1
-	}
-	return decoder{known}
+// newDecoder remembers at least the last size transactions.
+func newDecoder(size int) *decoder {
+	return &decoder{seed: maphash.MakeSeed(), half: max(size, 1), newer: map[uint64]*tx.Tx{}}
 }
 
 // decode is tx.Decode. The result is the caller's own; what it points to is shared and
-// nobody may change it.
-func (d decoder) decode(raw []byte) (*tx.Tx, [32]byte, error) {
-	hash := sha256.Sum256(raw)
-	if t, ok := d.known.Peek(hash); ok {
+// nobody may change it. The hash is valid with any error.
+func (d *decoder) decode(raw []byte) (*tx.Tx, [32]byte, error) {
+	name := maphash.Bytes(d.seed, raw)
+	if t := d.find(name); t != nil && bytes.Equal(t.Raw, raw) {
 		own := *t
-		return &own, hash, nil
+		return &own, t.Hash, nil
 	}
 	t, err := tx.Decode(raw)
-	if err == nil && len(raw) <= maxRemembered {
-		kept := *t
-		d.known.Add(hash, &kept)
+	if err != nil {
+		return nil, sha256.Sum256(raw), err
 	}
-	return t, hash, err
+	if len(raw) <= maxRemembered {
+		kept := *t
+		d.keep(name, &kept)
+	}
+	return t, t.Hash, nil
+}
+
+func (d *decoder) find(name uint64) *tx.Tx {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if t := d.newer[name]; t != nil {
+		return t
+	}
+	return d.older[name]
+}
+
+func (d *decoder) keep(name uint64, t *tx.Tx) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.newer) >= d.half {
+		d.newer, d.older = map[uint64]*tx.Tx{}, d.newer
+	}
+	d.newer[name] = t
 }
 
 // forget is for a transaction that is in a block: nobody asks for it again, and what is
 // remembered costs the garbage collector work.
-func (d decoder) forget(hash [32]byte) { d.known.Remove(hash) }
+func (d *decoder) forget(t *tx.Tx) {
+	name := maphash.Bytes(d.seed, t.Raw)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.newer, name)
+	delete(d.older, name)
+}
