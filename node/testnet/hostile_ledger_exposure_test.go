@@ -3,7 +3,6 @@ package testnet
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,37 +14,37 @@ import (
 	"github.com/framemesh/framemesh/stream/whep"
 )
 
-// Players whose connection is gone from one instant to the next, at any second of play, owe
+// Players who lie about money and players who vanish, on one machine.
+func TestPlayersThatCheatOrVanish(t *testing.T) {
+	n := startPaid(t, Options{Containers: 1, Slots: 2})
+	hostileVouchers(t, n)
+	vanishingPlayers(t, n)
+	supplyIsExact(t, n)
+}
+
+// vanishingPlayers are those whose connection is gone from one instant to the next, at any second of play, owe
 // the container what it served but for the credit, and it gets that: it waits a while for
 // them, and settles.
-func TestPlayersThatVanishPay(t *testing.T) {
-	n := startPaid(t, Options{Containers: 1, Slots: 2})
+func vanishingPlayers(t *testing.T, n *Net) {
 	began := n.Chain().Head().Height
 	type gone struct {
 		id       [16]byte
 		served   uint32
 		promised uint32
 	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
 	players := map[string]gone{}
 	for _, second := range []uint32{1 + rand.Uint32N(3), 4 + rand.Uint32N(5)} {
-		wg.Go(func() {
-			p, m := payer(t, n, nil, nil)
-			id := sessionID(t, p)
-			until(t, "seconds of play", 30*time.Second, func() bool { s, _ := served(t, n, id); return s.Served >= second })
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			if err := p.Leave(ctx); err != nil { // no word to anybody
-				t.Error(err)
-			}
-			s, _ := served(t, n, id)
-			mu.Lock()
-			defer mu.Unlock()
-			players[m.Address().String()] = gone{id, s.Served, m.Report().Seconds}
-		})
+		p, m := payer(t, n, nil, nil)
+		id := sessionID(t, p)
+		until(t, "seconds of play", 30*time.Second, func() bool { s, _ := served(t, n, id); return s.Served >= second })
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := p.Leave(ctx); err != nil { // no word to anybody
+			t.Error(err)
+		}
+		s, _ := served(t, n, id)
+		players[m.Address().String()] = gone{id, s.Served, m.Report().Seconds}
 	}
-	wg.Wait()
 	// the machine is still theirs for a while: what it serves on without them is not paid,
 	// and is no more than the credit
 	for who, g := range players {
@@ -63,7 +62,6 @@ func TestPlayersThatVanishPay(t *testing.T) {
 			t.Errorf("vanished after %d s: %v, promised %d s", g.served, done[who], g.promised)
 		}
 	}
-	supplyIsExact(t, n)
 }
 
 // stopContainer has the container say its last words.

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	pay "github.com/framemesh/framemesh/actors/purse"
 	"github.com/framemesh/framemesh/ledger/light"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/p2p/rpc"
@@ -102,10 +103,6 @@ func outcomeOf(resp *light.Response, err error) string {
 
 // The ledger's protocol at a node that keeps the chain and at one that follows it.
 func hostileQuestions(t *testing.T, n *Net, goesOn func(string)) {
-	var wg sync.WaitGroup
-	for _, at := range []string{"checker-1", "indexer-1"} {
-		wg.Go(func() { slowStreams(t, n, service{name: "ledger", at: at}) })
-	}
 	for _, at := range []string{"checker-1", "container-1"} {
 		victim := n.Find(at)
 		for why, make := range broken {
@@ -139,7 +136,6 @@ func hostileQuestions(t *testing.T, n *Net, goesOn func(string)) {
 		}
 		goesOn("foolish questions to " + at)
 	}
-	wg.Wait()
 }
 
 // One peer that asks what is right, only without end, is slowed down and then put out; the
@@ -322,23 +318,23 @@ func hostileRelaying(t *testing.T, n *Net, goesOn func(string)) {
 // Everything that strangers reach of the ledger, while a game is paid for.
 func TestHostilePeersOnTheLedger(t *testing.T) {
 	n := startPaid(t, Options{Containers: 1, Slots: 1})
-	_, _, goesOn := honestPayer(t, n, nil, nil)
+	mine, said := newKey(t), &told{}
+	p, money, goesOn := honestPayer(t, n, func(o *pay.Options) { o.Key = mine }, said.hear)
 	goroutines, heap := footprint()
 	began := n.Chain().Head().Height
-	step := func(name string, f func()) {
-		at := time.Now()
-		f()
-		t.Logf("%s: %v", name, time.Since(at).Round(time.Millisecond))
+	var slow sync.WaitGroup
+	slow.Go(func() { hostileDoor(t, n) })
+	for _, at := range []string{"checker-1", "indexer-1"} {
+		slow.Go(func() { slowStreams(t, n, service{name: "ledger", at: at}) })
 	}
-	var door sync.WaitGroup
-	door.Go(func() { step("door", func() { hostileDoor(t, n) }) })
-	step("questions", func() { hostileQuestions(t, n, goesOn) })
-	step("flood", func() { hostileFlood(t, n) })
-	step("transactions", func() { hostileTransactions(t, n, goesOn) })
-	step("relaying", func() { hostileRelaying(t, n, goesOn) })
-	step("notices", func() { hostileNotices(t, n, goesOn) })
-	step("accounts", func() { hostileAccounts(t, n, goesOn) })
-	door.Wait()
+	hostileQuestions(t, n, goesOn)
+	hostileFlood(t, n)
+	hostileTransactions(t, n, goesOn)
+	hostileRelaying(t, n, goesOn)
+	hostileNotices(t, n, goesOn)
+	hostileAccounts(t, n, goesOn)
+	hostilePages(t, n, p, money, mine, said, goesOn)
+	slow.Wait()
 	goesOn("all of it")
 	leaksNothing(t, goroutines, heap)
 	supplyIsExact(t, n)
