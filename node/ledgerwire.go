@@ -55,7 +55,7 @@ func (w ledgerWire) Call(ctx context.Context, to string, req *light.Request) (*l
 		return nil, fmt.Errorf("node: ledger peer %q: %w", to, err)
 	}
 	resp := new(light.Response)
-	if err := w.calls.Call(ctx, id, ledgerRPC, req, resp); err != nil {
+	if err := w.calls.Reading(ledgerLimits.MaxResponse).Call(ctx, id, ledgerRPC, req, resp); err != nil {
 		return nil, err
 	}
 	return resp, nil

@@ -17,9 +17,10 @@ import (
 
 // Client bounds.
 const (
-	// MaxResponse is the largest answer a Client reads, in bytes: a 256 KiB chunk of
+	// MaxResponse is the largest answer a Client reads unless told otherwise, in bytes: a 256 KiB chunk of
 	// an app, or its picture and manifest, and room for the rest.
 	MaxResponse = 320 << 10
+	answerOver  = 1 << 10 // what an answer adds to its body
 	// DefaultTimeout bounds a call whose context has no deadline.
 	DefaultTimeout = 10 * time.Second
 )
@@ -28,11 +29,20 @@ const (
 type Client struct {
 	host    host.Host
 	network string
+	most    int // bytes of an answer
 }
 
 // NewClient returns a client that calls over h in the given network.
 func NewClient(h host.Host, network string) *Client {
-	return &Client{host: h, network: network}
+	return &Client{host: h, network: network, most: MaxResponse}
+}
+
+// Reading is the same client for a protocol whose bodies are larger: it reads answers with
+// up to that many bytes of one.
+func (c *Client) Reading(body int) *Client {
+	out := *c
+	out.most = body + answerOver
+	return &out
 }
 
 // Call sends req to the RPC called name at a peer and fills resp from the answer. It
@@ -76,7 +86,7 @@ func (c *Client) call(ctx context.Context, to peer.ID, name string, req, resp pr
 		writeErr = st.CloseWrite()
 	}
 	var answer wire.Response
-	if _, err := readMessage(st, MaxResponse, &answer); err != nil {
+	if _, err := readMessage(st, c.most, &answer); err != nil {
 		_ = st.Reset()
 		return c.failure(ctx, errors.Join(err, writeErr))
 	}

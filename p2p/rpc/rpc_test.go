@@ -77,6 +77,25 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// A protocol with large answers is read by who knows that, and by nobody else.
+func TestLargeAnswers(t *testing.T) {
+	s, c, to := pair(t, rpc.Options{})
+	const large = 1 << 20
+	rpc.Handle(s, "block", rpc.Limits{MaxResponse: large}, func(context.Context, peer.ID, *wire.StatusRequest) (*wire.StatusResponse, error) {
+		return &wire.StatusResponse{Region: strings.Repeat("x", large-4)}, nil // and its tag and length
+	})
+	var resp wire.StatusResponse
+	if err := c.Call(testContext(t), to, "block", &wire.StatusRequest{}, &resp); err == nil {
+		t.Error("an answer over the limit was read")
+	}
+	if err := c.Reading(large).Call(testContext(t), to, "block", &wire.StatusRequest{}, &resp); err != nil || len(resp.GetRegion()) != large-4 {
+		t.Errorf("an answer within its limit: %d bytes, %v", len(resp.GetRegion()), err)
+	}
+	if err := c.Reading(large/2).Call(testContext(t), to, "block", &wire.StatusRequest{}, &resp); err == nil {
+		t.Error("an answer over the other limit was read")
+	}
+}
+
 func TestRawRequest(t *testing.T) {
 	s, c, to := pair(t, rpc.Options{})
 	req := &wire.AppRequest{Sha256: []byte("hash"), Offset: 7}
