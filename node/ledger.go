@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"path/filepath"
 	"sync"
 	"time"
@@ -101,9 +100,6 @@ func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Co
 		return nil, fmt.Errorf("node: node key: %w", err)
 	}
 	l := n.cfg.Ledger
-	if l.Listen, err = settledPort(l.Listen); err != nil {
-		return nil, err
-	}
 	c := chain.Config{Dir: LedgerDir(n.dir), Genesis: n.genesis, Mode: chain.Full, Listen: l.Listen, Peers: l.Peers,
 		NodeKey: ed25519.PrivateKey(raw), BlockInterval: time.Duration(l.BlockMS) * time.Millisecond, MempoolTxs: l.PoolTxs,
 		SnapshotEvery: uint64(l.Snapshots), KeepVersions: uint64(l.KeepStates), Log: n.log, Registerer: n.reg, Now: n.o.Now}
@@ -149,19 +145,6 @@ func (n *Node) watchChain() (stop func(context.Context) error) {
 		end()
 		return n.chain.Stop(ctx)
 	}
-}
-
-// settledPort replaces port 0 by one that is free now: the engine would take any, and never
-// say which, so that nobody could be told where this node is.
-func settledPort(listen string) (string, error) {
-	if _, port, err := net.SplitHostPort(listen); listen == "" || err != nil || port != "0" {
-		return listen, nil
-	}
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return "", fmt.Errorf("node: ledger.listen: %w; name an address of this machine", err)
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // LedgerBegins is when the network's first block may be made: a node that keeps the chain
