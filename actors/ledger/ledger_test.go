@@ -32,6 +32,10 @@ func TestOverAChainAndOverALightClient(t *testing.T) {
 	thin := begun(t, Options{Genesis: doc, Source: LightSource(lightOf(t, c, doc)), Topic: seat{topic, "light"},
 		Faucet: &Faucet{Key: seeded("player", 9), Amount: 7 * uint64(amount.FRM)}})
 
+	until(t, "a price", func() bool { return full.Status().PerUSD > 0 })
+	if err := full.Retell(within(t)); err != nil { // the other may not have listened yet
+		t.Fatal(err)
+	}
 	for i, l := range []*Ledger{full, thin} {
 		name := []string{"chain", "light"}[i]
 		t.Run(name, func(t *testing.T) {
