@@ -40,6 +40,7 @@ const (
 	Unregistered Reason = "unregistered" // its signer may not speak here, as far as this node knows
 	TooOften     Reason = "too-often"    // its signer speaks more than the topic allows
 	TableFull    Reason = "table-full"   // this node follows as many signers as it can
+	Crowd        Reason = "crowd"        // whoever brought it has brought too many unknown signers lately
 )
 
 // blames says whether a reason is held against whoever sent the message.
@@ -88,6 +89,9 @@ type Spec struct {
 	// Every is how often a signer may speak in the long run, to the ms; 0 means once a
 	// second. Twenty messages at once are always possible.
 	Every time.Duration
+	// FewStrangers bounds how many signers that are not followed yet one neighbour may
+	// bring: for topics where few speak, and anybody may.
+	FewStrangers bool
 }
 
 // reasonOf sorts an error of Spec.Open.

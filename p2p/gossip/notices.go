@@ -59,7 +59,7 @@ func (g *Gossip) Notices(key crypto.PrivKey) (*Notices, error) {
 		return nil, fmt.Errorf("gossip: %w", err)
 	}
 	network := g.cfg.Network
-	t, err := g.Join(LedgerTopic(network), Spec{MaxSize: maxWrapped, MaxTTL: NoticeTTL, Every: NoticeEvery, Open: func(data []byte) (Statement, error) {
+	t, err := g.Join(LedgerTopic(network), Spec{MaxSize: maxWrapped, MaxTTL: NoticeTTL, Every: NoticeEvery, FewStrangers: true, Open: func(data []byte) (Statement, error) {
 		n, err := OpenNotice(network, data)
 		if err != nil {
 			return Statement{}, err

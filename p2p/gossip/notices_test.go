@@ -15,7 +15,11 @@ import (
 
 func sealNotice(t testing.TB, key crypto.PrivKey, id peer.ID, body []byte) []byte {
 	t.Helper()
-	now := uint64(t0.UnixMilli())
+	return sealNoticeAt(t, key, id, uint64(t0.UnixMilli()), body)
+}
+
+func sealNoticeAt(t testing.TB, key crypto.PrivKey, id peer.ID, now uint64, body []byte) []byte {
+	t.Helper()
 	b, err := seal.Seal("test", seal.TypeLedger, &wire.LedgerNotice{PeerId: []byte(id), Seq: now, ExpiresMs: now + 60_000, Body: body}, key)
 	if err != nil {
 		t.Fatal(err)

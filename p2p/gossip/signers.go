@@ -47,6 +47,14 @@ func (s *signers) newer(id peer.ID, seq uint64) bool {
 	return !known || seq > was.seq
 }
 
+// follows says whether a signer is in the table.
+func (s *signers) follows(id peer.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.signer[id]
+	return known
+}
+
 // take uses up a sequence number at a time in unix ms. It returns the empty Reason,
 // Replay, TooOften or TableFull; only in the first case anything changes.
 func (s *signers) take(id peer.ID, seq, nowMs uint64) Reason {

@@ -21,6 +21,8 @@ type Topic struct {
 	spec  Spec
 	table *signers
 	topic *pubsub.Topic
+
+	newcomers *newcomers // nil where each neighbour may bring any number
 }
 
 // Message is one that passed all checks.
@@ -58,6 +60,9 @@ func (g *Gossip) Join(name string, spec Spec) (*Topic, error) {
 	if ms := spec.Every.Milliseconds(); ms > 0 {
 		t.table.refill = ms
 	}
+	if spec.FewStrangers {
+		t.newcomers = newNewcomers()
+	}
 	if err := t.open(); err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func (t *Topic) open() error {
 
 // validate is called by a worker of the router.
 func (t *Topic) validate(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.ValidationResult {
-	st, reason := t.spec.judge(m.GetData(), t.g.cfg.Now(), t.table, false)
+	st, reason := t.judgeFrom(m.ReceivedFrom, m.GetData(), t.g.cfg.Now())
 	if reason == "" {
 		m.ValidatorData = st
 	}
