@@ -118,6 +118,17 @@ func hostileNotices(t *testing.T, n *Net, goesOn func(string)) {
 		{"no notice", func(s *speaker, i int) []byte {
 			return notice(n, s.key, s.id, spread.Add(time.Duration(i)*time.Millisecond), random(1+i))
 		}, "too-often", false},
+		{"heads by ever new names", func(_ *speaker, _ int) []byte {
+			k, _, err := crypto.GenerateEd25519Key(rand.Reader)
+			if err != nil {
+				panic(err)
+			}
+			id, err := peer.IDFromPrivateKey(k)
+			if err != nil {
+				panic(err)
+			}
+			return notice(n, k, id, time.Now(), headNotice(1<<40))
+		}, "crowd", false},
 		{"the same again", func(s *speaker, i int) []byte { return notice(n, s.key, s.id, spread, headNotice(7)) }, "replay", false},
 	}
 	for _, at := range []string{"checker-1", "container-1"} {
