@@ -10,8 +10,8 @@ import (
 // Bounds of the line. Together they bound how long a commit waits for it: some
 // milliseconds.
 const (
-	maxBatch  = 128     // signatures that are verified at one go: beyond it they get no cheaper
-	maxQueue  = 256     // transactions that stand in line
+	maxBatch  = 256     // signatures that are verified at one go: beyond it they get no cheaper
+	maxQueue  = 512     // transactions that stand in line
 	maxQueued = 4 << 20 // their bytes, unless it is a single one
 	fewer     = 32      // signatures for which it pays to wait a moment for company
 	moment    = 500 * time.Microsecond
