@@ -105,13 +105,14 @@ type Client struct {
 	followers map[int]func(Summary)
 	nextID    int
 
-	cancel  context.CancelFunc
-	life    context.Context
-	done    chan struct{}
-	spawned sync.WaitGroup // transactions still being handed to further peers
-	saved   time.Time      // owned by run: when the file was written last
-	forked  error          // owned by run: set for good
-	second  second         // owned by run: which head others have confirmed
+	cancel     context.CancelFunc
+	life       context.Context
+	done       chan struct{}
+	spawned    sync.WaitGroup // transactions still being handed to further peers
+	saved      time.Time      // owned by run: when the file was written last
+	forked     error          // owned by run: set for good
+	complaints complaints     // owned by run: what the operator was told
+	second     second         // owned by run: which head others have confirmed
 }
 
 // view is what is known now; it is replaced as a whole.

@@ -70,6 +70,9 @@ func (c *Client) look(ctx context.Context) bool {
 		c.second.note(head, witnesses)
 	}
 	c.publish(head, c.second.count(head), peers, err)
+	if what := complaint(c.cfg.Now(), c.cfg.MaxAge, head, peers, err); c.complaints.worth(what, time.Now()) {
+		c.cfg.Log.Warn("the ledger cannot be followed", "err", what)
+	}
 	if grown && (before == nil || time.Since(c.saved) > saveTime) {
 		if err := c.persist(); err != nil {
 			c.cfg.Log.Warn("the newest header is not kept over a restart", "err", err)
