@@ -27,11 +27,9 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 	must(t, opened(t, dir, mine).Close())
-	info, err := os.Stat(dir)
-	must(t, err)
 	fresh := dir + "/new/deep"
 	must(t, opened(t, fresh, mine).Close())
-	if info, err = os.Stat(fresh); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(fresh); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
