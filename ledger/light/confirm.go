@@ -58,7 +58,7 @@ func (c *Client) confirm(ctx context.Context, said []heard) error {
 		s := &source{c: c, peer: h.peer}
 		other, err := s.fetch(ctx, p.Height)
 		if err != nil {
-			if bad, _, _, _ := s.judged(); bad != nil {
+			if _, _, _, bad := s.judged(); bad != nil {
 				c.book.lied(h.peer, bad)
 			}
 			continue

@@ -163,7 +163,7 @@ func (c *Client) verify(ctx context.Context, said []heard, height int64) (*types
 	}
 	confirmed := 0
 	for _, w := range witnesses {
-		if bad, mute, _, _ := w.judged(); bad == nil && !mute && !c.book.isBanned(w.peer) {
+		if mute, _, _, bad := w.judged(); bad == nil && !mute && !c.book.isBanned(w.peer) {
 			confirmed++
 		}
 	}
@@ -198,7 +198,7 @@ func (c *Client) verifyWith(ctx context.Context, primary *source, witnesses []*s
 		return nil, err
 	}
 	c.blame(cl, all, err)
-	switch _, _, future, newest := primary.judged(); {
+	switch _, future, newest, _ := primary.judged(); {
 	case err != nil:
 		return nil, c.explain(err, all)
 	case future > 0 && b == nil:
@@ -224,7 +224,7 @@ func (c *Client) blame(cl *cometlight.Client, all []*source, err error) {
 	}
 	// Without witnesses left CometBFT keeps the last one and fails instead.
 	conflict := errors.Is(err, cometlight.ErrNoWitnesses)
-	if primaryBad, _, _, _ := all[0].judged(); primaryBad != nil {
+	if _, _, _, primaryBad := all[0].judged(); primaryBad != nil {
 		conflict = false
 	}
 	// A first primary that was put out is guilty itself; what the next one sent was then
@@ -234,7 +234,7 @@ func (c *Client) blame(cl *cometlight.Client, all []*source, err error) {
 		guilty = s.peer
 	}
 	for i, s := range all {
-		bad, mute, future, _ := s.judged()
+		mute, future, _, bad := s.judged()
 		switch {
 		case bad != nil:
 			c.book.lied(s.peer, bad)
@@ -282,7 +282,7 @@ func (c *Client) explain(err error, all []*source) error {
 		return fmt.Errorf("%w: %w; set ledger.trust_height and ledger.trust_hash to a recent header that somebody you trust names, and check this machine's clock", ErrExpired, err)
 	}
 	for _, s := range all {
-		if _, _, future, _ := s.judged(); future > 0 {
+		if _, future, _, _ := s.judged(); future > 0 {
 			return clockError(future)
 		}
 	}

@@ -78,7 +78,7 @@ func (c *Client) bootstrap(ctx context.Context, peers []string) error {
 			if errors.Is(err, ErrGenesisHeader) { // else the configured hash may be the wrong one
 				c.book.lied(p, err)
 			}
-		} else if bad, _, future, _ := s.judged(); bad != nil {
+		} else if _, future, _, bad := s.judged(); bad != nil {
 			c.book.lied(p, bad)
 		} else if future > 0 {
 			last = clockError(future)

@@ -153,10 +153,10 @@ func (s *source) wrong(err error) error {
 }
 
 // judged are the notes of the round.
-func (s *source) judged() (bad error, mute bool, future time.Duration, newest int64) {
+func (s *source) judged() (mute bool, future time.Duration, newest int64, bad error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bad, s.mute, s.future, s.newest
+	return s.mute, s.future, s.newest, s.bad
 }
 
 // heard is a peer with where it says its chain stands.
