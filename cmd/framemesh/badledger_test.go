@@ -64,11 +64,9 @@ func (v *validator) stop() {
 // Whatever is wrong with what a validator is given is said in words with what to try, and
 // what it had is still there afterwards.
 func TestAValidatorSaysWhatIsWrong(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-	defer cancel()
-	c := newCompany(t, ctx, 1)
+	c := newCompany(t, 1)
 	v := c.all[0]
-	v.start(ctx)
+	v.start(c.ctx)
 	c.reaches(v, 3)
 	kept := c.asks(v, "ledger", "block", "2")["hash"]
 	v.stop()
@@ -102,14 +100,16 @@ func TestAValidatorSaysWhatIsWrong(t *testing.T) {
 		spoil func()
 		want  []string
 	}{
-		{"the genesis does not sum", at(file("short.json", func(s string) string { return strings.Replace(s, `"amount":"100000000000"`, `"amount":"100000000001"`, 1) })), []string{"1 base units", "too much", "lower a pool"}},
+		{"the genesis does not sum", at(file("short.json", func(s string) string {
+			return strings.Replace(s, `"amount":"100000000000"`, `"amount":"100000000001"`, 1)
+		})), []string{"1 base units", "too much", "lower a pool"}},
 		{"the genesis is of another network", func() { v.edit(`"company"`, `"other"`) }, []string{`"company"`, `"other"`, "get the file of this network"}},
 		{"no genesis file", at(filepath.Join(c.dir, "none.json")), []string{"none.json", "no such file", "ledger.genesis", "get the file"}},
 		{"the data are of another network", at(file("later.json", func(s string) string { return strings.Replace(s, `"epoch_seconds":5`, `"epoch_seconds":6`, 1) })), []string{"another genesis", v.dir}},
 		{"the port is taken", func() { v.edit(v.listen, taken.Addr().String()) }, []string{taken.Addr().String(), "another port"}},
 	} {
 		bad.spoil()
-		said := v.fails(ctx)
+		said := v.fails(c.ctx)
 		t.Logf("%s:\n%s", bad.name, said)
 		for _, w := range bad.want {
 			if !strings.Contains(said, w) {
@@ -120,7 +120,7 @@ func TestAValidatorSaysWhatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	v.start(ctx)
+	v.start(c.ctx)
 	c.reaches(v, 5)
 	if now := c.asks(v, "ledger", "block", "2")["hash"]; now != kept {
 		t.Errorf("block 2 was %v and is %v", kept, now)
@@ -129,15 +129,13 @@ func TestAValidatorSaysWhatIsWrong(t *testing.T) {
 
 // A network that begins later is waited for.
 func TestAValidatorWaitsForTheNetworkToBegin(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	c := newCompany(t, ctx, 1)
+	c := newCompany(t, 1)
 	v := c.all[0]
 	later := filepath.Join(c.dir, "later.json")
 	entry := filepath.Join(v.dir, "entry.json")
 	c.says("ledger", "genesis", "build", "--chain", "company", "--out", later, "--node", entry, "--time", time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	v.edit(c.genesis, later)
-	run := command(ctx, t, "run", "--config", v.config())
+	run := command(c.ctx, t, "run", "--config", v.config())
 	out, err := run.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

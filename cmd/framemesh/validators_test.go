@@ -39,11 +39,14 @@ type company struct {
 }
 
 // newCompany makes keys and a genesis file as people would, and starts nothing.
-func newCompany(t *testing.T, ctx context.Context, size int) *company {
+func newCompany(t *testing.T, size int) *company {
 	t.Helper()
 	walletOptions = wallet.Options{Work: 10}
 	t.Cleanup(func() { walletOptions = wallet.Options{} })
 	t.Setenv(passphraseEnv, "four words and more")
+	// The test's own context ends before its cleanups, in which the nodes are to end well.
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	t.Cleanup(cancel)
 	c := &company{T: t, ctx: ctx, dir: t.TempDir()}
 	c.genesis = filepath.Join(c.dir, "genesis.json")
 	owner := c.says("wallet", "create", "savings", "--data-dir", c.dir)["address"].(string)
@@ -189,9 +192,10 @@ func (c *company) plain() string {
 	return path
 }
 
+// height is a validator's newest block; `ledger status` would wait for a second peer.
 func (c *company) height(v *validator) uint64 {
 	c.Helper()
-	return uint64(c.asks(v, "ledger", "status")["height"].(float64))
+	return uint64(c.asks(v, "ledger", "block")["height"].(float64))
 }
 
 // reaches waits until a validator proves a height.
@@ -223,11 +227,9 @@ func (c *company) agree(height uint64) {
 // Four people make a network with the commands alone. It stands one crash, and the crash
 // of all, and what was paid before stays paid.
 func TestFourValidatorsByCommand(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-	defer cancel()
-	c := newCompany(t, ctx, 4)
+	c := newCompany(t, 4)
 	for _, v := range c.all {
-		v.start(ctx)
+		v.start(c.ctx)
 		if v.Ledger != v.own {
 			t.Errorf("%s says that it is reached at %q, `ledger keys` said %q", v.name, v.Ledger, v.own)
 		}
@@ -252,7 +254,7 @@ func TestFourValidatorsByCommand(t *testing.T) {
 	gone.kill()
 	before := c.height(c.all[0])
 	c.reaches(c.all[0], before+5)
-	gone.start(ctx)
+	gone.start(c.ctx)
 	c.reaches(gone, before+5)
 	c.agree(before + 5)
 
@@ -262,7 +264,7 @@ func TestFourValidatorsByCommand(t *testing.T) {
 		v.kill()
 	}
 	for _, v := range c.all {
-		v.start(ctx)
+		v.start(c.ctx)
 	}
 	for _, v := range c.all {
 		c.reaches(v, last+3)

@@ -37,6 +37,8 @@ func (l *engineLog) Error(msg string, kv ...any) {
 	switch msg {
 	case saysHalted, saysNoSync, saysNoBoot, saysNoBlocks:
 		l.fault(fmt.Errorf("%w: %s: %v", ErrHalted, strings.ToLower(strings.TrimRight(msg, "!")), valueOf(kv, "err")))
+		l.write(slog.LevelDebug, msg, kv) // with the stack
+		msg, kv = "the ledger has halted", []any{"err", valueOf(kv, "err")}
 	}
 	l.write(levelOf(msg), msg, kv)
 }
