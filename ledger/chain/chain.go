@@ -20,6 +20,7 @@ import (
 	"github.com/cometbft/cometbft/p2p"
 	sm "github.com/cometbft/cometbft/state"
 	cmttypes "github.com/cometbft/cometbft/types"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/framemesh/framemesh/ledger/comet"
 	"github.com/framemesh/framemesh/ledger/store"
@@ -61,6 +62,10 @@ type Chain struct {
 	states sm.Store
 	self   cmttypes.Address
 	addr   string
+
+	submits singleflight.Group // by hash
+
+	judging judging
 
 	// in
 	heads chan Head // newest wins

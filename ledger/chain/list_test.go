@@ -3,6 +3,8 @@ package chain
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/state"
@@ -39,6 +41,29 @@ func TestChainListsItsKeys(t *testing.T) {
 	for _, tc := range []struct{ prefix, end string }{{"a", "b"}, {"a\xff", "b"}, {"\xff\xff", ""}} {
 		if got := prefixEnd([]byte(tc.prefix)); string(got) != tc.end {
 			t.Errorf("%q: %q", tc.prefix, got)
+		}
+	}
+}
+
+// Who brings a transaction while it is being looked at hears the same of it as the first.
+func TestTwoBringTheSame(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, plan{validators: 1, players: 1})
+	chain := launch(t, n.config(0))
+	awaitHeight(t, chain, 3)
+	for i := range 20 {
+		junk := fmt.Appendf(nil, "junk %d", i)
+		said := make(chan error, 8)
+		for range cap(said) {
+			go func() {
+				_, err := chain.Submit(context.Background(), junk)
+				said <- err
+			}()
+		}
+		for range cap(said) {
+			if err := <-said; !errors.Is(err, ErrRefused) {
+				t.Fatalf("junk is taken: %v", err)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/mempool"
@@ -33,28 +34,72 @@ func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err erro
 	if n.node.ConsensusReactor().WaitSync() {
 		return hash, fmt.Errorf("%w: this node does not know the newest balances yet; try again in a minute, or ask another node", ErrCatchingUp)
 	}
+	// The engine says of one that is being judged that it has it. So whoever brings the same
+	// at the same time hears the same answer.
+	_, err, _ = n.submits.Do(string(hash[:]), func() (any, error) { return nil, n.submit(raw) })
+	return hash, err
+}
+
+// submit brings a transaction to the pool and waits for the answer, which comes within
+// milliseconds, or after the commit that is under way.
+func (n *Chain) submit(raw []byte) error {
 	answer := make(chan *abci.ResponseCheckTx, 1)
-	err = n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) { answer <- r }, mempool.TxInfo{})
+	err := n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) { answer <- r }, mempool.TxInfo{})
 	var full mempool.ErrMempoolIsFull
 	var large mempool.ErrTxTooLarge
 	switch {
 	case errors.Is(err, mempool.ErrTxInCache):
-		return hash, nil
+		return nil
 	case errors.As(err, &full), errors.Is(err, mempool.ErrRecheckFull):
 		n.metrics.refused.WithLabelValues("full").Inc()
-		return hash, fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy)
+		return fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy)
 	case errors.As(err, &large):
-		return hash, &Refusal{codeMalformed, err.Error()}
+		return &Refusal{codeMalformed, err.Error()}
 	case err != nil:
-		return hash, fmt.Errorf("%w: %w", ErrBusy, err)
+		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	select {
-	case res := <-answer:
-		if res.Code != abci.CodeTypeOK {
-			return hash, &Refusal{res.Code, res.Log}
-		}
-		return hash, nil
-	case <-ctx.Done():
-		return hash, ctx.Err()
+	if res := <-answer; res.Code != abci.CodeTypeOK {
+		return &Refusal{res.Code, res.Log}
 	}
+	return nil
+}
+
+// judging are the transactions that are being submitted now, so that somebody who brings
+// one at the same time as another hears the same of it.
+type judging struct {
+	mu  sync.Mutex
+	now map[[32]byte]*judgement
+}
+
+// judgement is what becomes of a transaction; err is there once done is closed.
+type judgement struct {
+	done chan struct{}
+	err  error
+}
+
+// join is the judgement of a transaction, and whether the caller has to make it.
+func (j *judging) join(hash [32]byte) (f *judgement, first bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if f := j.now[hash]; f != nil {
+		return f, false
+	}
+	if j.now == nil {
+		j.now = map[[32]byte]*judgement{}
+	}
+	f = &judgement{done: make(chan struct{})}
+	j.now[hash] = f
+	return f, true
+}
+
+// leave ends a judgement. One that was given up is nobody else's: they try again.
+func (j *judging) leave(hash [32]byte, f *judgement, err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: it is still being looked at; try again in a few seconds", ErrBusy)
+	}
+	j.mu.Lock()
+	delete(j.now, hash)
+	j.mu.Unlock()
+	f.err = err
+	close(f.done)
 }

@@ -133,7 +133,7 @@ func TestOverARealChain(t *testing.T) {
 	}
 	b, err := lc.Block(ctx, in.Height)
 	if err != nil || string(b.Txs[in.Index]) != string(raw) {
-		t.Fatal(err)
+		t.Fatalf("entry %d of %d in block %d is not the transaction: %v", in.Index, len(b.Txs), in.Height, err)
 	}
 	var no *light.Rejected
 	if _, err := lc.Submit(ctx, []byte("junk")); !errors.As(err, &no) || no.Code == 0 {
