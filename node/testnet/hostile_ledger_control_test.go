@@ -156,8 +156,14 @@ func hostilePages(t *testing.T, n *Net, honest *player.Player, money *pay.Purse,
 	for what, raw := range orders(t, n, mine, terms.Container[:], id, terms.PerSecond, money.Report().Price) {
 		for _, m := range []control.Message{control.Open{Tx: control.EncodeTx(raw)}, control.TopUp{Tx: control.EncodeTx(raw)}} {
 			had := len(own.refusals())
-			honest.Say(m)
-			until(t, what+" is refused in words", 5*time.Second, func() bool { return len(own.refusals()) > had })
+			var last time.Time
+			until(t, what+" is refused in words", 10*time.Second, func() bool {
+				if time.Since(last) > 500*time.Millisecond { // one that came too soon after the flood is not read
+					last = time.Now()
+					honest.Say(m)
+				}
+				return len(own.refusals()) > had
+			})
 			wanted++
 		}
 	}

@@ -181,12 +181,12 @@ func (n *Net) ready(ctx context.Context) error {
 	for {
 		st := gw.Gateway().Node()
 		apps, err := gw.Gateway().Apps(ctx)
-		if err == nil && st.Indexers >= n.o.Indexers && st.Containers >= n.o.Containers && (n.o.Containers == 0 || len(apps) > 0) && n.indexed() {
+		if err == nil && st.Indexers >= n.o.Indexers && st.Containers >= n.o.Containers && (n.o.Containers == 0 || len(apps) > 0) && n.indexed() && n.priced() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("testnet: after %v the gateway sees %d of %d indexers and %d of %d containers: %w", readyTimeout, st.Indexers, n.o.Indexers, st.Containers, n.o.Containers, ctx.Err())
+			return fmt.Errorf("testnet: after %v the gateway sees %d of %d indexers and %d of %d containers (a price is known: %t): %w", readyTimeout, st.Indexers, n.o.Indexers, st.Containers, n.o.Containers, n.priced(), ctx.Err())
 		case <-time.After(readyEvery):
 		}
 	}
@@ -196,6 +196,17 @@ func (n *Net) ready(ctx context.Context) error {
 func (n *Net) indexed() bool {
 	for _, p := range n.Peers() {
 		if ix := p.Indexer(); ix != nil && ix.Ads() < n.o.Containers {
+			return false
+		}
+	}
+	return true
+}
+
+// priced says whether every container and gateway of a network with a ledger has heard what
+// a dollar costs, without which nothing is sold.
+func (n *Net) priced() bool {
+	for _, p := range n.Peers() {
+		if l := p.Ledger(); l != nil && (p.Container() != nil || p.Gateway() != nil) && l.Status().PerUSD == 0 {
 			return false
 		}
 	}
