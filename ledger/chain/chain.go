@@ -65,8 +65,6 @@ type Chain struct {
 
 	submits singleflight.Group // by hash
 
-	judging judging
-
 	// in
 	heads chan Head // newest wins
 	done  chan struct{}

@@ -138,3 +138,27 @@ func TestFlushWaitsForAllAnswers(t *testing.T) {
 		}
 	}
 }
+
+// Whoever brings what is refused hears so, also while another brings the same.
+func TestSubmittingTheSameAtOnceHasOneAnswer(t *testing.T) {
+	n := newNetwork(t, plan{validators: 1, players: 2})
+	c := launch(t, n.config(0))
+	awaitHeight(t, c, 1)
+	for round := range 20 {
+		for name, raw := range map[string][]byte{
+			"junk":             {0xff, byte(round)},
+			"a foreign chain":  transfer(t, "other-1", n.players[0], uint64(round), public(n.players[1]), 1),
+			"a far off number": transfer(t, "test-1", n.players[0], uint64(1000+round), public(n.players[1]), 1),
+		} {
+			var callers sync.WaitGroup
+			for range 4 {
+				callers.Go(func() {
+					if _, err := c.Submit(context.Background(), raw); !errors.Is(err, ErrRefused) {
+						t.Errorf("round %d, %s: %v", round, name, err)
+					}
+				})
+			}
+			callers.Wait()
+		}
+	}
+}

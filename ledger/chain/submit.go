@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"sync"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/mempool"
@@ -62,44 +61,4 @@ func (n *Chain) submit(raw []byte) error {
 		return &Refusal{res.Code, res.Log}
 	}
 	return nil
-}
-
-// judging are the transactions that are being submitted now, so that somebody who brings
-// one at the same time as another hears the same of it.
-type judging struct {
-	mu  sync.Mutex
-	now map[[32]byte]*judgement
-}
-
-// judgement is what becomes of a transaction; err is there once done is closed.
-type judgement struct {
-	done chan struct{}
-	err  error
-}
-
-// join is the judgement of a transaction, and whether the caller has to make it.
-func (j *judging) join(hash [32]byte) (f *judgement, first bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if f := j.now[hash]; f != nil {
-		return f, false
-	}
-	if j.now == nil {
-		j.now = map[[32]byte]*judgement{}
-	}
-	f = &judgement{done: make(chan struct{})}
-	j.now[hash] = f
-	return f, true
-}
-
-// leave ends a judgement. One that was given up is nobody else's: they try again.
-func (j *judging) leave(hash [32]byte, f *judgement, err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: it is still being looked at; try again in a few seconds", ErrBusy)
-	}
-	j.mu.Lock()
-	delete(j.now, hash)
-	j.mu.Unlock()
-	f.err = err
-	close(f.done)
 }
