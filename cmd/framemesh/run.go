@@ -99,14 +99,13 @@ func waitForGenesis(ctx context.Context, cfg node.Config, errOut io.Writer) erro
 	if err != nil {
 		return err
 	}
-	wait := time.Until(begins) - soon
-	if wait <= 0 {
+	if begins.IsZero() || !begins.After(time.Now().Add(soon)) {
 		return nil
 	}
 	fmt.Fprintf(errOut, "… the network %s begins at %s, in %s; waiting. If that time has passed, set this machine's clock\n",
 		cfg.Network, begins.Local().Format(time.DateTime), time.Until(begins).Round(time.Second))
 	select {
-	case <-time.After(wait):
+	case <-time.After(time.Until(begins) - soon):
 		return nil
 	case <-ctx.Done():
 		return withHint(fmt.Errorf("the network %s has not begun", cfg.Network), "again at "+begins.Local().Format(time.DateTime))
