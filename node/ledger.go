@@ -19,8 +19,12 @@ import (
 	"github.com/framemesh/framemesh/p2p/rpc"
 )
 
-// lookAtLeast bounds how often a light client looks for a new head by itself.
-const lookAtLeast = 250 * time.Millisecond
+// A light client is told of heads and looks often while something is waited for. By itself it
+// looks once in so many blocks: a look at each would find nothing half of the time.
+const (
+	lookBlocks  = 4
+	lookAtLeast = time.Second
+)
 
 // LedgerDir is where a node with that data directory keeps its part of the ledger.
 func LedgerDir(dataDir string) string { return filepath.Join(dataDir, "ledger") }
@@ -68,7 +72,7 @@ func (n *Node) startLedger(ctx context.Context) (func(context.Context) error, er
 	}
 	lc := light.Config{Genesis: doc, Trust: trust, Dir: LedgerDir(n.dir), Now: n.o.Now, Log: n.log,
 		Transport: ledgerWire{n.p2p.Host(), n.client, n.cfg.Network}, Fault: n.ledgerFault,
-		Poll: max(lookAtLeast, time.Duration(n.cfg.Ledger.BlockMS)*time.Millisecond)}
+		Poll: max(lookAtLeast, lookBlocks*time.Duration(n.cfg.Ledger.BlockMS)*time.Millisecond)}
 	var stop func(context.Context) error
 	if n.cfg.Ledger.Mode == LedgerLight {
 		lc.Registerer = n.reg

@@ -141,7 +141,7 @@ func (l *Ledger) Accepts(ctx context.Context, beacon [32]byte) bool {
 		if l.beacons.holds(beacon) {
 			return true
 		}
-		if try > 0 || l.heads.wait(ctx, h.Height, beaconWait) != nil {
+		if try > 0 || l.awaitHead(ctx, h.Height, beaconWait) != nil {
 			return false
 		}
 	}

@@ -33,7 +33,8 @@ type fake struct {
 	hints   []uint64
 	reads   int
 	dead    bool // reads fail
-	looks   int  // for transactions
+	hurries int
+	looks   int // for transactions
 }
 
 type lock struct{ ch chan struct{} }
@@ -85,6 +86,8 @@ func (f *fake) Tx(_ context.Context, hash [32]byte) (light.Inclusion, error) {
 }
 
 func (f *fake) Hint(_ string, height uint64) { defer f.hold()(); f.hints = append(f.hints, height) }
+
+func (f *fake) Hurry() { defer f.hold()(); f.hurries++ }
 
 func (f *fake) count() int { defer f.hold()(); return len(f.taken) }
 
@@ -270,6 +273,30 @@ func TestTellsHeadsOnce(t *testing.T) {
 	}
 }
 
+// TestHeadsAreToldLateRatherThanNever: of heads that come faster than the topic takes them
+// the newest is told in the end.
+func TestHeadsAreToldLateRatherThanNever(t *testing.T) {
+	var tl teller
+	now := time.UnixMilli(1_780_000_000_000)
+	head := func(n byte) Head { return Head{Summary: light.Summary{Height: uint64(n), Hash: [32]byte{n}}} }
+	for _, step := range []struct {
+		head  byte
+		at    time.Duration
+		tell  bool
+		later time.Duration
+	}{{1, 0, true, 0}, {1, time.Second, false, 0}, {2, tellGap / 4, false, tellGap * 3 / 4}, {3, tellGap / 2, false, tellGap / 2},
+		{3, tellGap, true, 0}, {4, 3 * tellGap, true, 0}, {5, 2 * tellGap, true, 0}} { // the last after the clock was set back
+		tell, later := tl.worth(head(step.head), now.Add(step.at))
+		if tell != step.tell || later != step.later {
+			t.Errorf("%+v: %v, %v", step, tell, later)
+		}
+	}
+	tl.hear(bytes.Repeat([]byte{9}, 32))
+	if tell, later := tl.worth(Head{Summary: light.Summary{Hash: [32]byte(bytes.Repeat([]byte{9}, 32))}}, now.Add(time.Minute)); tell || later != 0 {
+		t.Error("what another has told is told again")
+	}
+}
+
 func TestFaucetLimits(t *testing.T) {
 	var d funded
 	f := &Faucet{PerMinute: 2, Total: 3}
@@ -405,6 +432,9 @@ func TestBellAndGift(t *testing.T) {
 	case <-bell:
 	case <-within(t).Done():
 		t.Fatal("the block was not told")
+	}
+	if n := func() int { defer f.hold()(); return f.hurries }(); n == 0 {
+		t.Error("nobody looks out for the block that is waited for")
 	}
 	if l.BlockTimeMS() != f.Head().TimeMS {
 		t.Error(l.BlockTimeMS())

@@ -184,8 +184,9 @@ func (l *Ledger) Status() Status {
 }
 
 // NextBlock is closed when a newer block than now is known. Whoever waits for something to
-// happen takes it before looking.
+// happen takes it before looking; a light client looks out for the block meanwhile.
 func (l *Ledger) NextBlock() <-chan struct{} {
+	l.o.Source.Hurry()
 	_, bell := l.heads.next()
 	return bell
 }

@@ -70,6 +70,12 @@ func (l *Ledger) Send(ctx context.Context, s Signer, body *tx.Body) (Receipt, er
 	return out.receipt, out.err
 }
 
+// awaitHead waits for a head above height, which a light client looks out for; see feed.wait.
+func (l *Ledger) awaitHead(ctx context.Context, height uint64, most time.Duration) error {
+	l.o.Source.Hurry()
+	return l.heads.wait(ctx, height, most)
+}
+
 // Await waits until a transaction is in a block, or ctx ends. The error is *Refused, with
 // the receipt, when it is there without effect.
 func (l *Ledger) Await(ctx context.Context, hash [32]byte) (Receipt, error) {
@@ -79,7 +85,7 @@ func (l *Ledger) Await(ctx context.Context, hash [32]byte) (Receipt, error) {
 		if !errors.Is(err, errNotYet) {
 			return r, err
 		}
-		if err := l.heads.wait(ctx, h.Height, lookEvery); err != nil {
+		if err := l.awaitHead(ctx, h.Height, lookEvery); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -155,7 +161,7 @@ func (l *Ledger) deliver(ctx context.Context, n *lane, s Signer, body *tx.Body) 
 		}
 		// Somebody else uses the key, or an older transaction of it still waits.
 		last = err
-		if err := l.heads.wait(ctx, before, lookEvery); err != nil {
+		if err := l.awaitHead(ctx, before, lookEvery); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -205,7 +211,7 @@ func (l *Ledger) see(ctx context.Context, raw []byte, untilMS uint64) (Receipt, 
 			}
 			return Receipt{}, ErrVoid
 		}
-		if err := l.heads.wait(ctx, h.Height, lookEvery); err != nil {
+		if err := l.awaitHead(ctx, h.Height, lookEvery); err != nil {
 			return Receipt{}, err
 		}
 	}

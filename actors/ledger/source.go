@@ -38,6 +38,8 @@ type Source interface {
 	Tx(ctx context.Context, hash [32]byte) (light.Inclusion, error)
 	// Hint says that a peer has announced a height.
 	Hint(peer string, height uint64)
+	// Hurry says that somebody waits for the next head. It must not block.
+	Hurry()
 }
 
 // Errors of a Source and of sending.
@@ -111,6 +113,8 @@ func (s lightSource) Tx(ctx context.Context, hash [32]byte) (light.Inclusion, er
 
 func (s lightSource) Hint(peer string, height uint64) { s.c.Hint(peer, height) }
 
+func (s lightSource) Hurry() { s.c.Hurry() }
+
 // Chain is a full node's chain, as *chain.Chain is one.
 type Chain interface {
 	Head() chain.Head
@@ -176,3 +180,6 @@ func (s chainSource) Tx(_ context.Context, hash [32]byte) (light.Inclusion, erro
 
 // Hint does nothing: a full node hears of blocks from its own peers.
 func (chainSource) Hint(string, uint64) {}
+
+// Hurry does nothing: a block is known when it is made.
+func (chainSource) Hurry() {}

@@ -114,9 +114,15 @@ func (b *behavior) head(c *supervise.Ctx) {
 	if h.Height == 0 {
 		return
 	}
-	if h.Full && !h.CatchingUp && l.o.Topic != nil && !b.telling && l.teller.worth(h, l.o.Now()) {
-		b.telling = true
-		c.Go(func(ctx context.Context) any { l.tell(ctx, h); return told{} })
+	if h.Full && !h.CatchingUp && l.o.Topic != nil && !b.telling {
+		switch tell, later := l.teller.worth(h, l.o.Now()); {
+		case tell:
+			b.telling = true
+			c.Go(func(ctx context.Context) any { l.tell(ctx, h); return told{} })
+		case later > 0: // blocks come faster than the topic takes: the newest is told then
+			b.telling = true
+			c.After(later, told{})
+		}
 	}
 	b.lookWanted(c)
 	if epoch := l.Epoch(); !b.reading && b.epoch != epoch+1 {

@@ -29,14 +29,19 @@ func (t *teller) hear(hash []byte) {
 	copy(t.heard[:], hash)
 }
 
-func (t *teller) worth(h Head, now time.Time) bool {
+// worth says whether to tell a head now, or to look again after a while.
+func (t *teller) worth(h Head, now time.Time) (tell bool, later time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if h.Hash == t.heard || now.Sub(t.last) < tellGap {
-		return false
+	since := now.Sub(t.last)
+	switch {
+	case h.Hash == t.heard:
+		return false, 0
+	case since >= 0 && since < tellGap:
+		return false, tellGap - since
 	}
 	t.last, t.heard = now, h.Hash
-	return true
+	return true, 0
 }
 
 // hear takes a notice of the topic. A head makes the source look; nothing in it is

@@ -100,6 +100,7 @@ type Client struct {
 
 	hinted  atomic.Uint64 // the greatest height announced since the last look
 	waiting atomic.Int64  // how many wait for a newer head
+	hurried atomic.Int64  // until when somebody waits elsewhere, unix ns
 
 	mu        sync.Mutex // guards what follows
 	followers map[int]func(Summary)
@@ -261,6 +262,18 @@ func (c *Client) Hint(peer string, height uint64) {
 		}
 	}
 	c.wake()
+}
+
+// Hurry says that somebody waits for the next head without calling Wait: for the next one
+// and a half seconds looks are as frequent as if it did.
+func (c *Client) Hurry() {
+	c.hurried.Store(time.Now().Add(hurryTime).UnixNano())
+	c.wake()
+}
+
+// awaited says whether anybody waits for a newer head.
+func (c *Client) awaited(now time.Time) bool {
+	return c.waiting.Load() > 0 || now.UnixNano() < c.hurried.Load()
 }
 
 func (c *Client) wake() {

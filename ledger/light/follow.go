@@ -41,7 +41,7 @@ func (c *Client) run(ctx context.Context) {
 		case <-timer.C:
 		case <-c.nudge:
 			now := time.Now()
-			if at := p.nudged(c.hinted.Load() > c.Head().Height, c.waiting.Load() > 0); now.Before(at) {
+			if at := p.nudged(c.hinted.Load() > c.Head().Height, c.awaited(now)); now.Before(at) {
 				timer.Reset(at.Sub(now)) // the look comes, only later
 				continue
 			}
@@ -49,7 +49,7 @@ func (c *Client) run(ctx context.Context) {
 		hint := c.hinted.Swap(0)
 		grown := c.look(ctx)
 		head, now := c.Head().Height, time.Now()
-		p.looked(now, grown, hint > head, head < 2 || c.waiting.Load() > 0)
+		p.looked(now, grown, hint > head, head < 2 || c.awaited(now))
 		timer.Reset(p.next.Sub(now))
 	}
 }

@@ -6,6 +6,8 @@ const (
 	slowdown = 8               // times Poll between looks while nothing is new
 	eager    = 10              // part of the time without news between looks while somebody waits
 	deafTime = 2 * time.Second // for announcements, after one that was not true
+
+	hurryTime = 1500 * time.Millisecond // that a call of Hurry counts
 )
 
 // pace decides when the next look for a head is due. It is pure: time comes as an argument.
