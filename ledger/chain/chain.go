@@ -118,7 +118,7 @@ func (n *Chain) start(ctx context.Context) (err error) {
 	var signer cmttypes.PrivValidator
 	var prover *vrf.PrivateKey
 	if n.c.Mode == Validator {
-		pv, err := loadSigner(n.c.Dir, true)
+		pv, err := loadSigner(n.c.Dir, false)
 		if err != nil {
 			return err
 		}

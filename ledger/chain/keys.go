@@ -33,8 +33,9 @@ const (
 // maxKeyFile bounds what is read of a key file, in bytes.
 const maxKeyFile = 16 << 10
 
-// ConsensusKey is the public key that votes for the validator whose data is in dir. The
-// key is created when there is none and no chain has run in dir; ErrKey otherwise.
+// ConsensusKey is the public key that votes for the validator whose data is in dir. It is
+// created when dir has none and nothing of one: also where a chain runs that only followed
+// until now, for whoever asks is about to register the key. ErrKey otherwise.
 func ConsensusKey(dir string) ([32]byte, error) {
 	pv, err := loadSigner(dir, true)
 	if err != nil {
@@ -76,10 +77,10 @@ func Possession(dir, chain string, account key.Address, node key.Node) (consensu
 	return r.ConsensusSignature, r.VrfProof, nil
 }
 
-// loadSigner reads the consensus key, or makes one when create is set and dir holds no
-// chain yet: a chain without its key means that the key was lost, and a new one would not
-// be the validator that the ledger knows.
-func loadSigner(dir string, create bool) (*privval.FilePV, error) {
+// loadSigner reads the consensus key. It makes one in a directory where no chain has run;
+// where one has, only if anew is set: else the key was lost, and whoever starts with a new
+// one is not the validator that the ledger knows, and would be silent without a word.
+func loadSigner(dir string, anew bool) (*privval.FilePV, error) {
 	keyPath, statePath := filepath.Join(dir, ConsensusKeyFile), filepath.Join(dir, SignStateFile)
 	raw, err := readSmall(keyPath)
 	haveKey := err == nil
@@ -101,10 +102,10 @@ func loadSigner(dir string, create bool) (*privval.FilePV, error) {
 		return pv, nil
 	case haveKey:
 		return nil, fmt.Errorf("%w: %s is missing, so it is unknown what this validator signed last, and signing it differently would cost its stake; bring the file back, or start with an empty directory and this key after the last block it could have signed is old", ErrKey, statePath)
-	case haveState || ran:
-		return nil, fmt.Errorf("%w: %s is missing; bring it back from a backup, or run as a full node and register a new validator key", ErrKey, keyPath)
-	case !create:
-		return nil, fmt.Errorf("%w: %s does not exist; create the keys before the genesis file names them", ErrKey, keyPath)
+	case haveState:
+		return nil, fmt.Errorf("%w: %s is missing; bring it back from a backup, or move %s away, run as a full node and register a new key (framemesh register --validate)", ErrKey, keyPath, statePath)
+	case ran && !anew:
+		return nil, fmt.Errorf("%w: %s is missing; bring it back from a backup, or run as a full node and register a new key (framemesh register --validate)", ErrKey, keyPath)
 	default:
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrKey, err)

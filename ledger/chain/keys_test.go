@@ -72,13 +72,33 @@ func TestPossessionIsWhatARegistrationNeeds(t *testing.T) {
 	}
 }
 
+// Whoever followed the chain and now registers gets keys; who lost them and just starts does
+// not get others.
+func TestAFullNodeCanBecomeAValidator(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, storeDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadSigner(dir, false); !errors.Is(err, ErrKey) {
+		t.Fatalf("it starts with a key that nobody knows: %v", err)
+	}
+	want, err := ConsensusKey(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pv, err := loadSigner(dir, false)
+	if err != nil || [32]byte(pv.Key.PubKey.Bytes()) != want {
+		t.Fatalf("%v", err)
+	}
+}
+
 func TestKeysThatCannotBeUsed(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		spoil func(dir string) error
 		ok    bool
 	}{
-		{"key lost, chain there", func(d string) error {
+		{"key lost, sign state and chain there", func(d string) error {
 			return errors.Join(os.Remove(filepath.Join(d, ConsensusKeyFile)), os.Mkdir(filepath.Join(d, storeDir), 0o700))
 		}, false},
 		{"key lost, sign state there", func(d string) error { return os.Remove(filepath.Join(d, ConsensusKeyFile)) }, false},
