@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -299,4 +300,37 @@ func resident(t *testing.T, pid int) int {
 		t.Fatal(err)
 	}
 	return kib / 1024
+}
+
+// The same node follows the ledger for little more memory than it takes without.
+func TestALightClientTakesLittleMemory(t *testing.T) {
+	c := newCompany(t, 1)
+	c.all[0].start(c.ctx)
+	c.reaches(c.all[0], 3)
+	var nodes [2]*running
+	for i, ledger := range []string{"", c.genesis} {
+		dir := filepath.Join(c.dir, fmt.Sprint("home", i))
+		path := filepath.Join(dir, "framemesh.toml")
+		text := fmt.Sprintf("network = \"company\"\ndata_dir = %q\nroles = [\"gateway\"]\n[p2p]\nprofile = \"loopback\"\nport = 0\nbootstrap = [%q]\n[gateway]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"error\"\n[ledger]\nblock_ms = 200\ngenesis = %q\n", dir, c.all[0].Addr[0], ledger)
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		nodes[i] = startNode(c.ctx, t, fmt.Sprint("home-", i), path)
+	}
+	for {
+		var at struct{ Height uint64 }
+		get(t, nodes[1].URL+"api/ledger", &at)
+		if at.Height >= 20 {
+			break
+		}
+		if c.ctx.Err() != nil {
+			t.Fatalf("the light client is at block %d", at.Height)
+		}
+		time.Sleep(50 * time.Millisecond) // it tells nobody
+	}
+	without, with := resident(t, nodes[0].cmd.Process.Pid), resident(t, nodes[1].cmd.Process.Pid)
+	t.Logf("%d MiB without the ledger, %d MiB with it", without, with)
+	if with > without+15 {
+		t.Errorf("the light client takes %d MiB", with-without)
+	}
 }
