@@ -65,7 +65,10 @@ type Options struct {
 	// Stake is what the ledger knows a container to have at stake, in base units, from
 	// memory: an ad that claims more is refused. nil = there is no ledger, and no ad may
 	// claim any.
-	Stake         func(peer.ID) uint64
+	Stake func(peer.ID) uint64
+	// Doubt is told of a container whose ad claims more than Stake says: it may have added
+	// to its stake since it was looked up. It must not block; nil = nobody is told.
+	Doubt         func(peer.ID)
 	Key           crypto.PrivKey // signs the certificates; the node key
 	Network       string
 	Region        string // whose ads to take
@@ -175,7 +178,11 @@ func (ix *Indexer) overstated(from peer.ID, ad *wire.Ad) bool {
 	case ix.opts.Stake == nil:
 		return true
 	}
-	return ad.GetStake() > ix.opts.Stake(from)
+	over := ad.GetStake() > ix.opts.Stake(from)
+	if over && ix.opts.Doubt != nil {
+		ix.opts.Doubt(from)
+	}
+	return over
 }
 
 // Ads returns how many containers' ads are held; 0 when the actor does not answer.

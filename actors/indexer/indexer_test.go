@@ -390,10 +390,14 @@ func TestStakeThatIsNotThereIsRefused(t *testing.T) {
 		"no ledger":             {nil, 0, 1, 1},
 		"a claim and no ledger": {nil, 1, 1, 0},
 	} {
-		s := newScene(t, func(o *Options) { o.Stake = c.stake })
+		doubted := 0
+		s := newScene(t, func(o *Options) { o.Stake, o.Doubt = c.stake, func(peer.ID) { doubted++ } })
 		s.publish(c.n, func(ad *wire.Ad) { ad.Stake = c.claim })
 		if got := s.ix.Ads(); got != c.held {
 			t.Errorf("%s: %d ads held, want %d", name, got, c.held)
+		}
+		if want := 1 - c.held; c.stake != nil && doubted != want {
+			t.Errorf("%s: looked up again %d times, want %d", name, doubted, want)
 		}
 	}
 }
