@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -82,20 +81,36 @@ func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger)
 	return d, nil
 }
 
-// meet connects to peers, all at once, and gives up on each after a while. Who cannot be
-// reached is no error: the others may be enough.
-func meet(ctx context.Context, h host.Host, peers []peer.AddrInfo) {
-	ctx, cancel := context.WithTimeout(ctx, meetTimeout)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, p := range peers {
-		wg.Go(func() { _ = h.Connect(ctx, p) })
-	}
-	wg.Wait()
-}
+// Bounds of meet.
+const (
+	meetTimeout = 5 * time.Second        // for one peer
+	meetMore    = 200 * time.Millisecond // for further ones, once one is there
+	meetAny     = 2 * time.Second        // for one at all
+)
 
-// meetTimeout is for a peer that does not answer.
-const meetTimeout = 3 * time.Second
+// meet connects to peers, all at once, and returns when all are there, or a moment after
+// the first. Who cannot be reached is no error: the others may be enough, and the attempts
+// go on.
+func meet(ctx context.Context, h host.Host, peers []peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), meetTimeout)
+	time.AfterFunc(meetTimeout, cancel)
+	done := make(chan bool, len(peers))
+	for _, p := range peers {
+		go func() { done <- h.Connect(ctx, p) == nil }()
+	}
+	wait := time.NewTimer(meetAny)
+	defer wait.Stop()
+	for range peers {
+		select {
+		case there := <-done:
+			if there {
+				wait.Reset(meetMore)
+			}
+		case <-wait.C:
+			return
+		}
+	}
+}
 
 // Close leaves the network.
 func (d *LedgerDial) Close() error {

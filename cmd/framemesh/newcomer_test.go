@@ -57,7 +57,7 @@ func TestAnAddedCartPlaysAndItsMatchIsVerified(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &cart); status != 0 || err != nil {
 		t.Fatalf("status %d, %v: %s", status, err, errOut)
 	}
-	url := runDemoIn(ctx, t, dir, "--containers", "1", "--indexers", "1", "--checkers", "0", "--slots", "1")
+	url := runDemoIn(ctx, t, dir, "--free", "--containers", "1", "--indexers", "1", "--checkers", "0", "--slots", "1")
 
 	p, err := player.Play(ctx, player.Options{URL: url + "whep/ball", RandomInput: true})
 	if err != nil {
