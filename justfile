@@ -34,6 +34,14 @@ generate:
 bench pattern='.':
     go test -run '^$' -bench '{{pattern}}' -benchmem ./actors/... ./gpu/... ./ledger/... ./p2p/... ./stream/...
 
+# the ledger's figures: transactions per CPU-second beside CometBFT's own example, a block
+# by the number of accounts, light clients, vouchers
+bench-ledger:
+    go test -run '^$' -bench Throughput -benchtime 1x -timeout 20m ./ledger/chain
+    go test -run '^$' -bench BlockByAccounts -benchtime 100x -timeout 20m ./ledger/chain
+    go test -run '^$' -bench 'Skip|Sequential|Memory' -benchtime 1x ./ledger/light
+    go test -run '^$' -bench . ./ledger/key ./ledger/tx ./ledger/voucher ./ledger/vrf ./ledger/store/proof
+
 # latency in real Chromium through the whole mesh; writes docs/benchmarks/latency.json
 bench-latency *args:
     go run ./cmd/latencybench --out docs/benchmarks/latency.json {{args}}
