@@ -34,8 +34,7 @@ generate:
 bench pattern='.':
     go test -run '^$' -bench '{{pattern}}' -benchmem ./actors/... ./gpu/... ./ledger/... ./p2p/... ./stream/...
 
-# the ledger's figures: transactions per CPU-second beside CometBFT's own example, a block
-# by the number of accounts, light clients, vouchers
+# the ledger's figures, transactions beside CometBFT's own example
 bench-ledger:
     go test -run '^$' -bench Throughput -benchtime 1x -timeout 20m ./ledger/chain
     go test -run '^$' -bench BlockByAccounts -benchtime 100x -timeout 20m ./ledger/chain
