@@ -138,6 +138,12 @@ func (s *scene) cannotFind(err error) {
 // play runs a story with a gateway that knows no peers yet.
 func play(t *testing.T, story func(s *scene)) {
 	t.Helper()
+	playDrawn(t, match.GenesisOf(testNet), story)
+}
+
+// playDrawn is play with draws of the story's own.
+func playDrawn(t *testing.T, draws match.Lottery, story func(s *scene)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sys, err := supervise.NewSystem(supervise.Options{})
 		if err != nil {
@@ -149,7 +155,7 @@ func play(t *testing.T, story func(s *scene)) {
 				t.Error(err)
 			}
 		}()
-		s.g, err = New(Options{System: sys, Net: s, Calls: s, Finder: s, Ads: s, Beacon: match.GenesisOf(testNet),
+		s.g, err = New(Options{System: sys, Net: s, Calls: s, Finder: s, Ads: s, Beacon: draws,
 			Network: testNet, Region: "eu", Version: "test", Now: s.now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)

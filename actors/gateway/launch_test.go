@@ -424,10 +424,9 @@ func (l *listed) Drawable(_ context.Context, id peer.ID) (bool, error) {
 // A match counts when it was drawn with the randomness of this epoch or the one before, and
 // nobody without stake is asked.
 func TestDrawsAreThoseOfTheLedger(t *testing.T) {
-	play(t, func(s *scene) {
-		now, last, old := [32]byte{3}, [32]byte{2}, [32]byte{1}
-		l := &listed{beacons: [][32]byte{now, last}}
-		s.g.o.Beacon = l
+	now, last, old := [32]byte{3}, [32]byte{2}, [32]byte{1}
+	l := &listed{beacons: [][32]byte{now, last}}
+	playDrawn(t, l, func(s *scene) {
 		with := now
 		drawn := func(c *wire.Certificate) {
 			c.Beacon = with[:]
