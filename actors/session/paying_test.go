@@ -80,6 +80,13 @@ func (f *fakeTill) Escrow(context.Context) (uint32, bool, error) {
 func (f *fakeTill) Keep(v voucher.Voucher) { f.set(func() { f.kept = append(f.kept, v) }) }
 func (f *fakeTill) Settle()                { f.set(func() { f.settled = true }); f.j.add("settle") }
 
+// times is how often the ledger was asked.
+func (f *fakeTill) times() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
 // vouchers are those that were kept.
 func (f *fakeTill) vouchers() []voucher.Voucher {
 	synctest.Wait()
@@ -457,12 +464,12 @@ func TestEscrowIsSeenWithItsBlock(t *testing.T) {
 	paid(t, func(f *fakeTill) { f.takes = 230 * time.Millisecond }, func(p *play, till *fakeTill) {
 		p.open()
 		time.Sleep(229 * time.Millisecond)
-		if e := p.escrows(); len(e) != 1 || e[0].State != control.EscrowSent || till.asked != 1 {
-			t.Fatalf("before the block: %+v, asked %d times", e, till.asked)
+		if e := p.escrows(); len(e) != 1 || e[0].State != control.EscrowSent || till.times() != 1 {
+			t.Fatalf("before the block: %+v, asked %d times", e, till.times())
 		}
 		time.Sleep(2 * time.Millisecond)
-		if e := p.escrows(); len(e) != 2 || e[1].State != control.EscrowLocked || till.asked != 2 {
-			t.Fatalf("after the block: %+v, asked %d times", e, till.asked)
+		if e := p.escrows(); len(e) != 2 || e[1].State != control.EscrowLocked || till.times() != 2 {
+			t.Fatalf("after the block: %+v, asked %d times", e, till.times())
 		}
 	})
 }
