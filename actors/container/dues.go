@@ -18,13 +18,14 @@ import (
 	"sync"
 
 	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/ledger/voucher"
 )
 
 // A file of dues is 144 bytes, big-endian:
 //
 //	0   magic "fmdue001"
 //	8   session
-//	24  voucher: number (8), seconds (4), paid (8), signature (64); a number of 0 is none
+//	24  voucher (84), see [voucher.Voucher.Encode]; all 0 = none
 //	108 s since 1970 until which the order may come into a block (4); 0 = none was taken in
 //	112 SHA-256 of the bytes before
 const (
@@ -46,16 +47,12 @@ type due struct {
 func encodeDue(d due) []byte {
 	b := make([]byte, 0, dueSize)
 	b = append(append(b, dueMagic...), d.session[:]...)
-	v := d.voucher
-	if v == nil {
-		v = &tx.Voucher{}
+	if v, err := voucher.FromTx(d.voucher); err == nil {
+		b = append(b, v.Encode()...)
+	} else { // none
+		b = append(b, make([]byte, voucher.Size)...)
 	}
-	b = binary.BigEndian.AppendUint64(b, v.GetSeq())
-	b = binary.BigEndian.AppendUint32(b, v.GetSeconds())
-	b = binary.BigEndian.AppendUint64(b, v.GetPaid())
-	var sig [64]byte
-	copy(sig[:], v.GetSignature())
-	b = binary.BigEndian.AppendUint32(append(b, sig[:]...), d.until)
+	b = binary.BigEndian.AppendUint32(b, d.until)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
@@ -69,15 +66,14 @@ func decodeDue(b []byte) (d due, err error) {
 		return d, errDue
 	}
 	d.session, d.until = [16]byte(b[8:24]), binary.BigEndian.Uint32(b[108:])
-	v := &tx.Voucher{Seq: binary.BigEndian.Uint64(b[24:]), Seconds: binary.BigEndian.Uint32(b[32:]), Paid: binary.BigEndian.Uint64(b[36:])}
-	if v.Seq == 0 {
-		if !bytes.Equal(b[24:108], make([]byte, 84)) {
-			return due{}, errDue
-		}
+	if bytes.Equal(b[24:108], make([]byte, voucher.Size)) {
 		return d, nil
 	}
-	v.Signature = bytes.Clone(b[44:108])
-	d.voucher = v
+	v, err := voucher.Decode(b[24:108])
+	if err != nil {
+		return due{}, errDue
+	}
+	d.voucher = v.ForTx()
 	return d, nil
 }
 

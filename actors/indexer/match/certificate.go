@@ -77,18 +77,6 @@ func Answers(c *wire.Certificate, req *wire.MatchRequest) error {
 	return nil
 }
 
-// WasDrawn says whether the indexer that signed is among those it records as drawn.
-// Who must be drawn depends on which indexers are known, which peers may differ in
-// until a ledger lists them; so this is for people to see and not part of Verify.
-func WasDrawn(c *wire.Certificate) bool {
-	for _, id := range c.GetDrawn() {
-		if bytes.Equal(id, c.GetIndexer()) {
-			return true
-		}
-	}
-	return false
-}
-
 func verify(c *wire.Certificate, signer peer.ID, network string) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrCertificate, fmt.Sprintf(format, args...))

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/ledger/chain"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/node"
+)
+
+// roleNames are the roles that the ledger knows.
+var roleNames = []struct {
+	name string
+	role economics.Role
+}{{"container", economics.RoleContainer}, {"indexer", economics.RoleIndexer}, {"checker", economics.RoleChecker}}
+
+// rolesOf adds roles up; those of a configuration that the ledger does not know are left out.
+func rolesOf(names []string, cfg node.Config) (r economics.Role, err error) {
+	if len(names) == 0 {
+		for _, k := range roleNames {
+			if cfg.Has(node.Role(k.name)) {
+				r |= k.role
+			}
+		}
+		if r == 0 {
+			return 0, withHint(fmt.Errorf("the configuration has no role that is registered"), "--role container, indexer or checker")
+		}
+		return r, nil
+	}
+	for _, n := range names {
+		i := slices.IndexFunc(roleNames, func(k struct {
+			name string
+			role economics.Role
+		}) bool {
+			return k.name == n
+		})
+		if i < 0 {
+			return 0, withHint(fmt.Errorf("--role %q is none", n), "container, indexer or checker")
+		}
+		r |= roleNames[i].role
+	}
+	return r, nil
+}
+
+// roleText names roles.
+func roleText(r economics.Role) string {
+	var out []string
+	for _, k := range roleNames {
+		if r.Has(k.role) {
+			out = append(out, k.name)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func registerCommand() *cobra.Command {
+	var roles []string
+	var region, class string
+	var price uint64
+	var validates, show bool
+	c := &cobra.Command{
+		Use:   "register",
+		Short: "Register this machine's node under an account, or change its entry",
+		Long: `register enters the node of this configuration into the registry, owned by the account of
+a key of the wallet, or changes its entry. Roles, region and price are those of the
+configuration unless options say otherwise. The node's key signs too: nobody registers a
+node that is not theirs. Stake on it next; its roles count once it has what they need.`,
+		Example: `  framemesh register --wallet node-1
+  framemesh register --role checker --validate     with the keys in <data_dir>/ledger`,
+		Args: noArgs,
+	}
+	s := newSendFlags(c)
+	fl := c.Flags()
+	fl.StringSliceVar(&roles, "role", nil, "container, indexer or checker; may be repeated (default: roles of the configuration)")
+	fl.StringVar(&region, "region", "", "default: region of the configuration")
+	fl.Uint64Var(&price, "price", 0, "µUSD per hour (default: container.price_micro_usd_per_hour)")
+	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
+	fl.BoolVar(&validates, "validate", false, "of a checker: also makes blocks, with the keys in the ledger's folder, which are made if need be")
+	fl.BoolVar(&show, "need", false, "only show what stake the roles need")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := s.load(c)
+		if err != nil {
+			return err
+		}
+		role, err := rolesOf(roles, cfg)
+		if err != nil {
+			return err
+		}
+		if class != "edge" && class != "enterprise" {
+			return withHint(fmt.Errorf("--class %q is none", class), "edge or enterprise")
+		}
+		if validates && !role.Has(economics.RoleChecker) {
+			return withHint(fmt.Errorf("only a checker validates, and the roles are %s", roleText(role)), "--role checker")
+		}
+		if show {
+			return s.showNeed(c, role, validates)
+		}
+		k, err := ownNodeKey(cfg, true)
+		if err != nil {
+			return err
+		}
+		op := &tx.Register{Roles: uint32(role), Region: cfg.Region}
+		id := k.id()
+		op.Node = id[:]
+		if c.Flags().Changed("region") {
+			op.Region = region
+		}
+		if class == "enterprise" {
+			op.HardwareClass = uint32(economics.ClassEnterprise)
+		}
+		if role.Has(economics.RoleContainer) {
+			op.PriceMicroUsdPerHour = cfg.Container.Price
+		}
+		if c.Flags().Changed("price") {
+			op.PriceMicroUsdPerHour = price
+		}
+		if validates {
+			consensus, vrf, err := validatorKeys(cfg)
+			if err != nil {
+				return err
+			}
+			op.ConsensusKey, op.VrfKey = consensus[:], vrf[:]
+		}
+		return s.send(c, order{what: fmt.Sprintf("register %s as %s", id, roleText(role)),
+			body: func(_ context.Context, v *view, a key.Address) (*tx.Body, error) {
+				if validates {
+					dir, err := cfg.Dir()
+					if err != nil {
+						return nil, err
+					}
+					op.ConsensusSignature, op.VrfProof, err = chain.Possession(node.LedgerDir(dir), v.Genesis.ChainID, a, id)
+					if err != nil {
+						return nil, err
+					}
+				}
+				op.NodeSignature = key.Sign([]byte(k), v.Genesis.ChainID, key.KindNode, tx.NodePayload(a, id, op.VrfKey, op.ConsensusKey))
+				return &tx.Body{Op: &tx.Body_Register{Register: op}}, nil
+			},
+			more: func(p economics.Params, _ uint64) string {
+				return fmt.Sprintf("  its roles need a stake of %s: `framemesh stake`, then `framemesh delegate`", frm(p.StakeFor(role, validates)))
+			}})
+	}
+	return c
+}
+
+// showNeed says what stake roles need.
+func (s *sendFlags) showNeed(c *cobra.Command, r economics.Role, validates bool) error {
+	v, err := s.ledgerFlags.open(c)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	p, err := v.params(c.Context())
+	if err != nil {
+		return err
+	}
+	need := p.StakeFor(r, validates)
+	if s.json {
+		return printJSON(c.OutOrStdout(), map[string]any{"roles": strings.Fields(roleText(r)), "validates": validates, "stake": units(need), "symbol": v.Genesis.Symbol})
+	}
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "roles\t%s\nstake\t%s\n", roleText(r), frm(need))
+	return t.Flush()
+}
