@@ -85,9 +85,3 @@ func (e *Error) Unwrap() error { return e.Err }
 func refuse(r *Rule, format string, args ...any) error {
 	return &Error{Code: r.Code, Err: r, Text: fmt.Sprintf(format, args...)}
 }
-
-// refused says whether err is a refusal: anything else must stop the node.
-func refused(err error) bool {
-	var e *Error
-	return errors.As(err, &e)
-}

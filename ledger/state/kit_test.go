@@ -330,3 +330,9 @@ func registration(owner identity, node identity, roles economics.Role, keys bool
 	r.Consent(chainName, node.private, owner.address())
 	return r
 }
+
+// refused says whether err is a refusal: anything else must stop the node.
+func refused(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
