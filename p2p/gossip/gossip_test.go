@@ -281,6 +281,11 @@ type hostile struct {
 
 func newHostile(t testing.TB, victim *peerOn, policy pubsub.MessageSignaturePolicy) *hostile {
 	t.Helper()
+	return newHostileOn(t, victim, policy, topicName)
+}
+
+func newHostileOn(t testing.TB, victim *peerOn, policy pubsub.MessageSignaturePolicy, topicName string) *hostile {
+	t.Helper()
 	h, _ := newHost(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ps, err := pubsub.NewGossipSub(ctx, h, pubsub.WithMessageSignaturePolicy(policy), pubsub.WithPeerOutboundQueueSize(4096), pubsub.WithFloodPublish(true))

@@ -45,6 +45,9 @@ func (n *newcomers) allow(neighbour peer.ID, now time.Time) bool {
 
 // judgeFrom is the topic's judgement of a message that a neighbour brought.
 func (t *Topic) judgeFrom(neighbour peer.ID, data []byte, now time.Time) (Statement, Reason) {
+	if t.election != nil {
+		return t.election.judge(data, now, false)
+	}
 	if t.newcomers == nil || neighbour == t.g.cfg.Host.ID() {
 		return t.spec.judge(data, now, t.table, false)
 	}

@@ -23,6 +23,7 @@ type Topic struct {
 	topic *pubsub.Topic
 
 	newcomers *newcomers // nil where each neighbour may bring any number
+	election  *election  // judges instead of spec where statements have no order
 }
 
 // Message is one that passed all checks.
@@ -35,7 +36,9 @@ type Message struct {
 // Join takes part in a topic of the list given at the start. Joining again returns
 // the same Topic and ignores the spec. It returns ErrTopic for a topic that is not
 // on the list.
-func (g *Gossip) Join(name string, spec Spec) (*Topic, error) {
+func (g *Gossip) Join(name string, spec Spec) (*Topic, error) { return g.join(name, spec, nil) }
+
+func (g *Gossip) join(name string, spec Spec, e *election) (*Topic, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -56,7 +59,7 @@ func (g *Gossip) Join(name string, spec Spec) (*Topic, error) {
 	if spec.MaxTTL <= 0 || spec.MaxTTL > MaxTTL {
 		spec.MaxTTL = MaxTTL // the table of signers forgets after that
 	}
-	t := &Topic{g: g, name: name, spec: spec, table: newSigners(maxSigners)}
+	t := &Topic{g: g, name: name, spec: spec, table: newSigners(maxSigners), election: e}
 	if ms := spec.Every.Milliseconds(); ms > 0 {
 		t.table.refill = ms
 	}
@@ -118,7 +121,7 @@ func (t *Topic) Peers() int { return len(t.topic.ListPeers()) }
 // make, so that a mistake here costs an error, which wraps ErrRefused and names the
 // Reason, and not this node's score. It succeeds even if nobody listens yet.
 func (t *Topic) Publish(ctx context.Context, data []byte) error {
-	if _, reason := t.spec.judge(data, t.g.cfg.Now(), t.table, true); reason != "" {
+	if reason := t.wouldRefuse(data); reason != "" {
 		return fmt.Errorf("%w: %s on %s", ErrRefused, reason, t.name)
 	}
 	err := t.topic.Publish(ctx, data)
@@ -129,6 +132,16 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 		return fmt.Errorf("gossip: publish on %s: %w", t.name, err)
 	}
 	return nil
+}
+
+// wouldRefuse is why others would not take a message of this node; empty when they would.
+func (t *Topic) wouldRefuse(data []byte) (r Reason) {
+	if t.election != nil {
+		_, r = t.election.judge(data, t.g.cfg.Now(), true)
+	} else {
+		_, r = t.spec.judge(data, t.g.cfg.Now(), t.table, true)
+	}
+	return r
 }
 
 // Subscribe calls handle for each message, this node's own included, one at a time

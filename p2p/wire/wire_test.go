@@ -15,6 +15,8 @@ var messages = []proto.Message{
 	&wire.MatchRefusal{}, &wire.ReserveRequest{}, &wire.ReserveResponse{}, &wire.SignalRequest{},
 	&wire.SignalResponse{}, &wire.AnswerProof{}, &wire.AdRequest{}, &wire.AdResponse{}, &wire.AppRequest{},
 	&wire.AppResponse{}, &wire.StatusRequest{}, &wire.StatusResponse{}, &wire.Response{},
+	&wire.CommitRequest{}, &wire.CommitResponse{}, &wire.OpenRequest{}, &wire.OpenResponse{}, &wire.PingRequest{}, &wire.PingResponse{},
+	&wire.RecallRequest{}, &wire.RecallResponse{},
 }
 
 func FuzzMessages(f *testing.F) {
