@@ -1626,7 +1626,8 @@ type Receipt struct {
 	P95Ms         uint32                 `protobuf:"varint,7,opt,name=p95_ms,json=p95Ms,proto3" json:"p95_ms,omitempty"`
 	AckedSeq      uint32                 `protobuf:"varint,8,opt,name=acked_seq,json=ackedSeq,proto3" json:"acked_seq,omitempty"`
 	FramesSeen    []byte                 `protobuf:"bytes,9,opt,name=frames_seen,json=framesSeen,proto3" json:"frames_seen,omitempty"` // frame root that the container told for its latest second, or empty
-	Stalls        uint32                 `protobuf:"varint,10,opt,name=stalls,proto3" json:"stalls,omitempty"`
+	Stalls        uint32                 `protobuf:"varint,10,opt,name=stalls,proto3" json:"stalls,omitempty"`                         // gaps over 250 ms between two frames
+	Packets       uint32                 `protobuf:"varint,11,opt,name=packets,proto3" json:"packets,omitempty"`                       // received
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1727,6 +1728,13 @@ func (x *Receipt) GetFramesSeen() []byte {
 func (x *Receipt) GetStalls() uint32 {
 	if x != nil {
 		return x.Stalls
+	}
+	return 0
+}
+
+func (x *Receipt) GetPackets() uint32 {
+	if x != nil {
+		return x.Packets
 	}
 	return 0
 }
@@ -2215,7 +2223,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x06second\x18\x03 \x01(\rR\x06second\x12\x1b\n" +
 	"\tfirst_seq\x18\x04 \x01(\rR\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x05 \x01(\rR\alastSeq\x12\x16\n" +
-	"\x06digest\x18\x06 \x01(\fR\x06digest\"\x94\x02\n" +
+	"\x06digest\x18\x06 \x01(\fR\x06digest\"\xae\x02\n" +
 	"\aReceipt\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x18\n" +
 	"\asession\x18\x02 \x01(\fR\asession\x12\x16\n" +
@@ -2228,7 +2236,8 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\vframes_seen\x18\t \x01(\fR\n" +
 	"framesSeen\x12\x16\n" +
 	"\x06stalls\x18\n" +
-	" \x01(\rR\x06stalls\"2\n" +
+	" \x01(\rR\x06stalls\x12\x18\n" +
+	"\apackets\x18\v \x01(\rR\apackets\"2\n" +
 	"\x04Ping\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"h\n" +
