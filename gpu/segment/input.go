@@ -72,8 +72,8 @@ func SeatDigest(seat uint8, messages [][StateSize]byte) (sum [32]byte) {
 }
 
 // SourceRoot stands for where a second's inputs came from: the digest of each seat's
-// messages, and one of all events with their ticks.
-func SourceRoot(events []Event) (sum [32]byte) {
+// messages, and one of all events with their ticks and of the wall clock.
+func SourceRoot(events []Event, wall []int64) (sum [32]byte) {
 	s := Second{Events: events}
 	h := sha256.New()
 	h.Write([]byte("framemesh/segment/source/1\x00"))
@@ -81,32 +81,37 @@ func SourceRoot(events []Event) (sum [32]byte) {
 		d := SeatDigest(seat, s.Messages(seat))
 		h.Write(d[:])
 	}
-	e := eventsDigest(events)
-	h.Write(e[:])
-	h.Sum(sum[:0])
-	return sum
-}
-
-func eventsDigest(events []Event) (sum [32]byte) {
-	h := sha256.New()
-	b := binary.LittleEndian.AppendUint32([]byte("framemesh/segment/events/1\x00"), uint32(len(events)))
+	le := binary.LittleEndian
+	b := le.AppendUint32(nil, uint32(len(events)))
 	for i := range events {
 		b = events[i].append(b)
 		h.Write(b)
 		b = b[:0]
+	}
+	b = le.AppendUint32(b, uint32(len(wall)))
+	for _, ms := range wall {
+		b = le.AppendUint64(b, uint64(ms))
 	}
 	h.Write(b)
 	h.Sum(sum[:0])
 	return sum
 }
 
-// InputRoot is Roots.Input: what the ticks were told, and where that came from.
-func InputRoot(ticks, source [32]byte) [32]byte {
-	b := append([]byte("framemesh/segment/input/1\x00"), ticks[:]...)
+// InputRoot is what Roots.Input must be: a digest of all that the second began with
+// and was told. Only what the ticks made of it is left to the other roots.
+func (s *Second) InputRoot() [32]byte {
+	le := binary.LittleEndian
+	source := SourceRoot(s.Events, s.Wall)
+	b := append([]byte("framemesh/segment/input/1\x00"), s.flags())
+	b = le.AppendUint32(b, s.Number)
+	b = le.AppendUint64(b, s.Tick)
+	b = le.AppendUint32(b, s.Roots.Ticks)
+	b = append(b, s.Start[:]...)
+	b = append(b, s.TickRoot[:]...)
 	return sha256.Sum256(append(b, source[:]...))
 }
 
-// Bound says whether the second's inputs are the ones that its Input root speaks of.
-// It does not say that the ticks were told what follows from the messages: an audit
-// says that.
-func (s *Second) Bound() bool { return InputRoot(s.TickRoot, SourceRoot(s.Events)) == s.Roots.Input }
+// Bound says whether the second is the one that its Input root speaks of: number,
+// start and messages. It does not say that the ticks were told what follows from the
+// messages, or that the roots follow from the ticks: an audit does.
+func (s *Second) Bound() bool { return s.InputRoot() == s.Roots.Input }

@@ -22,7 +22,7 @@ const (
 // everything that happened, and how many ticks were run.
 type Roots struct {
 	State [32]byte // of memory, globals, the host's state and the seats, after the last tick
-	Input [32]byte // of what the ticks were told and the messages that this came from
+	Input [32]byte // of what the second began with and was told, and by which messages
 	Frame [32]byte // of a sample of each picture
 	Audio [32]byte // of all sound
 	Ticks uint32   // run in this second; fewer than the app's rate when some were left out
@@ -85,14 +85,7 @@ const (
 // Append appends the canonical encoding of s to b (docs/spec/segment.md).
 func (s *Second) Append(b []byte) []byte {
 	le := binary.LittleEndian
-	var flags byte
-	if s.Restored {
-		flags |= flagRestored
-	}
-	if s.Wall != nil {
-		flags |= flagWall
-	}
-	b = append(b, secondVersion, flags)
+	b = append(b, secondVersion, s.flags())
 	b = le.AppendUint32(b, s.Number)
 	b = le.AppendUint64(b, s.Tick)
 	b = le.AppendUint32(b, s.Roots.Ticks)
@@ -107,6 +100,16 @@ func (s *Second) Append(b []byte) []byte {
 		b = s.Events[i].append(b)
 	}
 	return b
+}
+
+func (s *Second) flags() (f byte) {
+	if s.Restored {
+		f |= flagRestored
+	}
+	if s.Wall != nil {
+		f |= flagWall
+	}
+	return f
 }
 
 func (e *Event) append(b []byte) []byte {

@@ -234,19 +234,13 @@ func (m *Machine) Restore(ctx context.Context, b []byte, accept func(extra []byt
 // Hash is the SHA-256 of the machine's state: memory, globals and host, in one
 // canonical form. Equal hashes mean that both machines go on alike.
 func (m *Machine) Hash(extra []byte) (sum [32]byte, err error) {
-	if m.stopped != nil {
-		return sum, fmt.Errorf("%w (%w)", ErrStopped, m.stopped)
+	mem, head, err := m.View(nil, extra)
+	if err != nil {
+		return sum, err
 	}
 	le := binary.LittleEndian
-	mem := m.Memory()
-	head := append([]byte("framemesh/state/1\x00"), m.sum[:]...)
-	head = le.AppendUint32(head, uint32(len(mem)/PageSize))
-	for _, g := range m.globals {
-		head = le.AppendUint64(head, value(g))
-	}
-	m.host.extra = extra
 	h := sha256.New()
-	h.Write(m.host.append(head))
+	h.Write(head)
 	var index [4]byte
 	for lo := 0; lo < len(mem); lo += stateBlock {
 		if block := mem[lo : lo+stateBlock]; !isZero(block) {
@@ -257,4 +251,21 @@ func (m *Machine) Hash(extra []byte) (sum [32]byte, err error) {
 	}
 	h.Sum(sum[:0])
 	return sum, nil
+}
+
+// View shows the whole state in place: linear memory, valid until the next call, and
+// everything else in one canonical form, appended to b. Extra is as for Append.
+func (m *Machine) View(b, extra []byte) (mem, rest []byte, err error) {
+	if m.stopped != nil {
+		return nil, b, fmt.Errorf("%w (%w)", ErrStopped, m.stopped)
+	}
+	le := binary.LittleEndian
+	mem = m.Memory()
+	b = append(append(b, "framemesh/state/1\x00"...), m.sum[:]...)
+	b = le.AppendUint32(b, uint32(len(mem)/PageSize))
+	for _, g := range m.globals {
+		b = le.AppendUint64(b, value(g))
+	}
+	m.host.extra = extra
+	return mem, m.host.append(b), nil
 }
