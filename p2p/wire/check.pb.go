@@ -125,8 +125,8 @@ func (x *CommitResponse) GetArrivalMs() uint32 {
 type OpenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Nonce         []byte                 `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`   // the checker's signed Nonce, at most 1 KiB
-	Commit        []byte                 `protobuf:"bytes,3,opt,name=commit,proto3" json:"commit,omitempty"` // SHA-256 of the CapCommit statement it has
+	Commit        []byte                 `protobuf:"bytes,2,opt,name=commit,proto3" json:"commit,omitempty"`       // SHA-256 of the CapCommit statement it has
+	Picks         []uint32               `protobuf:"varint,3,rep,packed,name=picks,proto3" json:"picks,omitempty"` // frame and tile in turn, at most 128 pairs
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,16 +168,16 @@ func (x *OpenRequest) GetEpoch() uint64 {
 	return 0
 }
 
-func (x *OpenRequest) GetNonce() []byte {
+func (x *OpenRequest) GetCommit() []byte {
 	if x != nil {
-		return x.Nonce
+		return x.Commit
 	}
 	return nil
 }
 
-func (x *OpenRequest) GetCommit() []byte {
+func (x *OpenRequest) GetPicks() []uint32 {
 	if x != nil {
-		return x.Commit
+		return x.Picks
 	}
 	return nil
 }
@@ -440,9 +440,9 @@ const file_p2p_wire_check_proto_rawDesc = "" +
 	"\n" +
 	"arrival_ms\x18\x02 \x01(\rR\tarrivalMs\"Q\n" +
 	"\vOpenRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
-	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x16\n" +
-	"\x06commit\x18\x03 \x01(\fR\x06commit\",\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06commit\x18\x02 \x01(\fR\x06commit\x12\x14\n" +
+	"\x05picks\x18\x03 \x03(\rR\x05picks\",\n" +
 	"\fOpenResponse\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\"9\n" +
 	"\vPingRequest\x12\x14\n" +
