@@ -109,9 +109,12 @@ func TestWhatIsOutOfBounds(t *testing.T) {
 		"large commitment": func() error { _, _, err := c.Commit(t.Context(), to, make([]byte, check.MaxCommit+1)); return err },
 		"no picks":         func() error { _, _, err := c.Open(t.Context(), to, 1, [32]byte{}, nil); return err },
 		"half a pick":      func() error { _, _, err := c.Open(t.Context(), to, 1, [32]byte{}, []uint32{1}); return err },
-		"many picks":       func() error { _, _, err := c.Open(t.Context(), to, 1, [32]byte{}, make([]uint32, 2*check.MaxPicks+2)); return err },
-		"short ping":       func() error { _, _, err := c.Ping(t.Context(), to, 1, make([]byte, 15)); return err },
-		"long ping":        func() error { _, _, err := c.Ping(t.Context(), to, 1, make([]byte, 33)); return err },
+		"many picks": func() error {
+			_, _, err := c.Open(t.Context(), to, 1, [32]byte{}, make([]uint32, 2*check.MaxPicks+2))
+			return err
+		},
+		"short ping": func() error { _, _, err := c.Ping(t.Context(), to, 1, make([]byte, 15)); return err },
+		"long ping":  func() error { _, _, err := c.Ping(t.Context(), to, 1, make([]byte, 33)); return err },
 		"short hash": func() error {
 			return raw.Call(t.Context(), to, "check/open", &wire.OpenRequest{Commit: []byte("x"), Picks: []uint32{1, 2}}, &wire.OpenResponse{})
 		},
