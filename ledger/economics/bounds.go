@@ -61,6 +61,20 @@ var settings = []bounded{
 	{"slash_burn_bps", 0, amount.BPS, true, func(p *Params) *uint64 { return &p.SlashBurnBps }},
 
 	{"max_due_per_block", 10, 100_000, false, func(p *Params) *uint64 { return &p.MaxDuePerBlock }},
+
+	// 2·10 + 1 members and 4·10 + 3 of an appeal fit the 64 bits of a result.
+	{"proof_n", 1, 10, true, func(p *Params) *uint64 { return &p.ProofN }},
+	{"proof_batch", 1, 32, true, func(p *Params) *uint64 { return &p.ProofBatch }},
+	{"proof_dur_ms", 100, 60_000, true, func(p *Params) *uint64 { return &p.ProofDurMS }},
+	{"proof_grace_ms", 50, 10_000, true, func(p *Params) *uint64 { return &p.ProofGraceMS }},
+	{"proof_openings", 1, 128, true, func(p *Params) *uint64 { return &p.ProofOpenings }},
+	{"rp_reference", 1_000, 1_000_000_000_000, true, func(p *Params) *uint64 { return &p.RPReference }},
+	{"proof_check_ppm", 1_000, amount.PPM, false, func(p *Params) *uint64 { return &p.ProofCheckPPM }},
+	{"proof_cap_ppm", amount.PPM, 4 * amount.PPM, false, func(p *Params) *uint64 { return &p.ProofCapPPM }},
+	{"proof_standing_epochs", 1, 8_640, false, func(p *Params) *uint64 { return &p.ProofStandingEpochs }},
+	{"proof_slow_bps", 0, 9_500, false, func(p *Params) *uint64 { return &p.ProofSlowBps }},
+	{"certificate_reward", 0, 100 * uint64(amount.FRM), false, func(p *Params) *uint64 { return &p.CertificateReward }},
+	{"appeal_bond", 0, maxStake, false, func(p *Params) *uint64 { return &p.AppealBond }},
 }
 
 func setting(name string) *bounded {

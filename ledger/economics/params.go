@@ -78,6 +78,22 @@ type Params struct {
 	SlashBurnBps   uint64 `json:"slash_burn_bps"`   // of a slash; what the other two leave
 
 	MaxDuePerBlock uint64 `json:"max_due_per_block"` // due items one block works off; more than one can open sessions
+
+	// The next six say how a round of Proof of Render runs. Fixed: committees, picks and
+	// windows of rounds long past are computed from them again when evidence is judged.
+	ProofN        uint64 `json:"proof_n"`        // a committee has 2N + 1 checkers, a quorum N + 1
+	ProofBatch    uint64 `json:"proof_batch"`    // containers that one committee checks
+	ProofDurMS    uint64 `json:"proof_dur_ms"`   // of rendering, at most a tenth of the epoch
+	ProofGraceMS  uint64 `json:"proof_grace_ms"` // for what was rendered in time to arrive
+	ProofOpenings uint64 `json:"proof_openings"` // tiles that one checker recomputes
+	RPReference   uint64 `json:"rp_reference"`   // samples a second that are 100 RenderPoints
+
+	ProofCheckPPM       uint64 `json:"proof_check_ppm"`           // how often a checker asks for openings, where nothing asks for it always
+	ProofCapPPM         uint64 `json:"proof_cap_ppm"`             // of the median: what one round counts at most
+	ProofStandingEpochs uint64 `json:"proof_standing_epochs"`     // for which a round lets a container stand by
+	ProofSlowBps        uint64 `json:"proof_slow_bps"`            // of the claim: below it a round is slow
+	CertificateReward   uint64 `json:"certificate_reward,string"` // base units, to who submits a certificate, as far as penalties reach
+	AppealBond          uint64 `json:"appeal_bond,string"`        // base units, kept when the appeal is lost
 }
 
 // DefaultParams are the numbers of the main network.
@@ -127,6 +143,20 @@ func DefaultParams() Params {
 		SlashBurnBps:   5_000,
 
 		MaxDuePerBlock: 2_000,
+
+		ProofN:        2,
+		ProofBatch:    16,
+		ProofDurMS:    10_000,
+		ProofGraceMS:  500,
+		ProofOpenings: 48,
+		RPReference:   10_000_000,
+
+		ProofCheckPPM:       100_000,
+		ProofCapPPM:         1_200_000,
+		ProofStandingEpochs: 8,
+		ProofSlowBps:        8_000,
+		CertificateReward:   1_000_000,
+		AppealBond:          10 * frm,
 	}
 }
 

@@ -16,11 +16,13 @@ const (
 	OffenceOracle                          // three quotes more than 5 % off the median
 	OffenceEquivocation                    // a checker's two votes on one question
 	OffenceDoubleSign                      // a validator's two votes in consensus
+	OffenceVote                            // a checker's vote on work that it did not do
 	offenceEnd
 )
 
 var offenceNames = [offenceEnd]string{
 	"", "idle", "drop", "capacity", "forged", "match", "candidates", "oracle", "equivocation", "double_sign",
+	"vote",
 }
 
 // String names the offence as in events; "" for a number that is none.
@@ -36,7 +38,7 @@ func (o Offence) String() string {
 // saw and wait for appeal_epochs.
 func (o Offence) Deterministic() bool {
 	switch o {
-	case OffenceForged, OffenceMatch, OffenceCandidates, OffenceEquivocation, OffenceDoubleSign:
+	case OffenceForged, OffenceMatch, OffenceCandidates, OffenceEquivocation, OffenceDoubleSign, OffenceVote:
 		return true
 	}
 	return false
@@ -55,7 +57,7 @@ type Exposure struct {
 //	drop                       ⌊required/3⌋
 //	capacity                   required
 //	forged                     required; all on repetition
-//	match                      ⌊stake/3⌋
+//	match, vote                ⌊stake/3⌋
 //	oracle                     ⌊stake/10⌋
 //	candidates, equivocation,
 //	double_sign                all
@@ -71,7 +73,7 @@ func SlashAmount(o Offence, e Exposure, repeated bool) uint64 {
 		if repeated {
 			v = e.Slashable
 		}
-	case OffenceMatch:
+	case OffenceMatch, OffenceVote:
 		v = e.Stake / 3
 	case OffenceOracle:
 		v = e.Stake / 10
@@ -122,11 +124,15 @@ func (p Params) SplitSlash(v uint64, victim bool) Forfeit {
 	return f
 }
 
-// CapacityFailed says whether a measured score is below 80 % of what was claimed.
-func CapacityFailed(measured, claimed uint64) bool {
-	floor, _ := amount.MulDivUp(claimed, 8_000, amount.BPS)
-	return measured < floor
+// CapacityFailed says whether a measured score is below ⌈claimed·bps/10^4⌉, where bps is
+// the parameter proof_slow_bps: 80 % on the main network. Who claims nothing never fails.
+func CapacityFailed(measured, claimed, bps uint64) bool {
+	floor, err := amount.MulDivUp(claimed, bps, amount.BPS)
+	return err != nil || measured < floor
 }
+
+// SlowLimit is how many rounds in a row may fail before it is an offence.
+const SlowLimit = 2
 
 // OracleOff says whether a quote is more than 5 % away from the median.
 func OracleOff(quote, median uint64) bool {

@@ -164,7 +164,7 @@ func TestMeasures(t *testing.T) {
 		measured, claimed uint64
 		failed            bool
 	}{{80, 100, false}, {79, 100, true}, {80, 101, true}, {81, 101, false}, {0, 0, false}, {1 << 63, 1<<64 - 1, true}} {
-		if got := economics.CapacityFailed(c.measured, c.claimed); got != c.failed {
+		if got := economics.CapacityFailed(c.measured, c.claimed, 8_000); got != c.failed {
 			t.Errorf("%d of %d failed: %v", c.measured, c.claimed, got)
 		}
 	}

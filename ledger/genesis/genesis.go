@@ -145,6 +145,11 @@ type Node struct {
 	// Delegate lets the node key act for the owner from the first block on, for as long as
 	// a delegation can last.
 	Delegate bool `json:"delegate,omitempty"`
+	// RPMilli is a container's score in milli-RP that is believed without a round, like
+	// everything here: it may stand by from epoch 0 on. 0 = it must prove itself first.
+	RPMilli uint64 `json:"rp_milli,omitempty"`
+	// ClaimRPMilli is the score that a container promises to keep; 0 = none.
+	ClaimRPMilli uint64 `json:"claim_rp_milli,omitempty"`
 }
 
 // Validates says whether the node is a validator, given enough stake.

@@ -74,7 +74,7 @@ func TestCanonicalIsFixed(t *testing.T) {
 	}
 	hash := d.Hash()
 	got := hex.EncodeToString(hash[:])
-	if got != "3c86b81fe9a1d4dd39a3ce1dec6503f68cdfbaa627d9db672e9e77f66aab22fe" {
+	if got != "ee1a22179eb7a2bcf62b71f85f9a5893b40173c5a414e1b788bc2c1396ea2327" {
 		t.Errorf("its hash is %s", got)
 	}
 	spec, err := os.ReadFile("../../docs/spec/economics.md")

@@ -20,6 +20,9 @@ var symbolRule = regexp.MustCompile(`^[A-Z][A-Z0-9]{1,7}$`)
 // price is a mistake.
 const maxPrice = 1 << 40
 
+// maxScore in milli-RP, as in transactions.
+const maxScore = 1 << 32
+
 // The years in which a network can start: its times must fit in milliseconds for longer
 // than the emission lasts.
 const firstYear, lastYear = 2020, 2200
@@ -146,6 +149,10 @@ func (d *Doc) checkNode(n Node) error {
 		return fmt.Errorf("%w: class of %s; choose edge or enterprise", ErrField, n.Node)
 	case n.Region != "" && !nameRule.MatchString(n.Region):
 		return fmt.Errorf("%w: region %.60q of %s; choose 1 to 32 characters of a-z, 0-9 and -", ErrField, n.Region, n.Node)
+	case (n.RPMilli != 0 || n.ClaimRPMilli != 0) && !role.Has(economics.RoleContainer):
+		return fmt.Errorf("%w: %s has rp_milli or claim_rp_milli and is no container; add container to its roles", ErrField, n.Node)
+	case n.RPMilli > maxScore || n.ClaimRPMilli > maxScore:
+		return fmt.Errorf("%w: rp_milli or claim_rp_milli of %s is over %d; write thousandths of a RenderPoint", ErrField, n.Node, uint64(maxScore))
 	case n.Price > maxPrice:
 		return fmt.Errorf("%w: price_micro_usd_per_hour of %s is %d; at most %d", ErrField, n.Node, n.Price, uint64(maxPrice))
 	case (n.VRFKey == Key{}) != (n.ConsensusKey == Key{}):

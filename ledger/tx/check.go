@@ -20,8 +20,10 @@ const (
 	MaxQuotes       = 9        // in an order
 	MaxBatch        = 100      // sessions in a BatchClose
 	MaxResult       = 4 << 10  // bytes of a certificate's result
-	MaxAttestations = 21       // in a certificate
+	MaxAttestations = 22       // in a certificate: the quorum of the largest committee
 	MaxStatement    = 4 << 10  // bytes of what an accused node signed
+	MaxOpenings     = 40 << 10 // bytes of it where it is the openings of many tiles
+	MaxScore        = 1 << 32  // milli-RP that a container may claim
 	MaxEvidence     = 40 << 10 // bytes
 	MaxParameter    = 64       // characters of a parameter's name
 	SessionSize     = 16       // bytes of a session's name
@@ -33,6 +35,9 @@ const (
 	FraudPath    = 2 // a Merkle path that does not lead to its root
 	FraudSegment = 3 // a segment of play that replays differently
 	FraudMatch   = 4 // a match against the rules
+	FraudCommit  = 5 // two commits of a container for one epoch
+	FraudSecond  = 6 // two segments of a container for one second
+	FraudVote    = 7 // a checker's vote on work that it did not do
 )
 
 // check holds the operation to its limits: all that can be said without the state and
@@ -83,6 +88,8 @@ func (t *Tx) check() error {
 		err = checkDoubleVote(op.DoubleVote)
 	case *Body_Propose:
 		err = checkPropose(op.Propose)
+	case *Body_Appeal:
+		err = sized("accusation", op.Appeal.GetAccusation(), sha256.Size)
 	case *Body_Claim, *Body_Approve: // any
 	}
 	if err != nil {
@@ -116,6 +123,7 @@ func (t *Tx) checkRegister(op *Register) error {
 		sized("node", op.GetNode(), key.Size),
 		region(op.GetRegion()),
 		within("price_micro_usd_per_hour", op.GetPriceMicroUsdPerHour(), 0, MaxPrice),
+		within("claim_rp_milli", op.GetClaimRpMilli(), 0, MaxScore),
 	); err != nil {
 		return err
 	}
@@ -125,6 +133,8 @@ func (t *Tx) checkRegister(op *Register) error {
 		return wrong("roles", "%d; add up 1 container, 2 indexer, 4 checker", op.GetRoles())
 	case !economics.Class(op.GetHardwareClass()).Valid():
 		return wrong("hardware_class", "%d; 0 edge or 1 enterprise", op.GetHardwareClass())
+	case op.GetClaimRpMilli() != 0 && !roles.Has(economics.RoleContainer):
+		return wrong("claim_rp_milli", "only a container promises a score")
 	case validates && !roles.Has(economics.RoleChecker):
 		return wrong("roles", "only a checker has a vrf_key and a consensus_key")
 	case validates && (len(op.GetVrfKey()) != key.Size || len(op.GetConsensusKey()) != key.Size):
@@ -273,11 +283,19 @@ func (x *VoteCertificate) check() error {
 	return nil
 }
 
+// StatementLimit is how many bytes the statement of a fraud proof has at most.
+func StatementLimit(kind uint32) int {
+	if kind == FraudPath {
+		return MaxOpenings
+	}
+	return MaxStatement
+}
+
 func checkFraud(op *FraudProof) error {
 	return first(
-		within("kind", uint64(op.GetKind()), FraudTile, FraudMatch),
+		within("kind", uint64(op.GetKind()), FraudTile, FraudVote),
 		sized("subject", op.GetSubject(), key.Size),
-		within("statement", uint64(len(op.GetStatement())), 1, MaxStatement),
+		within("statement", uint64(len(op.GetStatement())), 1, uint64(StatementLimit(op.GetKind()))),
 		sized("signature", op.GetSignature(), ed25519.SignatureSize),
 		within("evidence", uint64(len(op.GetEvidence())), 0, MaxEvidence))
 }

@@ -135,7 +135,7 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"certificate", "no result", func(b *tx.Body) { b.GetCertificate().Result = nil }, tx.ErrField},
 		{"certificate", "a long result", func(b *tx.Body) { b.GetCertificate().Result = fill(1, tx.MaxResult+1) }, tx.ErrField},
 		{"certificate", "nobody attests", func(b *tx.Body) { b.GetCertificate().Attestations = nil }, tx.ErrField},
-		{"certificate", "22 attest", func(b *tx.Body) {
+		{"certificate", "23 attest", func(b *tx.Body) {
 			b.GetCertificate().Attestations = nil
 			for i := range tx.MaxAttestations + 1 {
 				b.GetCertificate().Attestations = append(b.GetCertificate().Attestations, &tx.Attestation{Node: fill(byte(i+1), 32), Signature: fill(1, 64)})
@@ -149,10 +149,16 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"certificate", "a short node", func(b *tx.Body) { b.GetCertificate().GetAttestations()[0].Node = fill(1, 31) }, tx.ErrField},
 		{"certificate", "unsigned", func(b *tx.Body) { b.GetCertificate().GetAttestations()[1].Signature = nil }, tx.ErrField},
 		{"fraud proof", "kind 0", func(b *tx.Body) { b.GetFraud().Kind = 0 }, tx.ErrField},
-		{"fraud proof", "kind 5", func(b *tx.Body) { b.GetFraud().Kind = 5 }, tx.ErrField},
+		{"fraud proof", "kind 8", func(b *tx.Body) { b.GetFraud().Kind = tx.FraudVote + 1 }, tx.ErrField},
 		{"fraud proof", "nobody accused", func(b *tx.Body) { b.GetFraud().Subject = nil }, tx.ErrField},
 		{"fraud proof", "nothing said", func(b *tx.Body) { b.GetFraud().Statement = nil }, tx.ErrField},
 		{"fraud proof", "too much said", func(b *tx.Body) { b.GetFraud().Statement = fill(1, tx.MaxStatement+1) }, tx.ErrField},
+		{"fraud proof", "too many openings", func(b *tx.Body) {
+			b.GetFraud().Kind, b.GetFraud().Statement = tx.FraudPath, fill(1, tx.MaxOpenings+1)
+		}, tx.ErrField},
+		{"fraud proof", "openings where none belong", func(b *tx.Body) {
+			b.GetFraud().Kind, b.GetFraud().Statement = tx.FraudTile, fill(1, tx.MaxOpenings)
+		}, tx.ErrField},
 		{"fraud proof", "unsigned", func(b *tx.Body) { b.GetFraud().Signature = nil }, tx.ErrField},
 		{"fraud proof", "too much evidence", func(b *tx.Body) { b.GetFraud().Evidence = fill(1, tx.MaxEvidence+1) }, tx.ErrField},
 		{"double vote", "the same twice", func(b *tx.Body) { b.GetDoubleVote().ResultB = b.GetDoubleVote().GetResultA() }, tx.ErrField},
@@ -163,6 +169,10 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"propose", "nothing", func(b *tx.Body) { b.GetPropose().Parameter = "" }, tx.ErrField},
 		{"propose", "a long name", func(b *tx.Body) { b.GetPropose().Parameter = strings.Repeat("a", 65) }, tx.ErrField},
 		{"propose", "a name in capitals", func(b *tx.Body) { b.GetPropose().Parameter = "Fee" }, tx.ErrField},
+		{"appeal", "against nothing", func(b *tx.Body) { b.GetAppeal().Accusation = nil }, tx.ErrField},
+		{"appeal", "by a delegate", func(b *tx.Body) { b.Account = pub(player) }, tx.ErrDelegate},
+		{"a container with a claim", "too high a score", func(b *tx.Body) { b.GetRegister().ClaimRpMilli = tx.MaxScore + 1 }, tx.ErrField},
+		{"a container with a claim", "by a checker", func(b *tx.Body) { b.GetRegister().Roles = 4 }, tx.ErrField},
 		{"fraud proof", "more than a transaction may hold", func(b *tx.Body) { b.GetFraud().Evidence = fill(1, tx.MaxSize) }, tx.ErrTooLarge},
 	}
 	for _, c := range cases {

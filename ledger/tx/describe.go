@@ -137,7 +137,7 @@ func (t *Tx) Describe() Description {
 			w.node("attestation."+strconv.Itoa(i+1), a.GetNode())
 		}
 	case *Body_Fraud:
-		w.text("kind", [...]string{"", "tile", "path", "segment", "match"}[op.Fraud.GetKind()])
+		w.text("kind", [...]string{"", "tile", "path", "segment", "match", "commit", "second", "vote"}[op.Fraud.GetKind()])
 		w.node("subject", op.Fraud.GetSubject())
 		w.number("epoch", op.Fraud.GetEpoch())
 		w.hex("statement", op.Fraud.GetStatement())
@@ -153,6 +153,8 @@ func (t *Tx) Describe() Description {
 		w.number("value", op.Propose.GetValue())
 	case *Body_Approve:
 		w.number("proposal", op.Approve.GetProposal())
+	case *Body_Appeal:
+		w.hex("accusation", op.Appeal.GetAccusation())
 	}
 	d.Fields = w
 	return d
@@ -188,6 +190,9 @@ func (w *writer) register(r *Register) {
 	w.text("region", r.GetRegion())
 	w.number("price_micro_usd_per_hour", r.GetPriceMicroUsdPerHour())
 	w.text("hardware_class", [...]string{"edge", "enterprise"}[r.GetHardwareClass()])
+	if r.GetClaimRpMilli() != 0 {
+		w.number("claim_rp_milli", r.GetClaimRpMilli())
+	}
 	w.hex("vrf_key", r.GetVrfKey())
 	w.hex("consensus_key", r.GetConsensusKey())
 }

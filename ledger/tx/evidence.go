@@ -16,7 +16,7 @@ import (
 // player stands in the state (see package voucher).
 
 // VerifyEvidence checks the signatures inside the operation that name their own keys, for
-// one chain. It returns ErrEvidence. It costs up to 21 verifications, so whoever sheds load
+// one chain. It returns ErrEvidence. It costs up to 22 verifications, so whoever sheds load
 // calls it after the signer has shown that it can pay.
 func (t *Tx) VerifyEvidence(chain string) error {
 	if chain != "" && t.evidence == chain {

@@ -20,6 +20,7 @@ const (
 	NameClaim       = "claim"
 	NamePropose     = "propose_change"
 	NameApprove     = "approve_change"
+	NameAppeal      = "appeal"
 )
 
 // Names lists every operation.
@@ -27,7 +28,7 @@ func Names() []string {
 	return []string{
 		NameTransfer, NameRegister, NameRetire, NameDelegate, NameRevoke, NameStake, NameUnbond,
 		NameOpen, NameTopUp, NameClose, NameBatchClose, NameVoteCommit, NameCertificate,
-		NameFraud, NameDoubleVote, NameClaim, NamePropose, NameApprove,
+		NameFraud, NameDoubleVote, NameClaim, NamePropose, NameApprove, NameAppeal,
 	}
 }
 
@@ -70,6 +71,8 @@ func Name(b *Body) string {
 		return NamePropose
 	case *Body_Approve:
 		return NameApprove
+	case *Body_Appeal:
+		return NameAppeal
 	}
 	return ""
 }

@@ -114,6 +114,7 @@ type Body struct {
 	//	*Body_Claim
 	//	*Body_Propose
 	//	*Body_Approve
+	//	*Body_Appeal
 	Op            isBody_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -339,6 +340,15 @@ func (x *Body) GetApprove() *ApproveChange {
 	return nil
 }
 
+func (x *Body) GetAppeal() *Appeal {
+	if x != nil {
+		if x, ok := x.Op.(*Body_Appeal); ok {
+			return x.Appeal
+		}
+	}
+	return nil
+}
+
 type isBody_Op interface {
 	isBody_Op()
 }
@@ -415,6 +425,10 @@ type Body_Approve struct {
 	Approve *ApproveChange `protobuf:"bytes,27,opt,name=approve,proto3,oneof"`
 }
 
+type Body_Appeal struct {
+	Appeal *Appeal `protobuf:"bytes,28,opt,name=appeal,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Op() {}
 
 func (*Body_Register) isBody_Op() {}
@@ -450,6 +464,8 @@ func (*Body_Claim) isBody_Op() {}
 func (*Body_Propose) isBody_Op() {}
 
 func (*Body_Approve) isBody_Op() {}
+
+func (*Body_Appeal) isBody_Op() {}
 
 type Transfer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -531,6 +547,7 @@ type Register struct {
 	// of node_signature. Both, or none where the keys stand in the node's entry already.
 	ConsensusSignature []byte `protobuf:"bytes,9,opt,name=consensus_signature,json=consensusSignature,proto3" json:"consensus_signature,omitempty"`
 	VrfProof           []byte `protobuf:"bytes,10,opt,name=vrf_proof,json=vrfProof,proto3" json:"vrf_proof,omitempty"`
+	ClaimRpMilli       uint64 `protobuf:"varint,11,opt,name=claim_rp_milli,json=claimRpMilli,proto3" json:"claim_rp_milli,omitempty"` // score in milli-RP that a container promises to keep, at most 2^32; 0 = none
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -633,6 +650,13 @@ func (x *Register) GetVrfProof() []byte {
 		return x.VrfProof
 	}
 	return nil
+}
+
+func (x *Register) GetClaimRpMilli() uint64 {
+	if x != nil {
+		return x.ClaimRpMilli
+	}
+	return 0
 }
 
 // Retire takes a node out of the registry once its stake is unbonded.
@@ -1295,8 +1319,8 @@ type VoteCertificate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Batch         uint32                 `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
-	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`             // opaque to the ledger until Proof of Render judges it, 1 byte to 4 KiB
-	Attestations  []*Attestation         `protobuf:"bytes,4,rep,name=attestations,proto3" json:"attestations,omitempty"` // by node key, strictly rising; at most 21
+	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`             // a Result of Proof of Render, 1 byte to 4 KiB
+	Attestations  []*Attestation         `protobuf:"bytes,4,rep,name=attestations,proto3" json:"attestations,omitempty"` // by node key, strictly rising; at most 22
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1415,13 +1439,15 @@ func (x *Attestation) GetSignature() []byte {
 
 // FraudProof carries what anyone can rerun.
 type FraudProof struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`      // 1 wrong tile, 2 broken path, 3 wrong segment, 4 wrong match
-	Subject       []byte                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // the accused node key
-	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Statement     []byte                 `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB
-	Signature     []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"` // by subject over domain framemesh/<chain>/statement/1 and statement
-	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`   // at most 40 KiB
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 wrong tile, 2 broken path, 3 wrong segment, 4 wrong match, 5 two commits for one epoch,
+	// 6 two segments for one second, 7 a vote on work that was not done
+	Kind          uint32 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Subject       []byte `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // the accused node key
+	Epoch         uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Statement     []byte `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB; of kind 2 to 40 KiB
+	Signature     []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"` // by subject over domain framemesh/<chain>/statement/1 and statement
+	Evidence      []byte `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`   // at most 40 KiB
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1725,6 +1751,52 @@ func (x *ApproveChange) GetProposal() uint64 {
 	return 0
 }
 
+// Appeal asks a wider committee to look again at what the signer's node is accused of. It
+// takes the parameter appeal_bond, which comes back with an acquittal.
+type Appeal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accusation    []byte                 `protobuf:"bytes,1,opt,name=accusation,proto3" json:"accusation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Appeal) Reset() {
+	*x = Appeal{}
+	mi := &file_ledger_tx_tx_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Appeal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Appeal) ProtoMessage() {}
+
+func (x *Appeal) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_tx_tx_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Appeal.ProtoReflect.Descriptor instead.
+func (*Appeal) Descriptor() ([]byte, []int) {
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Appeal) GetAccusation() []byte {
+	if x != nil {
+		return x.Accusation
+	}
+	return nil
+}
+
 var File_ledger_tx_tx_proto protoreflect.FileDescriptor
 
 const file_ledger_tx_tx_proto_rawDesc = "" +
@@ -1733,7 +1805,7 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\x06Signed\x12\x12\n" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\fR\x06signer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x9d\t\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xd4\t\n" +
 	"\x04Body\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12$\n" +
 	"\x0evalid_until_ms\x18\x02 \x01(\x04R\fvalidUntilMs\x12\x18\n" +
@@ -1759,12 +1831,13 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"doubleVote\x122\n" +
 	"\x05claim\x18\x19 \x01(\v2\x1a.framemesh.ledger.v1.ClaimH\x00R\x05claim\x12>\n" +
 	"\apropose\x18\x1a \x01(\v2\".framemesh.ledger.v1.ProposeChangeH\x00R\apropose\x12>\n" +
-	"\aapprove\x18\x1b \x01(\v2\".framemesh.ledger.v1.ApproveChangeH\x00R\aapproveB\x04\n" +
+	"\aapprove\x18\x1b \x01(\v2\".framemesh.ledger.v1.ApproveChangeH\x00R\aapprove\x125\n" +
+	"\x06appeal\x18\x1c \x01(\v2\x1b.framemesh.ledger.v1.AppealH\x00R\x06appealB\x04\n" +
 	"\x02op\"F\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x04R\x06amount\x12\x12\n" +
-	"\x04memo\x18\x03 \x01(\tR\x04memo\"\xde\x02\n" +
+	"\x04memo\x18\x03 \x01(\tR\x04memo\"\x84\x03\n" +
 	"\bRegister\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05roles\x18\x02 \x01(\rR\x05roles\x12\x16\n" +
@@ -1776,7 +1849,8 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\x0enode_signature\x18\b \x01(\fR\rnodeSignature\x12/\n" +
 	"\x13consensus_signature\x18\t \x01(\fR\x12consensusSignature\x12\x1b\n" +
 	"\tvrf_proof\x18\n" +
-	" \x01(\fR\bvrfProof\"\x1c\n" +
+	" \x01(\fR\bvrfProof\x12$\n" +
+	"\x0eclaim_rp_milli\x18\v \x01(\x04R\fclaimRpMilli\"\x1c\n" +
 	"\x06Retire\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\"\\\n" +
 	"\bDelegate\x12\x12\n" +
@@ -1854,7 +1928,11 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\tparameter\x18\x01 \x01(\tR\tparameter\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value\"+\n" +
 	"\rApproveChange\x12\x1a\n" +
-	"\bproposal\x18\x01 \x01(\x04R\bproposalB*Z(github.com/framemesh/framemesh/ledger/txb\x06proto3"
+	"\bproposal\x18\x01 \x01(\x04R\bproposal\"(\n" +
+	"\x06Appeal\x12\x1e\n" +
+	"\n" +
+	"accusation\x18\x01 \x01(\fR\n" +
+	"accusationB*Z(github.com/framemesh/framemesh/ledger/txb\x06proto3"
 
 var (
 	file_ledger_tx_tx_proto_rawDescOnce sync.Once
@@ -1868,7 +1946,7 @@ func file_ledger_tx_tx_proto_rawDescGZIP() []byte {
 	return file_ledger_tx_tx_proto_rawDescData
 }
 
-var file_ledger_tx_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_ledger_tx_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_ledger_tx_tx_proto_goTypes = []any{
 	(*Signed)(nil),          // 0: framemesh.ledger.v1.Signed
 	(*Body)(nil),            // 1: framemesh.ledger.v1.Body
@@ -1892,6 +1970,7 @@ var file_ledger_tx_tx_proto_goTypes = []any{
 	(*Claim)(nil),           // 19: framemesh.ledger.v1.Claim
 	(*ProposeChange)(nil),   // 20: framemesh.ledger.v1.ProposeChange
 	(*ApproveChange)(nil),   // 21: framemesh.ledger.v1.ApproveChange
+	(*Appeal)(nil),          // 22: framemesh.ledger.v1.Appeal
 }
 var file_ledger_tx_tx_proto_depIdxs = []int32{
 	2,  // 0: framemesh.ledger.v1.Body.transfer:type_name -> framemesh.ledger.v1.Transfer
@@ -1912,14 +1991,15 @@ var file_ledger_tx_tx_proto_depIdxs = []int32{
 	19, // 15: framemesh.ledger.v1.Body.claim:type_name -> framemesh.ledger.v1.Claim
 	20, // 16: framemesh.ledger.v1.Body.propose:type_name -> framemesh.ledger.v1.ProposeChange
 	21, // 17: framemesh.ledger.v1.Body.approve:type_name -> framemesh.ledger.v1.ApproveChange
-	11, // 18: framemesh.ledger.v1.CloseSession.voucher:type_name -> framemesh.ledger.v1.Voucher
-	12, // 19: framemesh.ledger.v1.BatchClose.sessions:type_name -> framemesh.ledger.v1.CloseSession
-	16, // 20: framemesh.ledger.v1.VoteCertificate.attestations:type_name -> framemesh.ledger.v1.Attestation
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	22, // 18: framemesh.ledger.v1.Body.appeal:type_name -> framemesh.ledger.v1.Appeal
+	11, // 19: framemesh.ledger.v1.CloseSession.voucher:type_name -> framemesh.ledger.v1.Voucher
+	12, // 20: framemesh.ledger.v1.BatchClose.sessions:type_name -> framemesh.ledger.v1.CloseSession
+	16, // 21: framemesh.ledger.v1.VoteCertificate.attestations:type_name -> framemesh.ledger.v1.Attestation
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_ledger_tx_tx_proto_init() }
@@ -1946,6 +2026,7 @@ func file_ledger_tx_tx_proto_init() {
 		(*Body_Claim)(nil),
 		(*Body_Propose)(nil),
 		(*Body_Approve)(nil),
+		(*Body_Appeal)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1953,7 +2034,7 @@ func file_ledger_tx_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_tx_tx_proto_rawDesc), len(file_ledger_tx_tx_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
