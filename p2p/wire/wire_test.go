@@ -16,7 +16,7 @@ var messages = []proto.Message{
 	&wire.SignalResponse{}, &wire.AnswerProof{}, &wire.AdRequest{}, &wire.AdResponse{}, &wire.AppRequest{},
 	&wire.AppResponse{}, &wire.StatusRequest{}, &wire.StatusResponse{}, &wire.Response{},
 	&wire.CommitRequest{}, &wire.CommitResponse{}, &wire.OpenRequest{}, &wire.OpenResponse{}, &wire.PingRequest{}, &wire.PingResponse{},
-	&wire.RecallRequest{}, &wire.RecallResponse{}, wire.RecallRequest{}, &wire.RecallResponse{}, &wire.AuditRequest{}, &wire.AuditResponse{},
+	&wire.RecallRequest{}, &wire.RecallResponse{}, &wire.AuditRequest{}, &wire.AuditResponse{},
 }
 
 func FuzzMessages(f *testing.F) {
