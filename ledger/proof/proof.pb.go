@@ -103,6 +103,7 @@ type Statement struct {
 	//	*Statement_Pong
 	//	*Statement_Audit
 	//	*Statement_Quality
+	//	*Statement_AuditRequest
 	Says          isStatement_Says `protobuf_oneof:"says"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -244,6 +245,15 @@ func (x *Statement) GetQuality() *Quality {
 	return nil
 }
 
+func (x *Statement) GetAuditRequest() *AuditReq {
+	if x != nil {
+		if x, ok := x.Says.(*Statement_AuditRequest); ok {
+			return x.AuditRequest
+		}
+	}
+	return nil
+}
+
 type isStatement_Says interface {
 	isStatement_Says()
 }
@@ -292,6 +302,10 @@ type Statement_Quality struct {
 	Quality *Quality `protobuf:"bytes,11,opt,name=quality,proto3,oneof"`
 }
 
+type Statement_AuditRequest struct {
+	AuditRequest *AuditReq `protobuf:"bytes,12,opt,name=audit_request,json=auditRequest,proto3,oneof"`
+}
+
 func (*Statement_NonceCommit) isStatement_Says() {}
 
 func (*Statement_Nonce) isStatement_Says() {}
@@ -313,6 +327,8 @@ func (*Statement_Pong) isStatement_Says() {}
 func (*Statement_Audit) isStatement_Says() {}
 
 func (*Statement_Quality) isStatement_Says() {}
+
+func (*Statement_AuditRequest) isStatement_Says() {}
 
 // NonceCommit binds a checker, before T0 − grace, to the nonce of its checks in an epoch.
 type NonceCommit struct {
@@ -876,11 +892,13 @@ type Finding struct {
 	Samples   uint64                 `protobuf:"varint,6,opt,name=samples,proto3" json:"samples,omitempty"`                      // that the commit claims
 	// The kernel's digest over the pixels of this checker's tiles, which it had to render:
 	// anyone can tell from it who voted without checking. Empty when not checked.
-	Work          []byte `protobuf:"bytes,7,opt,name=work,proto3" json:"work,omitempty"`
-	Evidence      []byte `protobuf:"bytes,8,opt,name=evidence,proto3" json:"evidence,omitempty"` // SHA-256 of what proves a verdict other than ok (a proof file), or empty
-	Pings         uint32 `protobuf:"varint,9,opt,name=pings,proto3" json:"pings,omitempty"`      // liveness nonces sent in this epoch
-	Pongs         uint32 `protobuf:"varint,10,opt,name=pongs,proto3" json:"pongs,omitempty"`     // answered in time
-	Quality       []byte `protobuf:"bytes,11,opt,name=quality,proto3" json:"quality,omitempty"`  // marshalled Sample of a hidden session or audit, or empty
+	Work          []byte  `protobuf:"bytes,7,opt,name=work,proto3" json:"work,omitempty"`
+	Evidence      []byte  `protobuf:"bytes,8,opt,name=evidence,proto3" json:"evidence,omitempty"` // SHA-256 of what proves a verdict other than ok (a proof file), or empty
+	Pings         uint32  `protobuf:"varint,9,opt,name=pings,proto3" json:"pings,omitempty"`      // liveness nonces sent in this epoch
+	Pongs         uint32  `protobuf:"varint,10,opt,name=pongs,proto3" json:"pongs,omitempty"`     // answered in time
+	Quality       *Sample `protobuf:"bytes,11,opt,name=quality,proto3" json:"quality,omitempty"`  // of a hidden session or an audit, or absent
+	Tiles         uint32  `protobuf:"varint,12,opt,name=tiles,proto3" json:"tiles,omitempty"`     // of the commit that work covers: the first so many picks of this checker
+	Reason        uint32  `protobuf:"varint,13,opt,name=reason,proto3" json:"reason,omitempty"`   // code of what is behind a verdict other than ok, 0 = the verdict says it all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -985,11 +1003,25 @@ func (x *Finding) GetPongs() uint32 {
 	return 0
 }
 
-func (x *Finding) GetQuality() []byte {
+func (x *Finding) GetQuality() *Sample {
 	if x != nil {
 		return x.Quality
 	}
 	return nil
+}
+
+func (x *Finding) GetTiles() uint32 {
+	if x != nil {
+		return x.Tiles
+	}
+	return 0
+}
+
+func (x *Finding) GetReason() uint32 {
+	if x != nil {
+		return x.Reason
+	}
+	return 0
 }
 
 // Sample is what a checker measured as a player or by an audit.
@@ -1322,12 +1354,12 @@ func (x *Result) GetVotes() []byte {
 
 type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Verdict       uint32                 `protobuf:"varint,1,opt,name=verdict,proto3" json:"verdict,omitempty"`                // as in Finding; 0 = no quorum on this container
-	Reason        uint32                 `protobuf:"varint,2,opt,name=reason,proto3" json:"reason,omitempty"`                  // code, see docs/spec/proof.md
-	RpMilli       uint64                 `protobuf:"varint,3,opt,name=rp_milli,json=rpMilli,proto3" json:"rp_milli,omitempty"` // of this round, from the median time
-	OnlinePpm     uint32                 `protobuf:"varint,4,opt,name=online_ppm,json=onlinePpm,proto3" json:"online_ppm,omitempty"`
+	Verdict       uint32                 `protobuf:"varint,1,opt,name=verdict,proto3" json:"verdict,omitempty"`                         // as in Finding; 0 = no quorum on this container
+	Reason        uint32                 `protobuf:"varint,2,opt,name=reason,proto3" json:"reason,omitempty"`                           // code, see docs/spec/proof.md
+	RpMilli       uint64                 `protobuf:"varint,3,opt,name=rp_milli,json=rpMilli,proto3" json:"rp_milli,omitempty"`          // of this round, from the median time
+	OfflinePpm    uint32                 `protobuf:"varint,4,opt,name=offline_ppm,json=offlinePpm,proto3" json:"offline_ppm,omitempty"` // share of pings without an answer; 0 also when nobody measured it
 	QualityPpm    uint32                 `protobuf:"varint,5,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"` // 0 = not measured in this epoch
-	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`                        // 32 bytes when the verdict is not ok, or empty
+	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`                        // 32 bytes: SHA-256 of a proof file, with verdict bad; or empty
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1383,9 +1415,9 @@ func (x *Entry) GetRpMilli() uint64 {
 	return 0
 }
 
-func (x *Entry) GetOnlinePpm() uint32 {
+func (x *Entry) GetOfflinePpm() uint32 {
 	if x != nil {
-		return x.OnlinePpm
+		return x.OfflinePpm
 	}
 	return 0
 }
@@ -2083,6 +2115,657 @@ func (x *Quality) GetExit() string {
 	return ""
 }
 
+// What a FraudProof of the ledger carries as evidence, by its kind.
+type TileEvidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Roots         []byte                 `protobuf:"bytes,1,opt,name=roots,proto3" json:"roots,omitempty"`     // all frame roots, 32 bytes each
+	Opening       *Opening               `protobuf:"bytes,2,opt,name=opening,proto3" json:"opening,omitempty"` // that leads to its frame's root and does not recompute
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TileEvidence) Reset() {
+	*x = TileEvidence{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TileEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TileEvidence) ProtoMessage() {}
+
+func (x *TileEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TileEvidence.ProtoReflect.Descriptor instead.
+func (*TileEvidence) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *TileEvidence) GetRoots() []byte {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
+func (x *TileEvidence) GetOpening() *Opening {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
+type PathEvidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commit        *Signed                `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"` // the CapCommit that they belong to
+	Item          uint32                 `protobuf:"varint,2,opt,name=item,proto3" json:"item,omitempty"`    // which of the items
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathEvidence) Reset() {
+	*x = PathEvidence{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathEvidence) ProtoMessage() {}
+
+func (x *PathEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathEvidence.ProtoReflect.Descriptor instead.
+func (*PathEvidence) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PathEvidence) GetCommit() *Signed {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *PathEvidence) GetItem() uint32 {
+	if x != nil {
+		return x.Item
+	}
+	return 0
+}
+
+type PairEvidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Other         *Signed                `protobuf:"bytes,1,opt,name=other,proto3" json:"other,omitempty"` // by the same signer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PairEvidence) Reset() {
+	*x = PairEvidence{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PairEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PairEvidence) ProtoMessage() {}
+
+func (x *PairEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PairEvidence.ProtoReflect.Descriptor instead.
+func (*PairEvidence) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PairEvidence) GetOther() *Signed {
+	if x != nil {
+		return x.Other
+	}
+	return nil
+}
+
+type WorkEvidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Finding       uint32                 `protobuf:"varint,1,opt,name=finding,proto3" json:"finding,omitempty"` // which of the findings, from 0
+	Commit        *Signed                `protobuf:"bytes,2,opt,name=commit,proto3" json:"commit,omitempty"`    // that the finding names
+	Roots         []byte                 `protobuf:"bytes,3,opt,name=roots,proto3" json:"roots,omitempty"`      // all frame roots of it
+	Nonce         *Signed                `protobuf:"bytes,4,opt,name=nonce,proto3" json:"nonce,omitempty"`      // the voter's of that epoch
+	Opening       *Opening               `protobuf:"bytes,5,opt,name=opening,proto3" json:"opening,omitempty"`  // absent: work is false. Else: a wrong tile among the voter's picks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkEvidence) Reset() {
+	*x = WorkEvidence{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkEvidence) ProtoMessage() {}
+
+func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkEvidence.ProtoReflect.Descriptor instead.
+func (*WorkEvidence) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *WorkEvidence) GetFinding() uint32 {
+	if x != nil {
+		return x.Finding
+	}
+	return 0
+}
+
+func (x *WorkEvidence) GetCommit() *Signed {
+	if x != nil {
+		return x.Commit
+	}
+	return nil
+}
+
+func (x *WorkEvidence) GetRoots() []byte {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
+func (x *WorkEvidence) GetNonce() *Signed {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
+func (x *WorkEvidence) GetOpening() *Opening {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
+// File is a proof that stands for itself, see docs/spec/proof.md section 9.
+type File struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // 1
+	Chain   string                 `protobuf:"bytes,2,opt,name=chain,proto3" json:"chain,omitempty"`
+	Epoch   uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Seed    []byte                 `protobuf:"bytes,4,opt,name=seed,proto3" json:"seed,omitempty"` // 32 bytes: the ledger's of that epoch
+	// Types that are valid to be assigned to Holds:
+	//
+	//	*File_Fraud
+	//	*File_Ballot
+	//	*File_Second
+	Holds         isFile_Holds `protobuf_oneof:"holds"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *File) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *File) GetChain() string {
+	if x != nil {
+		return x.Chain
+	}
+	return ""
+}
+
+func (x *File) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *File) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *File) GetHolds() isFile_Holds {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *File) GetFraud() *Fraud {
+	if x != nil {
+		if x, ok := x.Holds.(*File_Fraud); ok {
+			return x.Fraud
+		}
+	}
+	return nil
+}
+
+func (x *File) GetBallot() *Ballot {
+	if x != nil {
+		if x, ok := x.Holds.(*File_Ballot); ok {
+			return x.Ballot
+		}
+	}
+	return nil
+}
+
+func (x *File) GetSecond() *Second {
+	if x != nil {
+		if x, ok := x.Holds.(*File_Second); ok {
+			return x.Second
+		}
+	}
+	return nil
+}
+
+type isFile_Holds interface {
+	isFile_Holds()
+}
+
+type File_Fraud struct {
+	Fraud *Fraud `protobuf:"bytes,5,opt,name=fraud,proto3,oneof"`
+}
+
+type File_Ballot struct {
+	Ballot *Ballot `protobuf:"bytes,6,opt,name=ballot,proto3,oneof"`
+}
+
+type File_Second struct {
+	Second *Second `protobuf:"bytes,7,opt,name=second,proto3,oneof"`
+}
+
+func (*File_Fraud) isFile_Holds() {}
+
+func (*File_Ballot) isFile_Holds() {}
+
+func (*File_Second) isFile_Holds() {}
+
+// Fraud is a FraudProof of the ledger, outside of a transaction.
+type Fraud struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Subject       []byte                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Statement     []byte                 `protobuf:"bytes,3,opt,name=statement,proto3" json:"statement,omitempty"`
+	Signature     []byte                 `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	Evidence      []byte                 `protobuf:"bytes,5,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fraud) Reset() {
+	*x = Fraud{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fraud) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fraud) ProtoMessage() {}
+
+func (x *Fraud) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fraud.ProtoReflect.Descriptor instead.
+func (*Fraud) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Fraud) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Fraud) GetSubject() []byte {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *Fraud) GetStatement() []byte {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *Fraud) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *Fraud) GetEvidence() []byte {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+// Ballot is how a batch was judged: what anyone needs to judge it again.
+type Ballot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batch         uint32                 `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	N             uint32                 `protobuf:"varint,3,opt,name=n,proto3" json:"n,omitempty"` // parameters of that epoch
+	Openings      uint32                 `protobuf:"varint,4,opt,name=openings,proto3" json:"openings,omitempty"`
+	CheckPpm      uint64                 `protobuf:"varint,5,opt,name=check_ppm,json=checkPpm,proto3" json:"check_ppm,omitempty"`
+	DurMs         uint64                 `protobuf:"varint,6,opt,name=dur_ms,json=durMs,proto3" json:"dur_ms,omitempty"` // of the window as it was, after min(proof_dur_ms, E/10)
+	GraceMs       uint64                 `protobuf:"varint,7,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
+	RpReference   uint64                 `protobuf:"varint,8,opt,name=rp_reference,json=rpReference,proto3" json:"rp_reference,omitempty"`
+	Containers    [][]byte               `protobuf:"bytes,9,rep,name=containers,proto3" json:"containers,omitempty"` // 32 bytes each, the batch in its order
+	Members       [][]byte               `protobuf:"bytes,10,rep,name=members,proto3" json:"members,omitempty"`      // of the committee or reserve, in its order
+	Votes         []*Signed              `protobuf:"bytes,11,rep,name=votes,proto3" json:"votes,omitempty"`
+	Proven        [][]byte               `protobuf:"bytes,12,rep,name=proven,proto3" json:"proven,omitempty"`   // digests of evidence that convicts
+	Refuted       [][]byte               `protobuf:"bytes,13,rep,name=refuted,proto3" json:"refuted,omitempty"` // digests of votes that do not recompute
+	Result        []byte                 `protobuf:"bytes,14,opt,name=result,proto3" json:"result,omitempty"`   // marshalled Result that was attested
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ballot) Reset() {
+	*x = Ballot{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ballot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ballot) ProtoMessage() {}
+
+func (x *Ballot) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ballot.ProtoReflect.Descriptor instead.
+func (*Ballot) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Ballot) GetBatch() uint32 {
+	if x != nil {
+		return x.Batch
+	}
+	return 0
+}
+
+func (x *Ballot) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Ballot) GetN() uint32 {
+	if x != nil {
+		return x.N
+	}
+	return 0
+}
+
+func (x *Ballot) GetOpenings() uint32 {
+	if x != nil {
+		return x.Openings
+	}
+	return 0
+}
+
+func (x *Ballot) GetCheckPpm() uint64 {
+	if x != nil {
+		return x.CheckPpm
+	}
+	return 0
+}
+
+func (x *Ballot) GetDurMs() uint64 {
+	if x != nil {
+		return x.DurMs
+	}
+	return 0
+}
+
+func (x *Ballot) GetGraceMs() uint64 {
+	if x != nil {
+		return x.GraceMs
+	}
+	return 0
+}
+
+func (x *Ballot) GetRpReference() uint64 {
+	if x != nil {
+		return x.RpReference
+	}
+	return 0
+}
+
+func (x *Ballot) GetContainers() [][]byte {
+	if x != nil {
+		return x.Containers
+	}
+	return nil
+}
+
+func (x *Ballot) GetMembers() [][]byte {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *Ballot) GetVotes() []*Signed {
+	if x != nil {
+		return x.Votes
+	}
+	return nil
+}
+
+func (x *Ballot) GetProven() [][]byte {
+	if x != nil {
+		return x.Proven
+	}
+	return nil
+}
+
+func (x *Ballot) GetRefuted() [][]byte {
+	if x != nil {
+		return x.Refuted
+	}
+	return nil
+}
+
+func (x *Ballot) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+// Second is one second of a session that does not replay.
+type Second struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subject       []byte                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`   // container
+	Segments      []*Signed              `protobuf:"bytes,2,rep,name=segments,proto3" json:"segments,omitempty"` // the second before (unless it is the first) and the second
+	Inputs        [][]byte               `protobuf:"bytes,3,rep,name=inputs,proto3" json:"inputs,omitempty"`     // the player's signed records
+	Proof         []byte                 `protobuf:"bytes,4,opt,name=proof,proto3" json:"proof,omitempty"`       // of gpu/segment, opaque here
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Second) Reset() {
+	*x = Second{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Second) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Second) ProtoMessage() {}
+
+func (x *Second) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Second.ProtoReflect.Descriptor instead.
+func (*Second) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Second) GetSubject() []byte {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *Second) GetSegments() []*Signed {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *Second) GetInputs() [][]byte {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *Second) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
 var File_ledger_proof_proof_proto protoreflect.FileDescriptor
 
 const file_ledger_proof_proof_proto_rawDesc = "" +
@@ -2091,7 +2774,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x06Signed\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\fR\x06signer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x82\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc7\x05\n" +
 	"\tStatement\x12D\n" +
 	"\fnonce_commit\x18\x01 \x01(\v2\x1f.framemesh.proof.v1.NonceCommitH\x00R\vnonceCommit\x121\n" +
 	"\x05nonce\x18\x02 \x01(\v2\x19.framemesh.proof.v1.NonceH\x00R\x05nonce\x127\n" +
@@ -2105,7 +2788,8 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x04pong\x18\t \x01(\v2\x18.framemesh.proof.v1.PongH\x00R\x04pong\x125\n" +
 	"\x05audit\x18\n" +
 	" \x01(\v2\x1d.framemesh.proof.v1.AuditDataH\x00R\x05audit\x127\n" +
-	"\aquality\x18\v \x01(\v2\x1b.framemesh.proof.v1.QualityH\x00R\aqualityB\x06\n" +
+	"\aquality\x18\v \x01(\v2\x1b.framemesh.proof.v1.QualityH\x00R\aquality\x12C\n" +
+	"\raudit_request\x18\f \x01(\v2\x1c.framemesh.proof.v1.AuditReqH\x00R\fauditRequestB\x06\n" +
 	"\x04says\";\n" +
 	"\vNonceCommit\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
@@ -2147,7 +2831,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x05batch\x18\x02 \x01(\rR\x05batch\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x12\n" +
 	"\x04salt\x18\x04 \x01(\fR\x04salt\x127\n" +
-	"\bfindings\x18\x05 \x03(\v2\x1b.framemesh.proof.v1.FindingR\bfindings\"\x9f\x02\n" +
+	"\bfindings\x18\x05 \x03(\v2\x1b.framemesh.proof.v1.FindingR\bfindings\"\xe9\x02\n" +
 	"\aFinding\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\rR\tcontainer\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\rR\averdict\x12\x16\n" +
@@ -2160,8 +2844,10 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\bevidence\x18\b \x01(\fR\bevidence\x12\x14\n" +
 	"\x05pings\x18\t \x01(\rR\x05pings\x12\x14\n" +
 	"\x05pongs\x18\n" +
-	" \x01(\rR\x05pongs\x12\x18\n" +
-	"\aquality\x18\v \x01(\fR\aquality\"\x91\x03\n" +
+	" \x01(\rR\x05pongs\x124\n" +
+	"\aquality\x18\v \x01(\v2\x1a.framemesh.proof.v1.SampleR\aquality\x12\x14\n" +
+	"\x05tiles\x18\f \x01(\rR\x05tiles\x12\x16\n" +
+	"\x06reason\x18\r \x01(\rR\x06reason\"\x91\x03\n" +
 	"\x06Sample\x12\x1b\n" +
 	"\tlaunch_ms\x18\x01 \x01(\rR\blaunchMs\x12$\n" +
 	"\x0efirst_frame_ms\x18\x02 \x01(\rR\ffirstFrameMs\x12\x1b\n" +
@@ -2194,13 +2880,13 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\aentries\x18\x04 \x03(\v2\x19.framemesh.proof.v1.EntryR\aentries\x12\x18\n" +
 	"\acorrect\x18\x05 \x01(\x04R\acorrect\x12\x14\n" +
 	"\x05wrong\x18\x06 \x01(\x04R\x05wrong\x12\x14\n" +
-	"\x05votes\x18\a \x01(\fR\x05votes\"\xb0\x01\n" +
+	"\x05votes\x18\a \x01(\fR\x05votes\"\xb2\x01\n" +
 	"\x05Entry\x12\x18\n" +
 	"\averdict\x18\x01 \x01(\rR\averdict\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\rR\x06reason\x12\x19\n" +
-	"\brp_milli\x18\x03 \x01(\x04R\arpMilli\x12\x1d\n" +
-	"\n" +
-	"online_ppm\x18\x04 \x01(\rR\tonlinePpm\x12\x1f\n" +
+	"\brp_milli\x18\x03 \x01(\x04R\arpMilli\x12\x1f\n" +
+	"\voffline_ppm\x18\x04 \x01(\rR\n" +
+	"offlinePpm\x12\x1f\n" +
 	"\vquality_ppm\x18\x05 \x01(\rR\n" +
 	"qualityPpm\x12\x1a\n" +
 	"\bevidence\x18\x06 \x01(\fR\bevidence\"\x9e\x02\n" +
@@ -2262,7 +2948,59 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x06sample\x18\x02 \x01(\v2\x1a.framemesh.proof.v1.SampleR\x06sample\x12\x1a\n" +
 	"\breceipts\x18\x03 \x01(\fR\breceipts\x12\x14\n" +
 	"\x05count\x18\x04 \x01(\rR\x05count\x12\x12\n" +
-	"\x04exit\x18\x05 \x01(\tR\x04exitB-Z+github.com/framemesh/framemesh/ledger/proofb\x06proto3"
+	"\x04exit\x18\x05 \x01(\tR\x04exit\"[\n" +
+	"\fTileEvidence\x12\x14\n" +
+	"\x05roots\x18\x01 \x01(\fR\x05roots\x125\n" +
+	"\aopening\x18\x02 \x01(\v2\x1b.framemesh.proof.v1.OpeningR\aopening\"V\n" +
+	"\fPathEvidence\x122\n" +
+	"\x06commit\x18\x01 \x01(\v2\x1a.framemesh.proof.v1.SignedR\x06commit\x12\x12\n" +
+	"\x04item\x18\x02 \x01(\rR\x04item\"@\n" +
+	"\fPairEvidence\x120\n" +
+	"\x05other\x18\x01 \x01(\v2\x1a.framemesh.proof.v1.SignedR\x05other\"\xdb\x01\n" +
+	"\fWorkEvidence\x12\x18\n" +
+	"\afinding\x18\x01 \x01(\rR\afinding\x122\n" +
+	"\x06commit\x18\x02 \x01(\v2\x1a.framemesh.proof.v1.SignedR\x06commit\x12\x14\n" +
+	"\x05roots\x18\x03 \x01(\fR\x05roots\x120\n" +
+	"\x05nonce\x18\x04 \x01(\v2\x1a.framemesh.proof.v1.SignedR\x05nonce\x125\n" +
+	"\aopening\x18\x05 \x01(\v2\x1b.framemesh.proof.v1.OpeningR\aopening\"\x88\x02\n" +
+	"\x04File\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
+	"\x05chain\x18\x02 \x01(\tR\x05chain\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\fR\x04seed\x121\n" +
+	"\x05fraud\x18\x05 \x01(\v2\x19.framemesh.proof.v1.FraudH\x00R\x05fraud\x124\n" +
+	"\x06ballot\x18\x06 \x01(\v2\x1a.framemesh.proof.v1.BallotH\x00R\x06ballot\x124\n" +
+	"\x06second\x18\a \x01(\v2\x1a.framemesh.proof.v1.SecondH\x00R\x06secondB\a\n" +
+	"\x05holds\"\x8d\x01\n" +
+	"\x05Fraud\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\fR\asubject\x12\x1c\n" +
+	"\tstatement\x18\x03 \x01(\fR\tstatement\x12\x1c\n" +
+	"\tsignature\x18\x04 \x01(\fR\tsignature\x12\x1a\n" +
+	"\bevidence\x18\x05 \x01(\fR\bevidence\"\x8a\x03\n" +
+	"\x06Ballot\x12\x14\n" +
+	"\x05batch\x18\x01 \x01(\rR\x05batch\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\rR\aattempt\x12\f\n" +
+	"\x01n\x18\x03 \x01(\rR\x01n\x12\x1a\n" +
+	"\bopenings\x18\x04 \x01(\rR\bopenings\x12\x1b\n" +
+	"\tcheck_ppm\x18\x05 \x01(\x04R\bcheckPpm\x12\x15\n" +
+	"\x06dur_ms\x18\x06 \x01(\x04R\x05durMs\x12\x19\n" +
+	"\bgrace_ms\x18\a \x01(\x04R\agraceMs\x12!\n" +
+	"\frp_reference\x18\b \x01(\x04R\vrpReference\x12\x1e\n" +
+	"\n" +
+	"containers\x18\t \x03(\fR\n" +
+	"containers\x12\x18\n" +
+	"\amembers\x18\n" +
+	" \x03(\fR\amembers\x120\n" +
+	"\x05votes\x18\v \x03(\v2\x1a.framemesh.proof.v1.SignedR\x05votes\x12\x16\n" +
+	"\x06proven\x18\f \x03(\fR\x06proven\x12\x18\n" +
+	"\arefuted\x18\r \x03(\fR\arefuted\x12\x16\n" +
+	"\x06result\x18\x0e \x01(\fR\x06result\"\x88\x01\n" +
+	"\x06Second\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\fR\asubject\x126\n" +
+	"\bsegments\x18\x02 \x03(\v2\x1a.framemesh.proof.v1.SignedR\bsegments\x12\x16\n" +
+	"\x06inputs\x18\x03 \x03(\fR\x06inputs\x12\x14\n" +
+	"\x05proof\x18\x04 \x01(\fR\x05proofB-Z+github.com/framemesh/framemesh/ledger/proofb\x06proto3"
 
 var (
 	file_ledger_proof_proof_proto_rawDescOnce sync.Once
@@ -2276,31 +3014,39 @@ func file_ledger_proof_proof_proto_rawDescGZIP() []byte {
 	return file_ledger_proof_proof_proto_rawDescData
 }
 
-var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_ledger_proof_proof_proto_goTypes = []any{
-	(*Signed)(nil),      // 0: framemesh.proof.v1.Signed
-	(*Statement)(nil),   // 1: framemesh.proof.v1.Statement
-	(*NonceCommit)(nil), // 2: framemesh.proof.v1.NonceCommit
-	(*Nonce)(nil),       // 3: framemesh.proof.v1.Nonce
-	(*CapCommit)(nil),   // 4: framemesh.proof.v1.CapCommit
-	(*Busy)(nil),        // 5: framemesh.proof.v1.Busy
-	(*Openings)(nil),    // 6: framemesh.proof.v1.Openings
-	(*Opening)(nil),     // 7: framemesh.proof.v1.Opening
-	(*VoteCommit)(nil),  // 8: framemesh.proof.v1.VoteCommit
-	(*Vote)(nil),        // 9: framemesh.proof.v1.Vote
-	(*Finding)(nil),     // 10: framemesh.proof.v1.Finding
-	(*Sample)(nil),      // 11: framemesh.proof.v1.Sample
-	(*Draft)(nil),       // 12: framemesh.proof.v1.Draft
-	(*Result)(nil),      // 13: framemesh.proof.v1.Result
-	(*Entry)(nil),       // 14: framemesh.proof.v1.Entry
-	(*SegCommit)(nil),   // 15: framemesh.proof.v1.SegCommit
-	(*InputRec)(nil),    // 16: framemesh.proof.v1.InputRec
-	(*Receipt)(nil),     // 17: framemesh.proof.v1.Receipt
-	(*Ping)(nil),        // 18: framemesh.proof.v1.Ping
-	(*Pong)(nil),        // 19: framemesh.proof.v1.Pong
-	(*AuditReq)(nil),    // 20: framemesh.proof.v1.AuditReq
-	(*AuditData)(nil),   // 21: framemesh.proof.v1.AuditData
-	(*Quality)(nil),     // 22: framemesh.proof.v1.Quality
+	(*Signed)(nil),       // 0: framemesh.proof.v1.Signed
+	(*Statement)(nil),    // 1: framemesh.proof.v1.Statement
+	(*NonceCommit)(nil),  // 2: framemesh.proof.v1.NonceCommit
+	(*Nonce)(nil),        // 3: framemesh.proof.v1.Nonce
+	(*CapCommit)(nil),    // 4: framemesh.proof.v1.CapCommit
+	(*Busy)(nil),         // 5: framemesh.proof.v1.Busy
+	(*Openings)(nil),     // 6: framemesh.proof.v1.Openings
+	(*Opening)(nil),      // 7: framemesh.proof.v1.Opening
+	(*VoteCommit)(nil),   // 8: framemesh.proof.v1.VoteCommit
+	(*Vote)(nil),         // 9: framemesh.proof.v1.Vote
+	(*Finding)(nil),      // 10: framemesh.proof.v1.Finding
+	(*Sample)(nil),       // 11: framemesh.proof.v1.Sample
+	(*Draft)(nil),        // 12: framemesh.proof.v1.Draft
+	(*Result)(nil),       // 13: framemesh.proof.v1.Result
+	(*Entry)(nil),        // 14: framemesh.proof.v1.Entry
+	(*SegCommit)(nil),    // 15: framemesh.proof.v1.SegCommit
+	(*InputRec)(nil),     // 16: framemesh.proof.v1.InputRec
+	(*Receipt)(nil),      // 17: framemesh.proof.v1.Receipt
+	(*Ping)(nil),         // 18: framemesh.proof.v1.Ping
+	(*Pong)(nil),         // 19: framemesh.proof.v1.Pong
+	(*AuditReq)(nil),     // 20: framemesh.proof.v1.AuditReq
+	(*AuditData)(nil),    // 21: framemesh.proof.v1.AuditData
+	(*Quality)(nil),      // 22: framemesh.proof.v1.Quality
+	(*TileEvidence)(nil), // 23: framemesh.proof.v1.TileEvidence
+	(*PathEvidence)(nil), // 24: framemesh.proof.v1.PathEvidence
+	(*PairEvidence)(nil), // 25: framemesh.proof.v1.PairEvidence
+	(*WorkEvidence)(nil), // 26: framemesh.proof.v1.WorkEvidence
+	(*File)(nil),         // 27: framemesh.proof.v1.File
+	(*Fraud)(nil),        // 28: framemesh.proof.v1.Fraud
+	(*Ballot)(nil),       // 29: framemesh.proof.v1.Ballot
+	(*Second)(nil),       // 30: framemesh.proof.v1.Second
 }
 var file_ledger_proof_proof_proto_depIdxs = []int32{
 	2,  // 0: framemesh.proof.v1.Statement.nonce_commit:type_name -> framemesh.proof.v1.NonceCommit
@@ -2314,18 +3060,31 @@ var file_ledger_proof_proof_proto_depIdxs = []int32{
 	19, // 8: framemesh.proof.v1.Statement.pong:type_name -> framemesh.proof.v1.Pong
 	21, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
 	22, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
-	5,  // 11: framemesh.proof.v1.CapCommit.busy:type_name -> framemesh.proof.v1.Busy
-	0,  // 12: framemesh.proof.v1.Busy.segment:type_name -> framemesh.proof.v1.Signed
-	7,  // 13: framemesh.proof.v1.Openings.items:type_name -> framemesh.proof.v1.Opening
-	10, // 14: framemesh.proof.v1.Vote.findings:type_name -> framemesh.proof.v1.Finding
-	14, // 15: framemesh.proof.v1.Result.entries:type_name -> framemesh.proof.v1.Entry
-	0,  // 16: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
-	11, // 17: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	20, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
+	5,  // 12: framemesh.proof.v1.CapCommit.busy:type_name -> framemesh.proof.v1.Busy
+	0,  // 13: framemesh.proof.v1.Busy.segment:type_name -> framemesh.proof.v1.Signed
+	7,  // 14: framemesh.proof.v1.Openings.items:type_name -> framemesh.proof.v1.Opening
+	10, // 15: framemesh.proof.v1.Vote.findings:type_name -> framemesh.proof.v1.Finding
+	11, // 16: framemesh.proof.v1.Finding.quality:type_name -> framemesh.proof.v1.Sample
+	14, // 17: framemesh.proof.v1.Result.entries:type_name -> framemesh.proof.v1.Entry
+	0,  // 18: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
+	11, // 19: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
+	7,  // 20: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	0,  // 21: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 22: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
+	0,  // 23: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 24: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
+	7,  // 25: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	28, // 26: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
+	29, // 27: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
+	30, // 28: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
+	0,  // 29: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
+	0,  // 30: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_ledger_proof_proof_proto_init() }
@@ -2345,6 +3104,12 @@ func file_ledger_proof_proof_proto_init() {
 		(*Statement_Pong)(nil),
 		(*Statement_Audit)(nil),
 		(*Statement_Quality)(nil),
+		(*Statement_AuditRequest)(nil),
+	}
+	file_ledger_proof_proof_proto_msgTypes[27].OneofWrappers = []any{
+		(*File_Fraud)(nil),
+		(*File_Ballot)(nil),
+		(*File_Second)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2352,7 +3117,7 @@ func file_ledger_proof_proof_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_proof_proof_proto_rawDesc), len(file_ledger_proof_proof_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -52,7 +52,7 @@ func Decode(raw []byte) (*Tx, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(raw), MaxSize)
 	}
-	if err := canonical(raw, shapeSigned()); err != nil {
+	if err := checkEncoding(raw, shapeSigned()); err != nil {
 		return nil, err
 	}
 	var s Signed
@@ -65,7 +65,7 @@ func Decode(raw []byte) (*Tx, error) {
 	case len(s.GetSignature()) != ed25519.SignatureSize:
 		return nil, wrong("signature", "%d bytes, must be %d", len(s.GetSignature()), ed25519.SignatureSize)
 	}
-	if err := canonical(s.GetBody(), shapeBody()); err != nil {
+	if err := checkEncoding(s.GetBody(), shapeBody()); err != nil {
 		return nil, err
 	}
 	body := new(Body)
