@@ -197,6 +197,7 @@ func (p *peer) controlMessage(m webrtc.DataChannelMessage) error {
 	}
 	switch msg := msg.(type) {
 	case control.Hello:
+		p.key = msg.Key
 		p.greet()
 	case control.Ping:
 		p.send(control.Pong(msg))
@@ -208,7 +209,25 @@ func (p *peer) controlMessage(m webrtc.DataChannelMessage) error {
 		return p.pause(false)
 	case control.Open, control.TopUp, control.Voucher:
 		return p.payment(msg)
+	case control.Inputs, control.Receipt:
+		return p.signed(msg)
 	}
+	return nil
+}
+
+// signed hands on what the page signed. Others than players have sent no input, and what
+// they saw is nobody's pay.
+func (p *peer) signed(m control.Message) error {
+	if !p.role.Plays() {
+		return errNotInUse
+	}
+	s := Signed{Peer: p.id, Role: p.role, Seat: p.seat, Key: p.key, Message: m}
+	p.seats.mu.Lock()
+	for n := range p.seats.pads {
+		s.Shift[n] = p.seats.pads[n].offset
+	}
+	p.seats.mu.Unlock()
+	p.s.handler.Signed(s)
 	return nil
 }
 

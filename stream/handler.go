@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/stream/control"
+	"github.com/framemesh/framemesh/stream/input"
 )
 
 // Limits that hold for every session, whatever a peer sends.
@@ -68,8 +69,23 @@ type Handler interface {
 	// Payment is what the owner's page says about money: a control.Open, a control.TopUp
 	// or a control.Voucher, checked as far as its form goes.
 	Payment(peer string, m control.Message)
+	// Signed is a page's signed word on what it sent and saw, with a form that is checked
+	// and a signature that is not.
+	Signed(Signed)
 	// Chat is text of at most 500 characters that the other peers have been sent.
 	Chat(peer, text string)
+}
+
+// Signed is a control.Inputs or a control.Receipt of a page that plays.
+type Signed struct {
+	Peer string
+	Role Role
+	Seat int    // of the page's first local player
+	Key  string // as the page's hello gave it: 64 hex digits, or empty
+	// Shift is, by local player, what the session's numbering of inputs has added to the
+	// page's.
+	Shift   [input.MaxPad + 1]uint32
+	Message control.Message
 }
 
 // SessionInfo is what a session's pages are told of it.
@@ -80,6 +96,7 @@ type SessionInfo struct {
 	FPS       int    // ticks per second, 1..240
 	Encoder   string // name of the encoder in use
 	Container string // peer id
+	Proven    bool   // what pages sign is kept
 }
 
 func (i SessionInfo) check() error {

@@ -38,6 +38,7 @@ type app struct {
 	pauses   []bool
 	chats    []string
 	payments []control.Message
+	signed   []Signed
 	newest   [MaxSeat + 1]uint32
 
 	wantKey atomic.Bool
@@ -70,6 +71,7 @@ func (a *app) Left(_ string, r Role, why string) {
 	a.note(func() { a.left = append(a.left, string(r)+" "+why) })
 }
 func (a *app) Pause(on bool, _ string) { a.note(func() { a.pauses = append(a.pauses, on) }) }
+func (a *app) Signed(s Signed)         { a.note(func() { a.signed = append(a.signed, s) }) }
 func (a *app) Payment(_ string, m control.Message) {
 	a.note(func() { a.payments = append(a.payments, m) })
 }

@@ -60,6 +60,7 @@ type peer struct {
 	seats seatInput
 
 	greeting sync.Mutex // one welcome at a time
+	key      string     // of the hello; the control channel's reader's
 
 	signal sync.Mutex // one signalling step at a time
 	offer  string     // the newest, with the newest ICE credentials

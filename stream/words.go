@@ -84,7 +84,7 @@ func (s *Session) welcomeFor(p *peer) control.Welcome {
 	defer s.mu.Unlock()
 	i := s.info
 	return control.Welcome{V: control.Version, Session: s.id, Role: string(p.role), Seat: p.seat, App: i.App,
-		Width: i.Width, Height: i.Height, FPS: i.FPS, Encoder: i.Encoder, Container: i.Container}
+		Width: i.Width, Height: i.Height, FPS: i.FPS, Encoder: i.Encoder, Container: i.Container, Proven: i.Proven}
 }
 
 // greet answers a page's hello. The lock orders it after or before what SetInfo sends,

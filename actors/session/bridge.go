@@ -16,6 +16,7 @@ type bridge struct {
 	tell      func(msg any) // the actor's inlet
 	out       Stream        // set before any worker starts
 	save      Save          // nil keeps nothing
+	work      Work          // nil proves nothing
 	proc      atomic.Pointer[gpu.Process]
 	bitrate   atomic.Int64 // asked for last, bit/s
 	lastInput atomic.Int64 // unix ns
@@ -72,6 +73,13 @@ func (b *bridge) Pause(paused bool, peer string) { b.tell(pauseWish{paused, peer
 // Payment implements stream.Handler. The actor checks it: signatures take long against a
 // frame, and frames do not pass there.
 func (b *bridge) Payment(_ string, m control.Message) { b.tell(payment{m}) }
+
+// Signed implements stream.Handler. Whoever keeps the session's proof checks it.
+func (b *bridge) Signed(m stream.Signed) {
+	if b.work != nil {
+		b.work.Signed(m)
+	}
+}
 
 // Chat implements stream.Handler. The WebRTC session has passed the text on.
 func (b *bridge) Chat(string, string) {}

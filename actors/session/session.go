@@ -87,6 +87,8 @@ type Options struct {
 	Report func(Summary)
 	// Save keeps what the app saves; nil keeps nothing.
 	Save Save
+	// Work keeps the proof of what is rendered; nil proves nothing.
+	Work Work
 	// Payment is what the session is paid with; nil makes it free.
 	Payment *Payment
 

@@ -2,7 +2,7 @@
 // per message, reliable and in order, at most 4096 bytes. Pages ask and chat;
 // containers welcome, measure and say in words what happens.
 //
-// The messages about money are in pay.go.
+// The messages about money are in pay.go, those about proof in witness.go.
 //
 // It only codes and checks; it knows no clock and no connection.
 package control
@@ -124,6 +124,8 @@ type Welcome struct {
 	FPS       int    `json:"fps"`
 	Encoder   string `json:"encoder"`
 	Container string `json:"container"` // peer id
+	// Proven says that the container keeps what the page signs: Inputs and Receipts.
+	Proven bool `json:"proven,omitempty"`
 }
 
 // Stats are a container's figures, once a second.
@@ -242,6 +244,9 @@ func FromPage(b []byte) (Message, error) {
 	if m, ok, err := payFromPage(t, b); ok {
 		return m, err
 	}
+	if m, ok, err := witnessFromPage(t, b); ok {
+		return m, err
+	}
 	return nil, fmt.Errorf("%w: %q", ErrType, t)
 }
 
@@ -270,6 +275,12 @@ func FromContainer(b []byte) (Message, error) {
 		return decode[Chat](b)
 	case TBye:
 		return decode[Bye](b)
+	case TSegment:
+		m, err := decode[Segment](b)
+		if err == nil {
+			err = unhex(make([]byte, 32), m.Frames)
+		}
+		return m, err
 	}
 	if m, ok, err := payFromContainer(t, b); ok {
 		return m, err
