@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 )
@@ -56,7 +57,7 @@ func Check(b Backend) error {
 			}
 			leaves[t] = Leaf(t, got)
 		}
-		if Root(leaves) != known.root {
+		if root := Root(leaves); hex.EncodeToString(root[:]) != known.root {
 			return fmt.Errorf("%w: %s, with this build of the program; take another build", ErrWrong, b.Device())
 		}
 	}

@@ -70,3 +70,16 @@ func (sc *scene) derive(seed Seed) {
 		sc.pairs[i] = pair{int64(a.x)<<32 + int64(b.x), int64(a.y)<<32 + int64(b.y), int64(a.z)<<32 + int64(b.z), k(a)<<32 + k(b)}
 	}
 }
+
+// Scene returns the 16 spheres of a seed as backends want them, eight numbers each:
+// centre x, y, z and radius in Q10, red, green, blue in Q8, and the kind of surface
+// (0 matt, 1 mirror, 2 light).
+func Scene(seed Seed) (out [8 * Spheres]int32) {
+	var sc scene
+	sc.derive(seed)
+	for i := range sc.spheres {
+		q := &sc.spheres[i]
+		copy(out[8*i:], []int32{q.x, q.y, q.z, q.r, q.red, q.green, q.blue, q.kind})
+	}
+	return out
+}
