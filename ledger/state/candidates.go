@@ -108,14 +108,23 @@ func (m *Machine) freezeCandidates(last, epoch uint64) error {
 	return m.tidy(prefixCandidates, epoch, keptCandidates, tidiedPages)
 }
 
-// freezeNow fixes the sets of an epoch as nodes stand now.
+// freezeNow fixes the sets of an epoch as nodes stand now. A checker that is banned in that
+// epoch is left out.
 func (m *Machine) freezeNow(epoch uint64) error {
 	var sets [len(roles)][]Candidate
 	err := m.eligible(func(id key.Node, n *Node, s Stake) error {
 		for i, role := range roles {
-			if n.Roles.Has(role) {
-				sets[i] = append(sets[i], Candidate{id, s.Amount})
+			if !n.Roles.Has(role) {
+				continue
 			}
+			if role == economics.RoleChecker {
+				if c, err := m.conduct(id); err != nil {
+					return err
+				} else if c.Banned(epoch) {
+					continue
+				}
+			}
+			sets[i] = append(sets[i], Candidate{id, s.Amount, n.Owner})
 		}
 		return nil
 	})

@@ -61,6 +61,18 @@ func (m *Machine) SetUtilisation(epoch uint64, c RewardClass, bps uint32) error 
 	return m.overlay.Set(WeightSumKey(epoch, c), sum.Encode())
 }
 
+// addLoad enters capacity that stood ready in an epoch, or that was paid for, in
+// milli-RP·seconds: their ratio is the class's utilisation.
+func (m *Machine) addLoad(epoch uint64, c RewardClass, offered, paid uint64) error {
+	sum, err := m.weightSum(epoch, c)
+	if err != nil {
+		return err
+	}
+	sum.Offered, sum.Paid = economics.Sum(sum.Offered, offered), economics.Sum(sum.Paid, paid)
+	sum.Utilisation = uint32(economics.Utilisation(sum.Paid, sum.Offered))
+	return m.overlay.Set(WeightSumKey(epoch, c), sum.Encode())
+}
+
 func (m *Machine) weightSum(epoch uint64, c RewardClass) (WeightSum, error) {
 	sum, _, err := load(m.overlay, WeightSumKey(epoch, c), DecodeWeightSum)
 	return sum, err

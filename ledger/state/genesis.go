@@ -104,7 +104,7 @@ func (m *Machine) initNodes(d *genesis.Doc) error {
 	for _, g := range d.Nodes {
 		n := Node{
 			Owner: g.Owner, Roles: economics.Role(g.Roles), Class: economics.Class(g.Class),
-			Region: g.Region, Price: g.Price, Keys: Keys{g.ConsensusKey, g.VRFKey},
+			Region: g.Region, Price: g.Price, Keys: Keys{g.ConsensusKey, g.VRFKey}, Claim: g.ClaimRPMilli,
 		}
 		if n.Keys != (Keys{}) {
 			if _, err := m.claimKeys(g.Node, n.Keys); err != nil {
@@ -119,6 +119,13 @@ func (m *Machine) initNodes(d *genesis.Doc) error {
 		}
 		if err := m.grant(stakeOf(g.Node), g.Stake); err != nil {
 			return err
+		}
+		if g.RPMilli > 0 {
+			s := newStanding()
+			s.RPMilli, s.Rounds, s.ProvenUntil = g.RPMilli, []uint64{g.RPMilli}, m.params.ProofStandingEpochs
+			if err := m.overlay.Set(StandingKey(g.Node), s.Encode()); err != nil {
+				return err
+			}
 		}
 		if !g.Delegate {
 			continue

@@ -73,7 +73,7 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 		return refuse(ErrOwner, "%s belongs to %s; that account must retire it first", id, n.Owner)
 	case c.delegation != nil && c.Signer != key.Address(id):
 		return refuse(ErrDelegation, "%s may only change its own entry; sign with the account's key", key.Node(c.Signer))
-	case c.delegation != nil && (!known || n.Roles != roles || n.Class != class || n.latestKeys() != keys):
+	case c.delegation != nil && (!known || n.Roles != roles || n.Class != class || n.latestKeys() != keys || n.Claim != op.GetClaimRpMilli()):
 		return refuse(ErrDelegation, "a delegate may change region and price only; sign with the account's key")
 	}
 	if !known {
@@ -83,13 +83,14 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 		n = Node{Owner: c.Account, Registered: m.head.Epoch}
 	}
 	n.Roles, n.Class, n.Region, n.Price = roles, class, op.GetRegion(), op.GetPriceMicroUsdPerHour()
+	n.Claim = op.GetClaimRpMilli()
 	// The proofs themselves are verified with the transaction's other signatures.
 	proven := len(op.GetConsensusSignature()) != 0 && len(op.GetVrfProof()) != 0
 	if err := m.changeKeys(id, &n, keys, proven); err != nil {
 		return err
 	}
 	c.emit("register", "node", id, "owner", n.Owner, "roles", uint32(roles), "region", n.Region,
-		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "keys_from_epoch", n.NextFrom)
+		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "claim_rp_milli", n.Claim, "keys_from_epoch", n.NextFrom)
 	return m.overlay.Set(NodeKey(id), n.Encode())
 }
 
@@ -206,6 +207,9 @@ func (m *Machine) applyRetire(c *txContext, op *tx.Retire) error {
 	}
 	// Offences of a node without stake are forgotten with it: what they cost is paid.
 	if err := m.setStake(id, Stake{}); err != nil {
+		return err
+	}
+	if err := m.forgetNode(id); err != nil {
 		return err
 	}
 	c.emit("retire", "node", id, "owner", n.Owner)

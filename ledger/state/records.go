@@ -47,6 +47,7 @@ type Node struct {
 	Keys       Keys   // in force
 	Next       Keys   // in force from epoch NextFrom on
 	NextFrom   uint64 // 0 = nothing is to come
+	Claim      uint64 // score in milli-RP that a container promises to keep; 0 = none
 }
 
 // KeysAt are the keys in force in an epoch.
@@ -68,9 +69,9 @@ func (n *Node) latestKeys() Keys {
 // Validates says whether the node means to validate: it has registered keys for it.
 func (n *Node) Validates() bool { return n.latestKeys() != Keys{} }
 
-// Encode writes 194 bytes and the region.
+// Encode writes 202 bytes and the region.
 func (n Node) Encode() []byte {
-	w := newWriter(193 + len(n.Region))
+	w := newWriter(201 + len(n.Region))
 	w.bytes(n.Owner[:])
 	w.u32(uint32(n.Roles))
 	w.u32(uint32(n.Class))
@@ -82,6 +83,7 @@ func (n Node) Encode() []byte {
 		w.bytes(k.VRF[:])
 	}
 	w.u64(n.NextFrom)
+	w.u64(n.Claim)
 	return w.b
 }
 
@@ -91,7 +93,7 @@ func DecodeNode(b []byte) (n Node, err error) {
 	n = Node{
 		Owner: r.b32(), Roles: economics.Role(r.u32()), Class: economics.Class(r.u32()),
 		Region: r.text(), Price: r.u64(), Registered: r.u64(),
-		Keys: Keys{r.b32(), r.b32()}, Next: Keys{r.b32(), r.b32()}, NextFrom: r.u64(),
+		Keys: Keys{r.b32(), r.b32()}, Next: Keys{r.b32(), r.b32()}, NextFrom: r.u64(), Claim: r.u64(),
 	}
 	r.check(n.Roles.Valid() && n.Class.Valid() && regionValid(n.Region))
 	return n, r.done()

@@ -175,7 +175,8 @@ func DecodeProposal(b []byte) (p Proposal, err error) {
 // Candidate is a node that may be drawn in an epoch.
 type Candidate struct {
 	Node  key.Node
-	Stake uint64 // base units: its weight in the draw
+	Stake uint64      // base units: its weight in the draw
+	Owner key.Address // nobody is checked by a node of its own owner
 }
 
 // CandidatePage is one page of a role's candidates in an epoch, in the order of their keys.
@@ -187,14 +188,18 @@ type CandidatePage struct {
 // PageSize is how many candidates a page holds at most; only the last holds fewer.
 const PageSize = 512
 
-// Encode writes 7 bytes and 40 for each candidate.
+// candidateSize is what a candidate takes in a page.
+const candidateSize = 72
+
+// Encode writes 7 bytes and 72 for each candidate.
 func (p CandidatePage) Encode() []byte {
-	w := newWriter(6 + 40*len(p.Candidates))
+	w := newWriter(6 + candidateSize*len(p.Candidates))
 	w.u32(p.Total)
 	w.u16(uint16(len(p.Candidates)))
 	for _, c := range p.Candidates {
 		w.bytes(c.Node[:])
 		w.u64(c.Stake)
+		w.bytes(c.Owner[:])
 	}
 	return w.b
 }
@@ -204,12 +209,12 @@ func DecodeCandidates(b []byte) (p CandidatePage, err error) {
 	r := newReader("candidates", b)
 	p.Total = r.u32()
 	count := int(r.u16())
-	r.check(count <= PageSize && uint32(count) <= p.Total && len(r.b) == 40*count)
+	r.check(count <= PageSize && uint32(count) <= p.Total && len(r.b) == candidateSize*count)
 	if r.bad {
 		return CandidatePage{}, r.done()
 	}
 	for i := range count {
-		p.Candidates = append(p.Candidates, Candidate{r.b32(), r.u64()})
+		p.Candidates = append(p.Candidates, Candidate{r.b32(), r.u64(), r.b32()})
 		r.check(i == 0 || string(p.Candidates[i-1].Node[:]) < string(p.Candidates[i].Node[:]))
 	}
 	return p, r.done()

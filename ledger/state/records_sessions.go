@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 // Prefixes of sessions, votes and rewards.
@@ -97,24 +98,26 @@ type Certificate struct {
 	Result    [32]byte    // SHA-256
 	Submitter key.Address // whose transaction it was
 	Height    uint64      // of the block that has it
-	Signers   uint8       // MinAttestations to tx.MaxAttestations
+	Signers   uint8       // at least 1, at most tx.MaxAttestations
+	Attempt   uint8       // 0 by the committee, 1 by its reserve
 }
 
-// Encode writes 74 bytes.
+// Encode writes 75 bytes.
 func (c Certificate) Encode() []byte {
-	w := newWriter(73)
+	w := newWriter(74)
 	w.bytes(c.Result[:])
 	w.bytes(c.Submitter[:])
 	w.u64(c.Height)
 	w.u8(c.Signers)
+	w.u8(c.Attempt)
 	return w.b
 }
 
 // DecodeCertificate reads what Encode wrote. It wraps ErrRecord.
 func DecodeCertificate(b []byte) (c Certificate, err error) {
 	r := newReader("certificate", b)
-	c = Certificate{r.b32(), r.b32(), r.u64(), r.u8()}
-	r.check(c.Signers >= MinAttestations)
+	c = Certificate{r.b32(), r.b32(), r.u64(), r.u8(), r.u8()}
+	r.check(c.Signers >= 1 && c.Attempt <= 1)
 	return c, r.done()
 }
 
@@ -151,25 +154,48 @@ type Accusation struct {
 	Offence economics.Offence
 	Amount  uint64      // base units; less is taken when less is left
 	Victim  key.Address // zero = none
-	Final   uint64      // epoch at whose beginning it is carried out
+	Final   uint64      // epoch at whose beginning it is carried out, or dropped when it was appealed
+
+	Epoch    uint64     // that it is about; the next two are of the certificate it rests on
+	Batch    uint32     //
+	Evidence [32]byte   // zero for none
+	Signers  []key.Node // who attested it, rising; they were wrong if it is taken back
+	Appealed uint64     // epoch from whose seed the wider committee is drawn; 0 = no appeal
+	Bond     uint64     // base units that the appeal put at stake
 }
 
-// Encode writes 82 bytes.
+// Encode writes 142 bytes and 32 for each signer.
 func (a Accusation) Encode() []byte {
-	w := newWriter(81)
+	w := newWriter(141 + key.Size*len(a.Signers))
 	w.bytes(a.Node[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)
 	w.bytes(a.Victim[:])
 	w.u64(a.Final)
+	w.u64(a.Epoch)
+	w.u32(a.Batch)
+	w.bytes(a.Evidence[:])
+	w.u64(a.Appealed)
+	w.u64(a.Bond)
+	w.u8(uint8(len(a.Signers)))
+	for _, n := range a.Signers {
+		w.bytes(n[:])
+	}
 	return w.b
 }
 
 // DecodeAccusation reads what Encode wrote. It wraps ErrRecord.
 func DecodeAccusation(b []byte) (a Accusation, err error) {
 	r := newReader("accusation", b)
-	a = Accusation{r.b32(), economics.Offence(r.u8()), r.u64(), r.b32(), r.u64()}
+	a = Accusation{Node: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
+	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b32(), r.u64(), r.u64()
 	r.check(a.Offence.String() != "")
+	n := int(r.u8())
+	r.check(n <= tx.MaxAttestations && len(r.b) == n*key.Size)
+	for i := range min(n, len(r.b)/key.Size) {
+		a.Signers = append(a.Signers, r.b32())
+		r.check(i == 0 || string(a.Signers[i-1][:]) < string(a.Signers[i][:]))
+	}
 	return a, r.done()
 }
 
@@ -239,21 +265,24 @@ func DecodeWeight(b []byte) (v Weight, err error) {
 type WeightSum struct {
 	Capacity, Work uint64 // saturating
 	Utilisation    uint32 // bps, of containers of the class
+	Offered, Paid  uint64 // milli-RP·seconds that stood ready, and that were paid for; saturating
 }
 
-// Encode writes 21 bytes.
+// Encode writes 37 bytes.
 func (s WeightSum) Encode() []byte {
-	w := newWriter(20)
+	w := newWriter(36)
 	w.u64(s.Capacity)
 	w.u64(s.Work)
 	w.u32(s.Utilisation)
+	w.u64(s.Offered)
+	w.u64(s.Paid)
 	return w.b
 }
 
 // DecodeWeightSum reads what Encode wrote. It wraps ErrRecord.
 func DecodeWeightSum(b []byte) (s WeightSum, err error) {
 	r := newReader("sum of weights", b)
-	s = WeightSum{r.u64(), r.u64(), r.u32()}
+	s = WeightSum{r.u64(), r.u64(), r.u32(), r.u64(), r.u64()}
 	r.check(s.Utilisation <= 10_000)
 	return s, r.done()
 }
@@ -282,7 +311,7 @@ func (p Payout) Encode() []byte {
 // DecodePayout reads what Encode wrote. It wraps ErrRecord.
 func DecodePayout(b []byte) (p Payout, err error) {
 	r := newReader("payout", b)
-	p = Payout{Capacity: r.u64(), Work: r.u64(), Sum: WeightSum{r.u64(), r.u64(), r.u32()}, Left: r.u64()}
+	p = Payout{Capacity: r.u64(), Work: r.u64(), Sum: WeightSum{Capacity: r.u64(), Work: r.u64(), Utilisation: r.u32()}, Left: r.u64()}
 	r.check(p.Sum.Utilisation <= 10_000)
 	return p, r.done()
 }

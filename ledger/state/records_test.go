@@ -54,7 +54,7 @@ func samples() map[string][]byte {
 		"account": Account{Balance: 5, Nonce: 6, Nodes: 7}.Encode(),
 		"node": Node{
 			Owner: a, Roles: 5, Class: 1, Region: "eu-west", Price: 4, Registered: 9,
-			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11,
+			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11, Claim: 12,
 		}.Encode(),
 		"stake":      Stake{Amount: 5, Offences: 1, Jailed: true, Tombstoned: true}.Encode(),
 		"delegation": Delegation{Expires: 4, CutPPM: maxCutPPM}.Encode(),
@@ -69,7 +69,7 @@ func samples() map[string][]byte {
 		"validator":  Validator{Node: n, Owner: a, Keys: Keys{[32]byte{1}, [32]byte{2}}, Power: 3}.Encode(),
 		"consensus":  ConsensusOwner{Node: n, Key: [32]byte{7}}.Encode(),
 		"proposal":   Proposal{Parameter: "fee_bps", Value: 3, Proposer: a, Closes: 5, Activates: 6, Approvals: []key.Node{{1}, {2}}}.Encode(),
-		"candidates": CandidatePage{Total: 9, Candidates: []Candidate{{key.Node{1}, 5}, {key.Node{2}, 6}}}.Encode(),
+		"candidates": CandidatePage{Total: 9, Candidates: []Candidate{{key.Node{1}, 5, a}, {key.Node{2}, 6, a}}}.Encode(),
 		"totals":     Totals{Balances: 1, Stakes: 2, Unbonding: 3, Vesting: 4, Escrow: 5, Burned: 6, Pools: [poolCount]uint64{7}}.Encode(),
 		"vrf":        encodeVRFOwner(n),
 		"pool":       encodePool(9),
@@ -120,8 +120,8 @@ func TestRecordsOutOfRange(t *testing.T) {
 		"lot/empty":             Lot{Granted: 1}.Encode(),
 		"unbonding/empty":       Unbonding{}.Encode(),
 		"proposal/order":        Proposal{Approvals: two}.Encode(),
-		"candidates/order":      CandidatePage{Total: 2, Candidates: []Candidate{{two[0], 1}, {two[1], 1}}}.Encode(),
-		"candidates/over total": CandidatePage{Total: 0, Candidates: []Candidate{{two[0], 1}}}.Encode(),
+		"candidates/order":      CandidatePage{Total: 2, Candidates: []Candidate{{Node: two[0], Stake: 1}, {Node: two[1], Stake: 1}}}.Encode(),
+		"candidates/over total": CandidatePage{Total: 0, Candidates: []Candidate{{Node: two[0], Stake: 1}}}.Encode(),
 		"params/unknown field":  []byte("\x01{\"x\":1}"),
 		"params/out of bounds":  []byte("\x01{}"),
 	} {

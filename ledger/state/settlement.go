@@ -98,7 +98,18 @@ func (m *Machine) countPaid(container key.Node, s Session, fee uint64) error {
 	if err != nil || !ok || back == 0 {
 		return err
 	}
-	return m.AddWeight(m.head.Epoch, containerClass(n.Class), container, Weight{Fees: back})
+	// What the session rendered counts with the score that rounds have shown, whatever the
+	// container says of itself: without a standing there is no reward for work.
+	standing, err := m.standing(container)
+	if err != nil {
+		return err
+	}
+	class, seconds := containerClass(n.Class), uint64(s.Covered)
+	work := economics.WorkWeight(standing.RPMilli, seconds, uint64(standing.QualityPPM), back)
+	if err := m.AddWeight(m.head.Epoch, class, container, Weight{Work: work, Fees: back}); err != nil {
+		return err
+	}
+	return m.addLoad(m.head.Epoch, class, 0, economics.Load(standing.RPMilli, seconds))
 }
 
 func containerClass(c economics.Class) RewardClass {

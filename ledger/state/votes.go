@@ -125,7 +125,7 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 	if err := m.cleanLater(cleanCertificatesOf, u64(op.GetEpoch())); err != nil {
 		return err
 	}
-	cert := Certificate{sha256.Sum256(op.GetResult()), c.Account, m.head.Height, uint8(len(signers))}
+	cert := Certificate{Result: sha256.Sum256(op.GetResult()), Submitter: c.Account, Height: m.head.Height, Signers: uint8(len(signers))}
 	c.emit("certificate", "epoch", op.GetEpoch(), "batch", op.GetBatch(), "result", hex.EncodeToString(cert.Result[:]),
 		"submitter", c.Account, "signers", len(signers))
 	return m.overlay.Set(k, cert.Encode())

@@ -89,7 +89,7 @@ func TestCertificate(t *testing.T) {
 	b.refused(b.send(who("bob"), certificate(2, 1, "fine", "k0", "k1", "k2", "k3")), ErrCertified)
 	b.must(b.send(who("bob"), certificate(1, 1, "fine", "k0", "k1", "k2", "k3")))
 	c, ok, err := load(b.Reader(), CertificateKey(2, 1), DecodeCertificate)
-	want := Certificate{sha256.Sum256([]byte("fine")), who("alice").address(), b.Head().Height, 3}
+	want := Certificate{sha256.Sum256([]byte("fine")), who("alice").address(), b.Head().Height, 3, 0}
 	if err != nil || !ok || c != want {
 		t.Errorf("got %+v", c)
 	}
@@ -201,15 +201,24 @@ func moneyRecords() map[string]moneyRecord {
 	return map[string]moneyRecord{
 		"memory":      recordOf(Memory{7}, DecodeMemory),
 		"vote":        recordOf(Vote{[32]byte{1}, 2}, DecodeVote),
-		"certificate": recordOf(Certificate{[32]byte{1}, key.Address{2}, 3, 4}, DecodeCertificate),
+		"certificate": recordOf(Certificate{[32]byte{1}, key.Address{2}, 3, 4, 1}, DecodeCertificate),
 		"fraud":       recordOf(Fraud{1, key.Node{2}, 3, key.Address{4}, 5}, DecodeFraud),
-		"accusation":  recordOf(Accusation{key.Node{1}, 2, 3, key.Address{4}, 5}, DecodeAccusation),
-		"weight":      recordOf(Weight{1, 2, 3}, DecodeWeight),
-		"weight sum":  recordOf(WeightSum{1, 2, 3}, DecodeWeightSum),
-		"payout":      recordOf(Payout{1, 2, WeightSum{3, 4, 5}, 6}, DecodePayout),
-		"emission":    recordOf(Emission{1}, DecodeEmission),
-		"session":     recordOf(Session{Phase: PhaseOpen, Seconds: 1, Escrow: 1}, DecodeSession),
-		"lot":         recordOf(Lot{1, 2}, DecodeLot),
+		"accusation": recordOf(Accusation{
+			Node: key.Node{1}, Offence: 2, Amount: 3, Victim: key.Address{4}, Final: 5, Epoch: 6, Batch: 7,
+			Evidence: [32]byte{8}, Signers: []key.Node{{9}, {10}}, Appealed: 11, Bond: 12,
+		}, DecodeAccusation),
+		"weight":     recordOf(Weight{1, 2, 3}, DecodeWeight),
+		"weight sum": recordOf(WeightSum{1, 2, 3, 4, 5}, DecodeWeightSum),
+		"payout":     recordOf(Payout{1, 2, WeightSum{Capacity: 3, Work: 4, Utilisation: 5}, 6}, DecodePayout),
+		"emission":   recordOf(Emission{1}, DecodeEmission),
+		"standing": recordOf(Standing{
+			RPMilli: 1, Rounds: []uint64{2, 3}, QualityPPM: 4, PriorityPPM: 5, CleanFrom: 6, ProvenUntil: 7, LastEpoch: 8,
+			LastVerdict: 9, LastReason: 10, Evidence: [32]byte{11}, Slow: 12, Busy: 13, Day: 14, OfflineSeconds: 15, Verdicts: 16,
+		}, DecodeStanding),
+		"conduct": recordOf(Conduct{1, 2, []uint64{3, 3, 4}, 5, 6, 7}, DecodeConduct),
+		"verdict": recordOf(Verdict{1, 2, 4, 5, 6, 7, 8, [32]byte{9}, 10}, DecodeVerdict),
+		"session": recordOf(Session{Phase: PhaseOpen, Seconds: 1, Escrow: 1}, DecodeSession),
+		"lot":     recordOf(Lot{1, 2}, DecodeLot),
 	}
 }
 
