@@ -23,6 +23,7 @@ const (
 	MaxAttestations = 22       // in a certificate: the quorum of the largest committee
 	MaxStatement    = 4 << 10  // bytes of what an accused node signed
 	MaxOpenings     = 40 << 10 // bytes of it where it is the openings of many tiles
+	MaxVote         = 8 << 10  // bytes of it where it is a vote on a whole batch
 	MaxScore        = 1 << 32  // milli-RP that a container may claim
 	MaxEvidence     = 40 << 10 // bytes
 	MaxParameter    = 64       // characters of a parameter's name
@@ -38,6 +39,7 @@ const (
 	FraudCommit  = 5 // two commits of a container for one epoch
 	FraudSecond  = 6 // two segments of a container for one second
 	FraudVote    = 7 // a checker's vote on work that it did not do
+	FraudVotes   = 8 // two votes of a checker on one question
 )
 
 // check holds the operation to its limits: all that can be said without the state and
@@ -285,15 +287,18 @@ func (x *VoteCertificate) check() error {
 
 // StatementLimit is how many bytes the statement of a fraud proof has at most.
 func StatementLimit(kind uint32) int {
-	if kind == FraudPath {
+	switch kind {
+	case FraudPath:
 		return MaxOpenings
+	case FraudVote, FraudVotes:
+		return MaxVote
 	}
 	return MaxStatement
 }
 
 func checkFraud(op *FraudProof) error {
 	return first(
-		within("kind", uint64(op.GetKind()), FraudTile, FraudVote),
+		within("kind", uint64(op.GetKind()), FraudTile, FraudVotes),
 		sized("subject", op.GetSubject(), key.Size),
 		within("statement", uint64(len(op.GetStatement())), 1, uint64(StatementLimit(op.GetKind()))),
 		sized("signature", op.GetSignature(), ed25519.SignatureSize),

@@ -149,7 +149,7 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"certificate", "a short node", func(b *tx.Body) { b.GetCertificate().GetAttestations()[0].Node = fill(1, 31) }, tx.ErrField},
 		{"certificate", "unsigned", func(b *tx.Body) { b.GetCertificate().GetAttestations()[1].Signature = nil }, tx.ErrField},
 		{"fraud proof", "kind 0", func(b *tx.Body) { b.GetFraud().Kind = 0 }, tx.ErrField},
-		{"fraud proof", "kind 8", func(b *tx.Body) { b.GetFraud().Kind = tx.FraudVote + 1 }, tx.ErrField},
+		{"fraud proof", "kind 9", func(b *tx.Body) { b.GetFraud().Kind = tx.FraudVotes + 1 }, tx.ErrField},
 		{"fraud proof", "nobody accused", func(b *tx.Body) { b.GetFraud().Subject = nil }, tx.ErrField},
 		{"fraud proof", "nothing said", func(b *tx.Body) { b.GetFraud().Statement = nil }, tx.ErrField},
 		{"fraud proof", "too much said", func(b *tx.Body) { b.GetFraud().Statement = fill(1, tx.MaxStatement+1) }, tx.ErrField},

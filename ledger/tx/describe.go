@@ -137,7 +137,7 @@ func (t *Tx) Describe() Description {
 			w.node("attestation."+strconv.Itoa(i+1), a.GetNode())
 		}
 	case *Body_Fraud:
-		w.text("kind", [...]string{"", "tile", "path", "segment", "match", "commit", "second", "vote"}[op.Fraud.GetKind()])
+		w.text("kind", [...]string{"", "tile", "path", "segment", "match", "commit", "second", "vote", "votes"}[op.Fraud.GetKind()])
 		w.node("subject", op.Fraud.GetSubject())
 		w.number("epoch", op.Fraud.GetEpoch())
 		w.hex("statement", op.Fraud.GetStatement())

@@ -1441,11 +1441,11 @@ func (x *Attestation) GetSignature() []byte {
 type FraudProof struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 wrong tile, 2 broken path, 3 wrong segment, 4 wrong match, 5 two commits for one epoch,
-	// 6 two segments for one second, 7 a vote on work that was not done
+	// 6 two segments for one second, 7 a vote on work that was not done, 8 two votes
 	Kind          uint32 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	Subject       []byte `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // the accused node key
 	Epoch         uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Statement     []byte `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB; of kind 2 to 40 KiB
+	Statement     []byte `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB; of kind 2 to 40 KiB, of 7 and 8 to 8 KiB
 	Signature     []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"` // by subject over domain framemesh/<chain>/statement/1 and statement
 	Evidence      []byte `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`   // at most 40 KiB
 	unknownFields protoimpl.UnknownFields
