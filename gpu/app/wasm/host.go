@@ -76,7 +76,7 @@ type host struct {
 	extra []byte // state of the interface above, opaque here
 }
 
-const hostFixed = 5*8 + 3*4
+const hostFixed = 4*8 + 3*4
 
 func (h *host) append(b []byte) []byte {
 	le := binary.LittleEndian
