@@ -97,11 +97,11 @@ type judgement struct {
 	wrong      uint64   // members whose vote is refuted or double
 	digests    [][32]byte
 	doubles    []Double
-	proven     map[[32]byte]bool
+	proven     map[string]bool
 }
 
 func newJudgement(in Input) *judgement {
-	j := &judgement{Input: in, proven: make(map[[32]byte]bool, len(in.Proven))}
+	j := &judgement{Input: in, proven: make(map[string]bool, len(in.Proven))}
 	if in.Batch == nil {
 		return j
 	}
@@ -110,7 +110,7 @@ func newJudgement(in Input) *judgement {
 		j.drawn = append(j.drawn, Drawn(in.Seed, in.Epoch, c, in.Params))
 	}
 	for _, d := range in.Proven {
-		j.proven[d] = true
+		j.proven[string(d[:])] = true
 	}
 	members := in.Batch.Members(in.Attempt)
 	for place, member := range members[:min(len(members), proof.MaxMembers)] {

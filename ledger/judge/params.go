@@ -59,6 +59,7 @@ type Times struct {
 	Start       uint64 // of the epoch
 	NonceBy     uint64 // checkers have bound themselves to their nonces
 	T0          uint64 // containers begin to render
+	DurMS       uint64 // and do so for this long, ms
 	CommitBy    uint64 // the last moment in which a commit is in time, by the checker's clock
 	NonceReveal uint64 // nonces are revealed, not before
 	OpeningsBy  uint64 // openings have been asked for and given
@@ -79,7 +80,7 @@ func Schedule(p Params, epoch, genesisMS uint64) Times {
 	e := p.EpochMS
 	start := add(genesisMS, sat(epoch, e))
 	at := func(percent uint64) uint64 { return add(start, e/100*percent+e%100*percent/100) }
-	t := Times{Start: start, T0: at(20), OpeningsBy: at(50), VoteBy: at(55), RevealBy: at(65), AttestBy: at(75),
+	t := Times{Start: start, T0: at(20), DurMS: p.DurMS, OpeningsBy: at(50), VoteBy: at(55), RevealBy: at(65), AttestBy: at(75),
 		ReserveOpeningsBy: at(80), ReserveVoteBy: at(84), ReserveRevealBy: at(91), ReserveAttestBy: at(100), End: at(100)}
 	t.NonceBy = t.T0 - min(p.GraceMS, t.T0-start)
 	t.CommitBy = add(t.T0, p.Window())

@@ -36,7 +36,7 @@ func (j *judgement) container(i int) opinion {
 // byEvidence: a finding bad whose evidence convicts outweighs all votes.
 func (j *judgement) byEvidence(i int) (o opinion, ok bool) {
 	for _, b := range j.ballots {
-		if f := b.findings[i]; f.GetVerdict() == proof.VerdictBad && j.proven[[32]byte(f.GetEvidence())] {
+		if f := b.findings[i]; f.GetVerdict() == proof.VerdictBad && j.proven[string(f.GetEvidence())] {
 			o.group = append(o.group, f)
 		}
 	}
