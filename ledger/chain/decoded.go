@@ -29,21 +29,19 @@ func newDecoder(size int) *decoder {
 	return &decoder{seed: maphash.MakeSeed(), half: max(size, 1), newer: map[uint64]*tx.Tx{}}
 }
 
-// decode is tx.Decode. The result is the caller's own; what it points to is shared and
-// nobody may change it. The hash is valid with any error.
+// decode is tx.Decode. The result is shared by all who decode the same bytes, and nobody may
+// change it. The hash is valid with any error.
 func (d *decoder) decode(raw []byte) (*tx.Tx, [32]byte, error) {
 	name := maphash.Bytes(d.seed, raw)
 	if t := d.find(name); t != nil && bytes.Equal(t.Raw, raw) {
-		own := *t
-		return &own, t.Hash, nil
+		return t, t.Hash, nil
 	}
 	t, err := tx.Decode(raw)
 	if err != nil {
 		return nil, sha256.Sum256(raw), err
 	}
 	if len(raw) <= maxRemembered {
-		kept := *t
-		d.keep(name, &kept)
+		d.keep(name, t)
 	}
 	return t, t.Hash, nil
 }

@@ -53,10 +53,15 @@ func bech32m(a *Address) string {
 
 // polymod is one step of the checksum of BIP 350.
 func polymod(check uint32, v byte) uint32 {
-	top := check >> 25
-	check = (check&0x1ffffff)<<5 ^ uint32(v)
-	for i, g := range [5]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
-		check ^= g & -(top >> i & 1)
-	}
-	return check
+	return (check&0x1ffffff)<<5 ^ uint32(v) ^ carried[check>>25&31]
 }
+
+// carried is what the five bits that a step pushes out put back, by their value.
+var carried = func() (table [32]uint32) {
+	for top := range uint32(len(table)) {
+		for i, g := range [5]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3} {
+			table[top] ^= g & -(top >> i & 1)
+		}
+	}
+	return table
+}()

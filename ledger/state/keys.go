@@ -33,7 +33,11 @@ const (
 )
 
 // AccountKey holds an Account.
-func AccountKey(a key.Address) []byte { return with(prefixAccount, a[:]) }
+func AccountKey(a key.Address) []byte { // not by with: no key is made as often
+	out := make([]byte, len(prefixAccount)+len(a))
+	copy(out[copy(out, prefixAccount):], a[:])
+	return out
+}
 
 // StakeKey holds the Stake of a node.
 func StakeKey(n key.Node) []byte { return with(prefixStake, n[:]) }

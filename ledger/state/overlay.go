@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/google/btree"
 )
@@ -16,15 +17,16 @@ var (
 
 // entry is what an overlay knows about a key. A clean entry is a copy of the base.
 type entry struct {
+	key   string
 	value []byte // nil = absent
 	dirty bool
+	known bool // the value is the key's at all; false once a change is undone that was the first to write it
 }
 
 // undo is how one key was before a nested change wrote it.
 type undo struct {
-	key   string
+	at    *entry
 	prior entry
-	known bool // prior was in the cache at all
 }
 
 // Overlay holds writes above a Reader until Flush writes them down. Changes nest: what is
@@ -32,7 +34,7 @@ type undo struct {
 // several goroutines.
 type Overlay struct {
 	base  Reader
-	cache map[string]entry
+	cache map[string]*entry
 	// Keys that were written, in order. fresh holds those not yet put into it: most blocks
 	// never range over most of what they write.
 	order *btree.BTreeG[string]
@@ -45,21 +47,25 @@ type Overlay struct {
 func NewOverlay(base Reader) *Overlay {
 	return &Overlay{
 		base:  base,
-		cache: make(map[string]entry),
+		cache: make(map[string]*entry),
 		order: btree.NewG(32, func(a, b string) bool { return a < b }),
 	}
 }
 
 // Get implements Reader.
 func (o *Overlay) Get(key []byte) ([]byte, error) {
-	if e, ok := o.cache[string(key)]; ok {
+	e := o.cache[string(key)]
+	if e != nil && e.known {
 		return e.value, nil
 	}
 	v, err := o.base.Get(key)
 	if err != nil {
 		return nil, err
 	}
-	o.cache[string(key)] = entry{value: v}
+	if e == nil {
+		e = o.add(key)
+	}
+	e.value, e.known = v, true
 	return v, nil
 }
 
@@ -80,15 +86,24 @@ func (o *Overlay) Delete(key []byte) error {
 }
 
 func (o *Overlay) write(key, value []byte) {
-	prior, known := o.cache[string(key)]
-	k := string(key)
-	if !prior.dirty {
-		o.fresh = append(o.fresh, k)
+	e := o.cache[string(key)]
+	if e == nil {
+		e = o.add(key)
+	}
+	if !e.dirty {
+		o.fresh = append(o.fresh, e.key)
 	}
 	if len(o.marks) > 0 {
-		o.undo = append(o.undo, undo{key: k, prior: prior, known: known})
+		o.undo = append(o.undo, undo{e, *e})
 	}
-	o.cache[k] = entry{value: value, dirty: true}
+	e.value, e.dirty, e.known = value, true, true
+}
+
+// add makes room for a key that the cache does not have.
+func (o *Overlay) add(key []byte) *entry {
+	e := &entry{key: string(key)}
+	o.cache[e.key] = e
+	return e
 }
 
 // Begin opens a nested change.
@@ -114,12 +129,7 @@ func (o *Overlay) Discard() error {
 	}
 	mark := o.marks[len(o.marks)-1]
 	for i := len(o.undo) - 1; i >= mark; i-- {
-		u := o.undo[i]
-		if u.known {
-			o.cache[u.key] = u.prior
-		} else {
-			delete(o.cache, u.key)
-		}
+		*o.undo[i].at = o.undo[i].prior
 	}
 	clear(o.undo[mark:])
 	o.undo = o.undo[:mark]
@@ -207,19 +217,19 @@ func (o *Overlay) Flush(s Store) error {
 	if len(o.marks) > 0 {
 		return errOpen
 	}
-	keys := make([]string, 0, len(o.cache))
-	for k, e := range o.cache { // sorted below
+	changed := make([]*entry, 0, len(o.cache))
+	for _, e := range o.cache { // sorted below
 		if e.dirty {
-			keys = append(keys, k)
+			changed = append(changed, e)
 		}
 	}
-	slices.Sort(keys)
-	for _, k := range keys {
+	slices.SortFunc(changed, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
+	for _, e := range changed {
 		var err error
-		if v := o.cache[k].value; v == nil {
-			err = s.Delete([]byte(k))
+		if e.value == nil {
+			err = s.Delete([]byte(e.key))
 		} else {
-			err = s.Set([]byte(k), v)
+			err = s.Set([]byte(e.key), e.value)
 		}
 		if err != nil {
 			return err

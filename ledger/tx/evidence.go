@@ -19,7 +19,7 @@ import (
 // one chain. It returns ErrEvidence. It costs up to 22 verifications, so whoever sheds load
 // calls it after the signer has shown that it can pay.
 func (t *Tx) VerifyEvidence(chain string) error {
-	if chain != "" && t.evidence == chain {
+	if known := t.evidence.Load(); known != nil && chain != "" && *known == chain {
 		return nil
 	}
 	names, entries := t.inner()

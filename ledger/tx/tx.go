@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
@@ -36,7 +37,11 @@ type Tx struct {
 
 	signed    []byte // the body's bytes, inside Raw
 	signature []byte // inside Raw
-	evidence  string // chain for which the signatures inside are known to be right
+
+	// What verifiers have found out. The copies of a transaction that one node holds are one
+	// Tx, so these are written and read by many goroutines.
+	verified atomic.Pointer[Verifier] // by which the signature is known to be right
+	evidence atomic.Pointer[string]   // chain for which the signatures inside are known to be right
 }
 
 // Delegated says whether a node key acts for an account.

@@ -42,7 +42,7 @@ func (v *Verifier) Verify(t *Tx) error {
 	if err := t.Verify(v.chain); err != nil {
 		return err
 	}
-	v.known.add(t.Hash, false)
+	v.remember(t)
 	return nil
 }
 
@@ -66,7 +66,7 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 			errs[places[n]] = badSignature(t, v.chain)
 			continue
 		}
-		v.known.add(t.Hash, false)
+		v.remember(t)
 		if x := entries[n].Expanded; x != nil { // junk displaces nobody
 			v.keys.ContainsOrAdd(t.Signer, x)
 		}
@@ -89,6 +89,9 @@ func (v *Verifier) ready(signer key.Address) *key.Expanded {
 // VerifyEvidence is t.VerifyEvidence for this chain, remembered: for the same transaction
 // decoded again, and in t itself, so that t.VerifyEvidence is free from then on.
 func (v *Verifier) VerifyEvidence(t *Tx) error {
+	if t.Body.GetTransfer() != nil {
+		return nil // has none
+	}
 	if done, ok := v.known.get(t.Hash); !ok || !done || t.signature == nil {
 		if err := t.VerifyEvidence(v.chain); err != nil {
 			return err
@@ -97,7 +100,7 @@ func (v *Verifier) VerifyEvidence(t *Tx) error {
 			v.known.add(t.Hash, true)
 		}
 	}
-	t.evidence = v.chain
+	t.evidence.Store(&v.chain)
 	return nil
 }
 
@@ -106,6 +109,19 @@ func (v *Verifier) knows(t *Tx) bool {
 	if t.signature == nil {
 		return false
 	}
+	if t.verified.Load() == v {
+		return true
+	}
 	_, ok := v.known.get(t.Hash)
+	if ok {
+		t.verified.Store(v)
+	}
 	return ok
+}
+
+// remember keeps that the signature is right: in t, and for the same transaction decoded
+// again. A Tx that did not come from Decode never gets here: it has no signature.
+func (v *Verifier) remember(t *Tx) {
+	t.verified.Store(v)
+	v.known.add(t.Hash, false)
 }
