@@ -158,26 +158,51 @@ func (j *Job) Picks() []proof.Pick { return j.picks }
 // Own says whether the job checks a container, not another checker.
 func (j *Job) Own() bool { return j.vote == nil }
 
-// Run recomputes the tiles.
+// auditor is a kernel that answers both questions of a checker, whether leaves are right and
+// what the work is, with one rendering of each tile.
+type auditor interface {
+	CheckPath(size uint32, roots [][32]byte, p proof.Pick, leaf [32]byte, siblings [][32]byte) error
+	Audit(task, container, checker [32]byte, size uint32, roots [][32]byte, picks []proof.Pick, leaves [][32]byte) (work [32]byte, wrong int, err error)
+}
+
+// Run recomputes the tiles. Paths come first: they cost next to nothing.
 func (j *Job) Run() Checked {
-	found := Checked{Job: j, Wrong: -1}
+	audit, once := j.kernel.(auditor)
+	leaves := make([][32]byte, len(j.items))
 	for i, item := range j.items {
+		leaves[i] = [32]byte(item.GetLeaf())
 		siblings := make([][32]byte, len(item.GetSiblings()))
 		for n, b := range item.GetSiblings() {
 			siblings[n] = [32]byte(b)
 		}
-		err := j.kernel.CheckTile(j.task, j.Container, j.size, j.roots, j.picks[i], [32]byte(item.GetLeaf()), siblings)
-		if err == nil {
-			continue
+		var err error
+		if once {
+			err = audit.CheckPath(j.size, j.roots, j.picks[i], leaves[i], siblings)
+		} else {
+			err = j.kernel.CheckTile(j.task, j.Container, j.size, j.roots, j.picks[i], leaves[i], siblings)
 		}
-		found.Wrong, found.Path = i, errors.Is(err, proof.ErrPath)
-		if !found.Path && !errors.Is(err, proof.ErrTile) {
-			found.Wrong, found.Err = -1, fmt.Errorf("round: recompute a tile of %s: %w", j.Container, err)
+		switch {
+		case err == nil:
+		case errors.Is(err, proof.ErrPath):
+			return Checked{Job: j, Wrong: i, Path: true}
+		case errors.Is(err, proof.ErrTile):
+			return Checked{Job: j, Wrong: i}
+		default:
+			return Checked{Job: j, Wrong: -1, Err: fmt.Errorf("round: recompute a tile of %s: %w", j.Container, err)}
 		}
+	}
+	found := Checked{Job: j, Wrong: -1}
+	if once {
+		found.Work, found.Wrong, found.Err = audit.Audit(j.task, j.Container, j.Checker, j.size, j.roots, j.picks, leaves)
 		return found
 	}
-	found.Work, found.Err = j.kernel.Work(j.task, j.Container, j.Checker, j.size, j.roots, j.picks)
+	found.Work, found.Err = j.Work()
 	return found
+}
+
+// Work is the digest over the true pixels of the job's tiles, whatever was opened.
+func (j *Job) Work() ([32]byte, error) {
+	return j.kernel.Work(j.task, j.Container, j.Checker, j.size, j.roots, j.picks)
 }
 
 // Verified takes what a job of this round found out.
