@@ -87,6 +87,7 @@ type Ledger struct {
 	heads    *feed
 	beacons  beacons
 	drawable drawable
+	rolls    rolls
 	registry *registry
 	quotes   *quotes
 	funded   funded

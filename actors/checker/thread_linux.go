@@ -1,0 +1,16 @@
+package checker
+
+import "golang.org/x/sys/unix"
+
+// lowestPriority puts the calling thread behind all others. Where the system refuses, it
+// stays as it was: a courtesy, not a condition.
+func lowestPriority() { _ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19) }
+
+// threadSeconds is the processor time that the calling thread has used.
+func threadSeconds() float64 {
+	var ru unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
+		return 0
+	}
+	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
+}

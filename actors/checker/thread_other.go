@@ -1,0 +1,7 @@
+//go:build !linux
+
+package checker
+
+func lowestPriority() {}
+
+func threadSeconds() float64 { return 0 }

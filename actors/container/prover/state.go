@@ -1,0 +1,362 @@
+package prover
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/framemesh/framemesh/actors/container/prove"
+	"github.com/framemesh/framemesh/actors/record"
+	"github.com/framemesh/framemesh/actors/supervise"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+)
+
+const (
+	dutyRetry   = 300 * time.Millisecond // until the seed of an epoch can be read
+	dutyTime    = 15 * time.Second       // for one try
+	commitTime  = 3 * time.Second        // for a checker to take a commitment
+	busyEvery   = 250 * time.Millisecond // how often sessions are looked at during a round
+	busyBefore  = 2 * time.Second        // and how long before it
+	maxSaveFile = 64<<10 + epochSize
+	epochSize   = 8 // bytes in front of what was saved that say of which epoch it is
+)
+
+var errEpoch = errors.New("prover: of another epoch than the one that runs")
+
+// Messages of the actor.
+type (
+	dutyRead struct {
+		epoch uint64
+		duty  Duty
+		err   error
+	}
+	tick      struct{ epoch uint64 } // Wake
+	look      struct{ epoch uint64 } // at the sessions
+	nextEpoch struct{ epoch uint64 }
+	retryDuty struct{ epoch uint64 }
+	rendered  struct {
+		epoch uint64
+		try   int
+		work  prove.Rendering
+		took  time.Duration
+		err   error
+	}
+	answered struct {
+		epoch  uint64
+		to     key.Node
+		commit [32]byte
+		err    error
+	}
+	question struct {
+		epoch  uint64
+		from   key.Node
+		commit [32]byte
+		picks  []proof.Pick
+	}
+	ping struct {
+		epoch uint64
+		from  key.Node
+		nonce []byte
+	}
+)
+
+// state is the actor: the prover of the epoch that runs.
+type state struct {
+	p       *Prover
+	epoch   uint64
+	duty    Duty
+	machine *prove.Prover // nil until the epoch's duty is known, and without one
+	saved   bool          // what it committed is on the disk
+	rate    uint64        // samples/s, as of the last round
+	stop    context.CancelFunc
+	tries   int // renderings begun
+	wake    func()
+	wakeMS  uint64 // when it rings; 0 = not set
+	told    bool   // of being out of luck, once
+}
+
+func newState(p *Prover) *state { return &state{p: p, rate: p.o.Rate} }
+
+func (s *state) now() uint64 { return uint64(max(s.p.o.Now().UnixMilli(), 0)) }
+
+// Receive implements supervise.Behavior.
+func (s *state) Receive(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case supervise.Started:
+		s.begin(c, s.p.o.Book.EpochAt(s.now()))
+	case nextEpoch:
+		s.begin(c, max(m.epoch, s.p.o.Book.EpochAt(s.now())))
+	case retryDuty:
+		if m.epoch == s.epoch && s.machine == nil {
+			s.readDuty(c)
+		}
+	case dutyRead:
+		s.dutyRead(c, m)
+	case tick:
+		if m.epoch == s.epoch && s.machine != nil {
+			s.wake, s.wakeMS = nil, 0
+			s.do(c, s.machine.At(s.now()))
+		}
+	case look:
+		s.look(c, m.epoch)
+	case rendered:
+		s.rendered(c, m)
+	case answered:
+		s.answered(c, m)
+	case question:
+		s.question(c, m)
+	case ping:
+		s.ping(c, m)
+	case supervise.Stopping:
+		s.halt()
+	}
+}
+
+// begin turns to an epoch. The clock may have been set back: an epoch is never begun twice.
+func (s *state) begin(c *supervise.Ctx, epoch uint64) {
+	s.halt()
+	if s.wake != nil {
+		s.wake()
+	}
+	s.wake, s.wakeMS = nil, 0
+	s.epoch, s.machine, s.saved, s.duty = epoch, nil, false, Duty{}
+	c.After(s.until(s.p.o.Book.EpochStart(epoch+1)), nextEpoch{epoch + 1})
+	s.readDuty(c)
+}
+
+// until is how long it is to a unix time in ms, at least a moment.
+func (s *state) until(ms uint64) time.Duration {
+	now := s.now()
+	if ms <= now {
+		return time.Millisecond
+	}
+	return time.Duration(ms-now) * time.Millisecond
+}
+
+func (s *state) readDuty(c *supervise.Ctx) {
+	epoch, book, self := s.epoch, s.p.o.Book, s.p.self
+	c.Go(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, dutyTime)
+		defer cancel()
+		d, err := book.Duty(ctx, epoch, self)
+		return dutyRead{epoch, d, err}
+	})
+}
+
+func (s *state) dutyRead(c *supervise.Ctx, m dutyRead) {
+	if m.epoch != s.epoch || s.machine != nil {
+		return
+	}
+	switch {
+	case errors.Is(m.err, ErrNoDuty):
+		s.p.metrics.rounds.WithLabelValues("none").Inc()
+		if !s.told {
+			s.told = true
+			c.Log().Info("this container has no part in the rounds yet", "epoch", m.epoch, "why", m.err)
+		}
+		return
+	case m.err != nil:
+		c.Log().Debug("the round cannot be read yet", "epoch", m.epoch, "err", m.err)
+		c.After(dutyRetry, retryDuty{m.epoch})
+		return
+	}
+	s.duty = m.duty
+	machine, err := s.machineOf(c)
+	if err != nil {
+		s.p.metrics.rounds.WithLabelValues("lost").Inc()
+		c.Log().Warn("this round is left out", "epoch", m.epoch, "err", err)
+		return
+	}
+	s.machine = machine
+	s.do(c, machine.At(s.now()))
+	if t0, early := m.duty.Times.T0, uint64(busyBefore.Milliseconds()); s.now() < m.duty.Times.CommitBy {
+		c.After(s.until(max(t0, early)-early), look{s.epoch})
+	}
+}
+
+// machineOf makes the epoch's prover, from the disk if it was begun before a restart.
+func (s *state) machineOf(c *supervise.Ctx) (*prove.Prover, error) {
+	o := s.p.o
+	setup := prove.Setup{Chain: o.Book.Chain(), Key: o.Key, Epoch: s.epoch, Task: s.duty.Task, Checkers: s.duty.Checkers,
+		Kernel: o.Kernel, Picks: s.duty.Picks, T0: s.duty.Times.T0, Until: s.duty.Times.T0 + s.duty.Times.DurMS,
+		CommitBy: s.duty.Times.CommitBy, Close: o.Book.EpochStart(s.epoch + 1), Rate: s.rate,
+		Backend: o.Backend.Name(), Device: o.Backend.Device()}
+	b, err := record.Read(o.Path, maxSaveFile)
+	if record.Missing(err) {
+		return prove.New(setup)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < epochSize {
+		return nil, fmt.Errorf("prover: %s is no record of a commitment; what was signed in this epoch is unknown, move it away to go on in the next", o.Path)
+	}
+	switch epoch := binary.BigEndian.Uint64(b); {
+	case epoch < s.epoch:
+		return prove.New(setup)
+	case epoch > s.epoch:
+		return nil, fmt.Errorf("prover: %s is of epoch %d, which is still to come; set the clock", o.Path, epoch)
+	}
+	c.Log().Info("the round goes on after a restart", "epoch", s.epoch)
+	s.saved = true
+	return prove.Restore(setup, s.p, b[epochSize:])
+}
+
+// do carries out what the prover decided.
+func (s *state) do(c *supervise.Ctx, todo []prove.Action) {
+	for _, a := range todo {
+		switch a := a.(type) {
+		case prove.Render:
+			s.render(c, a)
+		case prove.Stop:
+			s.halt()
+		case prove.Send:
+			if !s.save(c) {
+				s.machine = nil // nobody may hear of what would be forgotten
+				return
+			}
+			s.send(c, a)
+		case prove.Wake:
+			s.setWake(c, a.AtMS)
+		}
+	}
+}
+
+// setWake rings at the earliest of the moments that were named.
+func (s *state) setWake(c *supervise.Ctx, at uint64) {
+	if s.wakeMS != 0 && s.wakeMS <= at {
+		return
+	}
+	if s.wake != nil {
+		s.wake()
+	}
+	s.wakeMS, s.wake = at, c.After(s.until(at), tick{s.epoch})
+}
+
+// save puts the commitment on the disk before anybody hears of it.
+func (s *state) save(c *supervise.Ctx) bool {
+	if s.saved {
+		return true
+	}
+	b, err := s.machine.Save()
+	if err == nil {
+		err = record.Write(s.p.o.Path, append(binary.BigEndian.AppendUint64(nil, s.epoch), b...))
+	}
+	if err != nil {
+		c.Log().Error("this round is lost: what it commits to cannot be kept; make room on the disk", "err", err)
+		s.p.metrics.rounds.WithLabelValues("lost").Inc()
+		return false
+	}
+	s.saved = true
+	if s.machine.Committed() != nil {
+		what := "committed"
+		if s.machine.Samples() == 0 {
+			what = "busy"
+		}
+		s.p.metrics.rounds.WithLabelValues(what).Inc()
+	}
+	return true
+}
+
+func (s *state) send(c *supervise.Ctx, a prove.Send) {
+	epoch, courier := s.epoch, s.p.o.Courier
+	id, err := a.To.Peer()
+	if err != nil {
+		c.Log().Warn("a commitment cannot be sent", "to", a.To, "err", err)
+		return
+	}
+	c.Go(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, commitTime)
+		defer cancel()
+		have, _, err := courier.Commit(ctx, id, a.Commit.Raw)
+		return answered{epoch, a.To, have, err}
+	})
+}
+
+func (s *state) answered(c *supervise.Ctx, m answered) {
+	if m.epoch != s.epoch || s.machine == nil {
+		return
+	}
+	if m.err != nil {
+		s.p.metrics.commits.WithLabelValues("failed").Inc()
+		c.Log().Debug("a checker did not take the commitment", "checker", m.to, "err", m.err)
+		s.do(c, s.machine.Failed(s.now(), m.to))
+		return
+	}
+	s.p.metrics.commits.WithLabelValues("taken").Inc()
+	if o := s.machine.Committed(); o != nil && o.Digest != m.commit {
+		c.Log().Warn("a checker says it has another commitment of this container; does another node use its key?", "checker", m.to, "epoch", m.epoch)
+	}
+	s.machine.Answered(m.to)
+}
+
+// look tells the prover of sessions, until the commitment is out.
+func (s *state) look(c *supervise.Ctx, epoch uint64) {
+	if epoch != s.epoch || s.machine == nil {
+		return
+	}
+	if s.machine.Committed() != nil || s.now() > s.duty.Times.CommitBy {
+		return
+	}
+	if one, _, busy := s.p.o.Busy(); busy {
+		s.do(c, s.machine.Busy(s.now(), one.ID[:], one.Segment))
+	} else {
+		s.do(c, s.machine.Busy(s.now(), nil, nil))
+	}
+	c.After(busyEvery, look{epoch})
+}
+
+// question answers a checker, off the actor: frames may have to be rendered again.
+func (s *state) question(c *supervise.Ctx, m question) {
+	if s.machine == nil || m.epoch != s.epoch {
+		s.p.metrics.openings.WithLabelValues("refused").Inc()
+		c.Reply(errEpoch)
+		return
+	}
+	answer, err := s.machine.Ask(s.now(), m.from, m.commit, m.picks)
+	if err != nil {
+		s.p.metrics.openings.WithLabelValues("refused").Inc()
+		c.Reply(err)
+		return
+	}
+	reply, opened := c.Later(), s.p.metrics.openings
+	c.Go(func(ctx context.Context) any {
+		shown, err := answer.Run(ctx)
+		if err != nil {
+			opened.WithLabelValues("failed").Inc()
+			reply(err)
+			return nil
+		}
+		opened.WithLabelValues("answered").Inc()
+		reply(shown.Raw)
+		return nil
+	})
+}
+
+// ping answers a checker of this container that it is there.
+func (s *state) ping(c *supervise.Ctx, m ping) {
+	known := false
+	for _, n := range s.duty.Checkers {
+		known = known || n == m.from
+	}
+	switch {
+	case m.epoch != s.epoch:
+		c.Reply(errEpoch)
+		return
+	case !known:
+		c.Reply(prove.ErrAsker)
+		return
+	}
+	_, sessions, _ := s.p.o.Busy()
+	signed, err := proof.Sign(s.p.o.Book.Chain(), s.p.o.Key, &proof.Statement{Says: &proof.Statement_Pong{Pong: &proof.Pong{
+		Nonce: m.nonce, Epoch: m.epoch, Checker: m.from[:], Sessions: uint32(min(max(sessions, 0), 1<<16))}}})
+	if err != nil {
+		c.Reply(err)
+		return
+	}
+	s.p.metrics.pongs.Inc()
+	c.Reply(signed.Raw)
+}
