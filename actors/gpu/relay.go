@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/framemesh/framemesh/gpu/segment"
 	"github.com/framemesh/framemesh/gpu/worker"
 )
 
@@ -23,8 +24,9 @@ type relay struct {
 }
 
 var (
-	_ worker.Sink     = (*relay)(nil)
-	_ worker.SaveSink = (*relay)(nil)
+	_ worker.Sink        = (*relay)(nil)
+	_ worker.SaveSink    = (*relay)(nil)
+	_ worker.SegmentSink = (*relay)(nil)
 )
 
 func newRelay(onUp func(worker.Info)) *relay { return &relay{up: make(chan struct{}), onUp: onUp} }
@@ -96,6 +98,25 @@ func (r *relay) Saved(data []byte) {
 	if t := r.target.Load(); t != nil {
 		if s, ok := (*t).(worker.SaveSink); ok {
 			s.Saved(data)
+		}
+	}
+}
+
+// Segment implements worker.SegmentSink. A worker makes none before it runs, which is
+// after a session has attached.
+func (r *relay) Segment(s segment.Second) {
+	if t := r.target.Load(); t != nil {
+		if to, ok := (*t).(worker.SegmentSink); ok {
+			to.Segment(s)
+		}
+	}
+}
+
+// State implements worker.SegmentSink.
+func (r *relay) State(number uint32, read func() ([]byte, error)) {
+	if t := r.target.Load(); t != nil {
+		if to, ok := (*t).(worker.SegmentSink); ok {
+			to.State(number, read)
 		}
 	}
 }

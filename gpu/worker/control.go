@@ -4,10 +4,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/framemesh/framemesh/gpu/app"
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // control is what the parent told the child and the tick loop has not acted on yet.
@@ -17,7 +18,8 @@ type control struct {
 	wake chan struct{} // has an element after anything changed
 
 	mu      sync.Mutex
-	seats   [Seats]seatInput
+	events  []segment.Event // since the last tick, in order
+	spare   []segment.Event // what take returned the time before
 	orders  orders
 	running bool
 	paused  bool
@@ -69,9 +71,7 @@ func (c *control) apply(typ byte, body []byte) error {
 		c.stopped = true
 	case msgPause:
 		c.paused = body[0] != 0
-		for i := range c.seats {
-			c.seats[i].release()
-		}
+		c.push(segment.Event{Kind: segment.EventRelease})
 	case msgKey:
 		c.orders.key = true
 	case msgBitrate:
@@ -84,13 +84,16 @@ func (c *control) apply(typ byte, body []byte) error {
 		if body[0] >= Seats {
 			return fmt.Errorf("%w: seat %d", ErrWire, body[0])
 		}
-		c.seats[body[0]].seat(body[1] != 0)
+		kind := segment.EventLeave
+		if body[1] != 0 {
+			kind = segment.EventSit
+		}
+		c.push(segment.Event{Seat: body[0], Kind: kind})
 	case msgInput:
-		m, ok := parseState(body[1:])
-		if !ok || body[0] >= Seats {
+		if body[0] >= Seats || body[1] != stateKind {
 			return fmt.Errorf("%w: input", ErrWire)
 		}
-		c.seats[body[0]].put(m)
+		c.push(segment.Event{Seat: body[0], Kind: segment.EventState, State: [stateLen]byte(body[1:])})
 	}
 	return nil
 }
@@ -117,15 +120,27 @@ func (c *control) mode() mode {
 	}
 }
 
-// take returns what the next tick sees and does.
-func (c *control) take() (in [Seats]app.Seat, acked [Seats]uint32, o orders) {
+// maxWaiting is how many events may wait for a tick. States come at most about 20 to
+// a tick from a page; while no tick runs the newest say all that counts.
+const maxWaiting = 256
+
+// push adds an event. When too many wait, the oldest state goes.
+func (c *control) push(e segment.Event) {
+	if len(c.events) >= maxWaiting {
+		i := slices.IndexFunc(c.events, func(e segment.Event) bool { return e.Kind == segment.EventState })
+		c.events = slices.Delete(c.events, max(i, 0), max(i, 0)+1)
+	}
+	c.events = append(c.events, e)
+}
+
+// take returns what reached the seats since the last tick, valid until the call after
+// the next, and what the parent asked for.
+func (c *control) take() ([]segment.Event, orders) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range c.seats {
-		in[i], acked[i] = c.seats[i].tick(), c.seats[i].acked()
-	}
-	o, c.orders = c.orders, orders{}
-	return in, acked, o
+	events, o := c.events, c.orders
+	c.events, c.spare, c.orders = c.spare[:0], events, orders{}
+	return events, o
 }
 
 // stop is a stop from within: the parent is gone.

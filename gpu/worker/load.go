@@ -54,9 +54,14 @@ func load(conf config, sum [32]byte, open openFunc, log *slog.Logger) (*session,
 	if conf.Snapshot {
 		start = time.Now()
 		s.snapshots = openSnapshots(os.NewFile(snapshotFD, "snapshot"), sum, conf.Seed)
+		s.params = proofParams(conf, sum)
+		_, s.provable = rt.(app.Viewer)
 		info.Restored = s.restore(log)
 		if info.Restored {
 			info.Start.Restore = time.Since(start)
+		}
+		if err := s.record(info.Restored); err != nil {
+			return nil, Info{}, err
 		}
 	}
 	info.Tick = rt.NextTick()
@@ -99,7 +104,7 @@ func (s *session) restore(log *slog.Logger) bool {
 	for _, i := range s.snapshots.candidates() {
 		state, tick, err := s.snapshots.load(i)
 		if err == nil {
-			err = s.app.Restore(state)
+			err = s.putBack(state)
 		}
 		if err == nil {
 			s.snapshots.drop()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/framemesh/framemesh/gpu/app"
 	"github.com/framemesh/framemesh/gpu/encode"
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // The test binary is its own worker: as "worker" the real one, as "puppet" one that
@@ -177,6 +179,10 @@ type audience struct {
 	audio  []AudioPacket
 	stats  []Stats
 	saves  []string
+	proof  []segment.Second
+	keeper *segment.Keeper // if set, gets what proves the play
+	states []uint32
+	broken error // what the keeper said
 	exited error
 	over   bool
 	block  chan struct{} // if set, Video waits for it
@@ -207,8 +213,29 @@ func (a *audience) Audio(p AudioPacket) {
 	p.Data = bytes.Clone(p.Data)
 	a.put(func() { a.audio = append(a.audio, p) })
 }
-func (a *audience) Stats(s Stats)    { a.put(func() { a.stats = append(a.stats, s) }) }
-func (a *audience) Saved(b []byte)   { a.put(func() { a.saves = append(a.saves, string(b)) }) }
+func (a *audience) Stats(s Stats)  { a.put(func() { a.stats = append(a.stats, s) }) }
+func (a *audience) Saved(b []byte) { a.put(func() { a.saves = append(a.saves, string(b)) }) }
+func (a *audience) Segment(s segment.Second) {
+	a.put(func() {
+		a.proof = append(a.proof, s)
+		if a.keeper != nil {
+			a.broken = errors.Join(a.broken, a.keeper.Add(&s))
+		}
+	})
+}
+func (a *audience) State(number uint32, read func() ([]byte, error)) {
+	a.put(func() {
+		a.states = append(a.states, number)
+		if a.keeper == nil {
+			return
+		}
+		b, err := read()
+		if err == nil {
+			err = a.keeper.State(b)
+		}
+		a.broken = errors.Join(a.broken, err)
+	})
+}
 func (a *audience) Exited(err error) { a.put(func() { a.exited, a.over = err, true }) }
 
 // await blocks until cond holds, which is checked after each event. It fails the

@@ -33,6 +33,7 @@ type meter struct {
 	draw, convert, encode, audio row
 	send                         row
 	worst, jitter, snapshot      time.Duration
+	proof                        time.Duration
 	bytes, frames                int
 	skipped, dropped, lateTicks  int
 	rss                          rssReader
@@ -61,11 +62,11 @@ func (m *meter) end(now time.Duration, tick uint64) Stats {
 		Tick: tick, FPS: float64(m.frames) / (now - m.since).Seconds(),
 		Draw: m.draw.median(), Convert: m.convert.median(), Encode: m.encode.median(),
 		Send: m.send.median(), Audio: m.audio.median(),
-		Worst: m.worst, Jitter: m.jitter, Snapshot: m.snapshot,
+		Worst: m.worst, Jitter: m.jitter, Snapshot: m.snapshot, Proof: m.proof,
 		Bytes: m.bytes, Frames: m.frames, Skipped: m.skipped, Dropped: m.dropped, Late: m.lateTicks,
 		RSS: m.rss.read(),
 	}
-	m.since, m.worst, m.jitter, m.snapshot = now, 0, 0, 0
+	m.since, m.worst, m.jitter, m.snapshot, m.proof = now, 0, 0, 0, 0
 	m.bytes, m.frames, m.skipped, m.dropped, m.lateTicks = 0, 0, 0, 0, 0
 	return s
 }

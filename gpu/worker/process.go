@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // How long a worker may give no sign of life. Both count in watchdog steps and not
@@ -33,6 +35,7 @@ type Process struct {
 	cmd     *exec.Cmd
 	control *os.File // write end of the child's stdin
 	pid     int
+	snap    *SnapshotFile // nil without
 	started time.Time
 	spawned time.Duration // until the child's first message; the reader goroutine's
 
@@ -62,7 +65,7 @@ func Start(spec Spec, sink Sink) (*Process, error) {
 	if len(argv) == 0 {
 		argv = []string{selfPath(), "worker"}
 	}
-	p := &Process{sink: sink, log: spec.Log, done: make(chan struct{}), started: time.Now()}
+	p := &Process{sink: sink, log: spec.Log, snap: spec.Snapshot, done: make(chan struct{}), started: time.Now()}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -266,6 +269,22 @@ func (p *Process) dispatch(r *reader) (*ending, error) {
 		case msgSave:
 			if s, ok := p.sink.(SaveSink); ok {
 				s.Saved(bytes.Clone(body))
+			}
+		case msgSegment:
+			second, err := segment.ParseSecond(body)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrWire, err)
+			}
+			if s, ok := p.sink.(SegmentSink); ok {
+				s.Segment(second)
+			}
+		case msgState:
+			if len(body) != 4 {
+				return nil, fmt.Errorf("%w: a state's number of %d bytes", ErrWire, len(body))
+			}
+			if s, ok := p.sink.(SegmentSink); ok && p.snap != nil {
+				snap, number := p.snap, binary.LittleEndian.Uint32(body)
+				s.State(number, func() ([]byte, error) { return snap.auditState(number) })
 			}
 		case msgEnd:
 			var e ending

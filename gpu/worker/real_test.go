@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/gpu/app"
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // testCard is the module of the `latency` app, 640×360 at 60 pictures a second.
@@ -101,6 +102,7 @@ func TestRecordedInputsGiveTheSameState(t *testing.T) {
 		return h
 	}
 	c := newControl()
+	var players segment.Seats
 	var record []app.Input
 	seq := uint32(0)
 	send := func(change func([]byte)) {
@@ -119,7 +121,11 @@ func TestRecordedInputsGiveTheSameState(t *testing.T) {
 		if tick%7 == 5 {
 			send(nil)
 		}
-		seats, _, _ := c.take()
+		events, _ := c.take()
+		for i := range events {
+			players.Apply(&events[i])
+		}
+		seats := players.Tick()
 		in := app.Input{Tick: tick, WallMS: 1_700_000_000_000 + int64(tick)*17, Seats: seats}
 		record = append(record, in)
 		return in

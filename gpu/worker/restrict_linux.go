@@ -20,7 +20,7 @@ func restrictEarly() (done []string) {
 	}{
 		{"no core dumps", unix.RLIMIT_CORE, 0},
 		{"64 open files", unix.RLIMIT_NOFILE, 64},
-		{"files of at most 2 GiB", unix.RLIMIT_FSIZE, 2 * slotSize},
+		{"files of at most 3 GiB", unix.RLIMIT_FSIZE, fileSize},
 	} {
 		if unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.value, Max: l.value}) == nil {
 			done = append(done, l.name)

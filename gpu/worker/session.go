@@ -8,6 +8,7 @@ import (
 
 	"github.com/framemesh/framemesh/gpu/app"
 	"github.com/framemesh/framemesh/gpu/encode"
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // session is an app being played: everything between its tick and the pipe. One
@@ -20,6 +21,14 @@ type session struct {
 	picture *encode.Picture
 	audio   encode.Audio // nil for an app without sound
 	framer  *encode.Framer
+
+	seats   segment.Seats
+	first   []segment.Event // before all that comes from the parent
+	applied []segment.Event // before this tick; reused
+
+	rec      *segment.Recorder // nil without snapshots, or for an app that shows no state
+	params   segment.Params    // of the proof
+	provable bool
 
 	snapshots *snapshots // nil without
 	control   *control
@@ -57,14 +66,20 @@ func (s *session) play() error {
 			if err := s.keepSave(); err != nil {
 				return err
 			}
-			return s.snapshot(s.now())
+			if err := s.endPlay(); err != nil {
+				return err
+			}
+			return s.snapshot()
 		case waiting:
 			if wasPlaying {
 				wasPlaying = false
 				if err := s.keepSave(); err != nil {
 					return err
 				}
-				if err := s.snapshot(s.now()); err != nil {
+				if err := s.finishSecond(); err != nil {
+					return err
+				}
+				if err := s.snapshot(); err != nil {
 					return err
 				}
 			}
@@ -79,6 +94,9 @@ func (s *session) play() error {
 		}
 		if s.start.IsZero() {
 			s.start = time.Now()
+			if err := s.tellStart(); err != nil {
+				return err
+			}
 		}
 		if !wasPlaying {
 			wasPlaying = true
@@ -108,11 +126,12 @@ func (s *session) step() error {
 	code, left := s.clock.begin(begin)
 	s.meter.late(left, begin-due)
 
-	seats, acked, orders := s.control.take()
+	events, orders := s.control.take()
 	if err := s.obey(orders); err != nil {
 		return err
 	}
-	in := app.Input{Tick: s.app.NextTick(), Seats: seats}
+	s.apply(events)
+	in := app.Input{Tick: s.app.NextTick(), Seats: s.seats.Tick()}
 	if s.info.WallClock {
 		in.WallMS = time.Now().UnixMilli()
 	}
@@ -129,7 +148,7 @@ func (s *session) step() error {
 	case !s.room.free(s.out):
 		s.meter.dropped++
 	default:
-		if err := s.show(frame, AccessUnit{Tick: in.Tick, PTS: begin, Acked: acked}, drawn); err != nil {
+		if err := s.show(frame, AccessUnit{Tick: in.Tick, PTS: begin, Acked: s.seats.Acked()}, drawn); err != nil {
 			return err
 		}
 	}
@@ -138,6 +157,12 @@ func (s *session) step() error {
 		return err
 	}
 	s.clock.end()
+	if s.rec != nil {
+		recorded := s.now()
+		s.rec.Skip(left)
+		s.rec.Tick(&in, s.applied, frame, pcm)
+		s.meter.proof += s.now() - recorded
+	}
 	return s.afterwards(in.Tick)
 }
 
@@ -218,8 +243,12 @@ func (s *session) afterwards(tick uint64) error {
 			return err
 		}
 	}
-	if s.snapshots != nil && s.snap.due(now) {
-		if err := s.snapshot(now); err != nil {
+	if s.rec != nil {
+		if err := s.prove(); err != nil {
+			return err
+		}
+	} else if s.snapshots != nil && s.snap.due(now) {
+		if err := s.snapshot(); err != nil {
 			return err
 		}
 	}
@@ -249,16 +278,15 @@ func (s *session) keepSave() error {
 }
 
 // snapshot keeps the state outside the process.
-func (s *session) snapshot(now time.Duration) error {
+func (s *session) snapshot() error {
 	if s.snapshots == nil {
 		return nil
 	}
-	if err := s.snapshots.write(s.app.NextTick(), s.app.Snapshot); err != nil {
+	begin := s.now()
+	if err := s.snapshots.write(s.app.NextTick(), s.appendState); err != nil {
 		return fmt.Errorf("%w: %w", ErrApp, err)
 	}
-	took := s.now()
-	s.meter.snapshot = took - now
-	s.snap.took(took, took-now)
+	s.tookSnapshot(begin)
 	return nil
 }
 

@@ -9,8 +9,10 @@ import (
 )
 
 // A snapshot file has two slots of slotSize, written in turn, so that a worker that
-// is killed while it writes leaves the other one whole. The file is sparse: a slot
-// costs what its snapshot needs.
+// is killed while it writes leaves the other one whole, and a third for the state that
+// an auditor may start from. The file is sparse: a slot costs what its snapshot needs.
+// Between the third slot's header and its state stands the number of the next second
+// of play (u32, and its CRC-32C), which no successor may use again.
 //
 // A slot is a header and the state. The header is cleared before the state is
 // written and set after it:
@@ -27,6 +29,9 @@ const (
 	slotHeader = 4096 // a page, so that the state starts on one
 	slotSize   = 1 << 30
 	maxState   = slotSize - slotHeader
+	fileSize   = 3 * slotSize
+	auditSlot  = 2
+	numberAt   = auditSlot*slotSize + 2048
 	slotMagic  = "fmsnap01"
 )
 
@@ -163,25 +168,46 @@ func (s *snapshots) load(i int) (state []byte, tick uint64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	fi, err := s.f.Stat()
+	if s.buf, err = readState(s.f, i, h, s.buf); err != nil {
+		return nil, 0, err
+	}
+	return s.buf, h.tick, nil
+}
+
+// readState reads what a slot's header says lies behind it, into buf if it is large
+// enough.
+func readState(f *os.File, i int, h slot, buf []byte) ([]byte, error) {
+	fi, err := f.Stat()
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", errSlot, err)
+		return nil, fmt.Errorf("%w: %w", errSlot, err)
 	}
 	at := int64(i)*slotSize + slotHeader
 	if fi.Size() < at+int64(h.length) { // before allocating what a header claims
-		return nil, 0, fmt.Errorf("%w: cut off", errSlot)
+		return nil, fmt.Errorf("%w: cut off", errSlot)
 	}
-	if uint64(cap(s.buf)) < h.length {
-		s.buf = make([]byte, h.length)
+	if uint64(cap(buf)) < h.length {
+		buf = make([]byte, h.length)
 	}
-	s.buf = s.buf[:h.length]
-	if _, err := s.f.ReadAt(s.buf, at); err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", errSlot, err)
+	buf = buf[:h.length]
+	if _, err := f.ReadAt(buf, at); err != nil {
+		return nil, fmt.Errorf("%w: %w", errSlot, err)
 	}
-	if crc32.Checksum(s.buf, castagnoli) != h.sum {
-		return nil, 0, fmt.Errorf("%w: checksum", errSlot)
+	if crc32.Checksum(buf, castagnoli) != h.sum {
+		return nil, fmt.Errorf("%w: checksum", errSlot)
 	}
-	return s.buf, h.tick, nil
+	return buf, nil
+}
+
+// auditState reads the state of a second's beginning, which its worker announced.
+func (s *SnapshotFile) auditState(number uint32) ([]byte, error) {
+	h, err := readSlot(s.f, auditSlot)
+	if err != nil {
+		return nil, err
+	}
+	if h.seq != uint64(number) {
+		return nil, fmt.Errorf("%w: it is of second %d by now, not %d", errSlot, h.seq, number)
+	}
+	return readState(s.f, auditSlot, h, nil)
 }
 
 // write makes a state the newest one. snap appends the state to the buffer it gets.
@@ -195,7 +221,12 @@ func (s *snapshots) write(tick uint64, snap func([]byte) ([]byte, error)) error 
 		return fmt.Errorf("worker: a snapshot of %d bytes, at most %d", len(b), maxState)
 	}
 	s.seq++
-	base := int64(s.seq%2) * slotSize
+	return s.put(int(s.seq%2), s.seq, tick, b)
+}
+
+// put writes a state into a slot.
+func (s *snapshots) put(i int, seq, tick uint64, b []byte) error {
+	base := int64(i) * slotSize
 	var none [80]byte
 	if _, err := s.f.WriteAt(none[:], base); err != nil {
 		return fmt.Errorf("worker: write snapshot: %w", err)
@@ -203,8 +234,31 @@ func (s *snapshots) write(tick uint64, snap func([]byte) ([]byte, error)) error 
 	if _, err := s.f.WriteAt(b, base+slotHeader); err != nil {
 		return fmt.Errorf("worker: write snapshot: %w", err)
 	}
-	h := slot{seq: s.seq, tick: tick, length: uint64(len(b)), seed: s.seed, module: s.module, sum: crc32.Checksum(b, castagnoli)}
+	h := slot{seq: seq, tick: tick, length: uint64(len(b)), seed: s.seed, module: s.module, sum: crc32.Checksum(b, castagnoli)}
 	if _, err := s.f.WriteAt(h.marshal(), base); err != nil {
+		return fmt.Errorf("worker: write snapshot: %w", err)
+	}
+	return nil
+}
+
+// number is of the next second of play: 0 in a new file.
+func (s *snapshots) number() uint32 {
+	var b [8]byte
+	if _, err := s.f.ReadAt(b[:], numberAt); err != nil {
+		return 0
+	}
+	le := binary.LittleEndian
+	if crc32.Checksum(b[:4], castagnoli) != le.Uint32(b[4:]) {
+		return 0
+	}
+	return le.Uint32(b[:])
+}
+
+// setNumber notes that all seconds before n are taken.
+func (s *snapshots) setNumber(n uint32) error {
+	b := binary.LittleEndian.AppendUint32(nil, n)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	if _, err := s.f.WriteAt(b, numberAt); err != nil {
 		return fmt.Errorf("worker: write snapshot: %w", err)
 	}
 	return nil

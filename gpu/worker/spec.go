@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/gpu/app"
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // Seats is the number of players a session can hold.
@@ -38,7 +39,8 @@ type Spec struct {
 	MemoryLimit uint32 // of the app's memory, bytes; 0 means the runtime's default
 	Encoder     string // name from encode.Encoders; empty means the best that opens
 	// Snapshot keeps the app's state outside the process. A worker that finds a
-	// valid state of the same module in it goes on from there. Nil: no snapshots.
+	// valid state of the same module in it goes on from there. Nil: no snapshots, and
+	// no proof of what is played.
 	Snapshot *SnapshotFile
 	Save     []byte   // what the app saved in earlier sessions, at most app.MaxSave
 	Command  []string // argv of the child; nil means this binary with "worker"
@@ -64,6 +66,22 @@ type Sink interface {
 // Saved is called after the tick that saved, at most once a second.
 type SaveSink interface {
 	Saved(data []byte) // at most 64 KiB, the receiver's to keep
+}
+
+// SegmentSink is a Sink that also wants the proof of what is played: a second of it
+// about a quarter of a second after it ended, and now and then a state. A worker with a
+// snapshot file makes them of every app that app.Open can run.
+type SegmentSink interface {
+	// Segment is given each second of play once; it is the receiver's to keep.
+	// Numbers rise over all workers that share a snapshot file. The last second
+	// before a stop may be short; that of a worker that was killed is lost.
+	Segment(segment.Second)
+	// State tells that read gives the state that a second began with, in the form
+	// that segment.Keeper.State takes: when play begins or goes on after a worker's
+	// end, and each segment.StateEvery seconds. Read copies some MiB, so it is not for
+	// the sink's goroutine; about ten seconds later it fails, since another state has
+	// taken the place.
+	State(number uint32, read func() ([]byte, error))
 }
 
 // Info describes a worker that is ready to run.
@@ -128,6 +146,7 @@ type Stats struct {
 	Worst    time.Duration `json:"worst"`    // the longest tick, from wake-up until the picture had left
 	Jitter   time.Duration `json:"jitter"`   // the latest wake-up after its tick was due
 	Snapshot time.Duration `json:"snapshot"` // the last one's cost, 0 if none was taken
+	Proof    time.Duration `json:"proof"`    // recording the proof, in all
 	Shift    time.Duration `json:"shift"`    // how far ShiftTick moved the ticks in all
 	Bytes    int           `json:"bytes"`    // of video in the second
 	Frames   int           `json:"frames"`   // pictures sent

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/gpu/app"
+	"github.com/framemesh/framemesh/gpu/segment"
 )
 
 // The pipes between parent and child carry frames: a type byte, a 32-bit
@@ -38,7 +39,10 @@ const (
 	msgStats byte = 's' // JSON Stats
 	msgBeat  byte = 'b' // empty: the tick loop is alive, though it sends no picture
 	msgSave  byte = 'w' // what the app saved
-	msgEnd   byte = 'e' // JSON end
+
+	msgSegment byte = 'g' // segment.Second
+	msgState   byte = 'z' // number u32: the snapshot file holds the state that this second begins with
+	msgEnd     byte = 'e' // JSON end
 )
 
 const (
@@ -47,6 +51,8 @@ const (
 	maxVideo  = 8 << 20
 	maxAudio  = 4 << 10
 	maxSave   = app.MaxSave
+	stateLen  = segment.StateSize // of a seat state on the input data channel
+	stateKind = 1                 // its first byte
 
 	videoHeaderLen = 8 + 8 + 4*Seats + 1
 	audioHeaderLen = 8 + 4
@@ -62,6 +68,7 @@ var (
 	toParent = map[byte]int{
 		msgHello: 0, msgReady: maxJSON, msgVideo: videoHeaderLen + maxVideo, msgAudio: audioHeaderLen + maxAudio,
 		msgStats: maxJSON, msgBeat: 0, msgSave: maxSave, msgEnd: maxJSON,
+		msgSegment: segment.MaxSecond, msgState: 4,
 	}
 )
 

@@ -1,24 +1,43 @@
-package worker
+package segment
 
 import (
 	"encoding/binary"
+	"errors"
 	"testing"
 
 	"github.com/framemesh/framemesh/gpu/app"
 )
 
-// put sends a message through the same way as the pipe's.
-func put(t *testing.T, s *seatInput, seq uint32, change func([]byte)) {
-	t.Helper()
-	m, ok := parseState(state(seq, change))
-	if !ok {
-		t.Fatal("not a state")
+// one is a player's seat among the four.
+type one struct{ all Seats }
+
+func (s *one) tick() app.Seat { return s.all.Tick()[2] }
+
+func (s *one) acked() uint32 { return s.all.Acked()[2] }
+
+func (s *one) seat(connected bool) {
+	e := Event{Seat: 2, Kind: EventLeave}
+	if connected {
+		e.Kind = EventSit
 	}
-	s.put(m)
+	s.all.Apply(&e)
 }
 
-func seated() *seatInput {
-	var s seatInput
+func (s *one) release() { s.all.Apply(&Event{Kind: EventRelease}) }
+
+// put hands a message to the seat, and sends the seats through their encoding.
+func put(t *testing.T, s *one, seq uint32, change func([]byte)) {
+	t.Helper()
+	s.all.Apply(&Event{Seat: 2, Kind: EventState, State: state(seq, change)})
+	again, err := ParseSeats(s.all.Append(nil))
+	if err != nil || again != s.all {
+		t.Fatalf("the seats' encoding: %v", err)
+	}
+	s.all = again
+}
+
+func seated() *one {
+	var s one
 	s.seat(true)
 	return &s
 }
@@ -127,19 +146,32 @@ func TestReleaseKeepsTheConnection(t *testing.T) {
 }
 
 func TestAxisNeverOverflows(t *testing.T) {
-	m, ok := parseState(state(1, func(b []byte) { binary.LittleEndian.PutUint16(b[12:], 0x8000) }))
-	if !ok || m.axes[0] != -32767 {
-		t.Errorf("axis %d", m.axes[0])
+	s := seated()
+	put(t, s, 1, func(b []byte) { binary.LittleEndian.PutUint16(b[12:], 0x8000) })
+	if in := s.tick(); in.Axes[0] != -32767 {
+		t.Errorf("axis %d", in.Axes[0])
+	}
+}
+
+func TestWhatNoRecorderWritesIsIgnored(t *testing.T) {
+	s := seated()
+	before := s.all
+	for _, e := range []Event{{Kind: 9}, {Seat: 4, Kind: EventSit}, {Seat: 2, Kind: EventState}, {Seat: 1, Kind: EventRelease}} {
+		if s.all.Apply(&e); s.all != before {
+			t.Errorf("%+v changed the seats", e)
+		}
+	}
+	if _, err := ParseSeats(make([]byte, SeatsSize-1)); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
 	}
 }
 
 // state makes the 72 bytes of a seat state.
-func state(seq uint32, change func([]byte)) []byte {
-	b := make([]byte, stateLen)
-	b[0], b[2] = stateKind, 1
-	binary.LittleEndian.PutUint32(b[4:], seq)
+func state(seq uint32, change func([]byte)) [StateSize]byte {
+	b := message(seq)
+	clear(b[56:])
 	if change != nil {
-		change(b)
+		change(b[:])
 	}
 	return b
 }
