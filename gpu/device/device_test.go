@@ -26,6 +26,11 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 			os.Exit(0)
+		case "points":
+			if err := ServePoints(os.Stdout); err != nil {
+				os.Exit(1)
+			}
+			os.Exit(0)
 		case "fixed":
 			os.Stdout.WriteString(`{"cost":{"draw":500000,"convert":60000,"encode":1940000},"encoder":"fixed"}`)
 			os.Exit(0)

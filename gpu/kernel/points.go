@@ -15,14 +15,11 @@ const Reference = 10_000_000
 //
 //	milliRP = ⌊samples · 100 000 · 1 000 / (Reference · ms)⌋
 //
-// with ms the whole milliseconds of d, at least 1. It saturates at the largest uint64.
+// with ms the whole milliseconds of d, 1 … 2⁶⁴/Reference (58 years). It saturates at the
+// largest uint64.
 func RP(samples uint64, d time.Duration) (milli uint64) {
-	ms := uint64(max(d.Milliseconds(), 1))
+	div := Reference * min(uint64(max(d.Milliseconds(), 1)), math.MaxUint64/Reference)
 	hi, lo := bits.Mul64(samples, 100_000*1_000)
-	dh, div := bits.Mul64(Reference, ms)
-	if dh != 0 {
-		return 0
-	}
 	if hi >= div {
 		return math.MaxUint64
 	}

@@ -13,10 +13,8 @@ type target struct{ x, y, z, c, id int32 }
 // interval is a range of int32, both ends included.
 type interval struct{ lo, hi int32 }
 
-func (a interval) times(k int32) (lo, hi int64) {
-	p, q := int64(a.lo)*int64(k), int64(a.hi)*int64(k)
-	return min(p, q), max(p, q)
-}
+// least returns the least value of v·k with v in a.
+func (a interval) least(k int32) int64 { return min(int64(a.lo)*int64(k), int64(a.hi)*int64(k)) }
 
 // over returns all values of v·2¹⁴/l with v in a and l in [near, far], l ≥ 1, cut off
 // towards zero: the quotient is monotonic in each, so its ends lie at corners.
@@ -48,13 +46,8 @@ func (sc *scene) look(f *frame, x, y, w, h uint32, from *sight, see *sight) {
 	dx, dy, dz := vx.over(near, far), vy.over(near, far), interval{12000, 12000}.over(near, far)
 	see.n = 0
 	add := func(q target) {
-		xl, xh := dx.times(q.x)
-		yl, yh := dy.times(q.y)
-		zl, zh := dz.times(q.z)
-		lo, hi := (xl+yl+zl)>>14, (xh+yh+zh)>>14
 		// the largest b² is that of the most negative b
-		if lo < 0 && lo*lo > int64(q.c) {
-			_ = hi
+		if lo := (dx.least(q.x) + dy.least(q.y) + dz.least(q.z)) >> 14; lo < 0 && lo*lo > int64(q.c) {
 			see.seen[see.n&15] = q
 			see.n++
 		}

@@ -10,8 +10,9 @@ var ErrSize = errors.New("kernel: size not allowed")
 
 // Size is a frame: its edges in pixels and the samples of each pixel.
 type Size struct {
-	Width, Height uint32 // multiples of Tile; Height ≤ Width ≤ MaxWidth
-	SPP           uint32 // samples per pixel, 1 … MaxSPP
+	Width  uint32 `json:"width"` // edges are multiples of Tile, Height ≤ Width ≤ MaxWidth
+	Height uint32 `json:"height"`
+	SPP    uint32 `json:"spp"` // samples per pixel, 1 … MaxSPP
 }
 
 // MaxWidth and MaxSPP keep every intermediate value of the kernel inside 32 bits.

@@ -46,7 +46,7 @@ func isqrt(v uint32) uint32 {
 
 func dot(a, b Vec) int32 { return a.X*b.X + a.Y*b.Y + a.Z*b.Z }
 
-func sub(a, b Vec) Vec { return Vec{a.X - b.X, a.Y - b.Y, a.Z - b.Z} }
+func minus(a, b Vec) Vec { return Vec{a.X - b.X, a.Y - b.Y, a.Z - b.Z} }
 
 func norm(v Vec) Vec {
 	s := dot(v, v)
@@ -103,7 +103,7 @@ func Hit(sc *[spheres]Sphere, o, d Vec) (int32, int32) {
 	}
 	for i := range sc {
 		q := &sc[i]
-		oc := sub(o, q.Centre)
+		oc := minus(o, q.Centre)
 		b := dot(oc, d) >> 14
 		disc := b*b - (dot(oc, oc) - q.Radius*q.Radius)
 		if b < 0 && disc > 0 {
@@ -183,7 +183,7 @@ func Pixel(w [8]uint32, sc *[spheres]Sphere, width, height, spp, x, y uint32) (u
 				}
 			} else {
 				m = sc[id]
-				n = norm(sub(o, m.Centre))
+				n = norm(minus(o, m.Centre))
 			}
 			if m.Kind == 2 {
 				ar = ar + uint32((tr*m.R)>>6)
