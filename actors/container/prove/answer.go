@@ -31,7 +31,7 @@ func (p *Prover) Ask(now uint64, from key.Node, commit [32]byte, picks []proof.P
 	if c == nil {
 		return nil, fmt.Errorf("%w: %s is neither in the committee nor in the reserve of epoch %d", ErrAsker, from, p.s.Epoch)
 	}
-	if p.commit == nil || p.work == nil || now > p.s.Close {
+	if p.commit == nil || p.work == nil || p.theirs(now) > p.s.Close {
 		return nil, fmt.Errorf("%w: epoch %d", ErrNoCommit, p.s.Epoch)
 	}
 	if commit != p.commit.Digest {

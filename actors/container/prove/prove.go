@@ -53,6 +53,9 @@ type Setup struct {
 	CommitBy  uint64 // checkers take the commitment as in time
 	Close     uint64 // nobody asks any more
 
+	// Ahead is by how much the checkers' clocks are ahead of this machine's, ms: what the
+	// last round's Prover.Ahead says. Times of this machine are moved by it.
+	Ahead           int64
 	Rate            uint64 // samples/s of this device when last measured, 0 = unknown
 	Backend, Device string // told with the commitment; at most 64 and 128 bytes count
 }
@@ -64,8 +67,8 @@ type Action interface{ action() }
 type Render struct {
 	Task, Container [32]byte
 	Size            uint32 // index into the kernel's table of sizes
-	UntilMS         uint64
-	Frames          int // at most
+	UntilMS         uint64 // by this machine's clock
+	Frames          int    // at most
 }
 
 // Stop ends the renderer early; what it made is not needed.
@@ -119,6 +122,8 @@ type checker struct {
 	tries   int
 	asked   [32]byte // digest of its question
 	answers int
+	clock   bool  // its clock is known
+	ahead   int64 // of this machine's, ms
 }
 
 // sends is how often a commitment is sent to a checker that does not answer; answers is
@@ -162,11 +167,19 @@ func Class(k proof.Kernel, rate, ms uint64) uint32 {
 	return best
 }
 
+// local turns a moment of the checkers' clocks into one of this machine's.
+func (p *Prover) local(at uint64) uint64 { return uint64(max(0, int64(at)-p.s.Ahead)) }
+
+// theirs turns a moment of this machine's clock into one of the checkers'.
+func (p *Prover) theirs(now uint64) uint64 { return uint64(max(0, int64(now)+p.s.Ahead)) }
+
 // At is told the time, at the moments that Wake named or at others.
-func (p *Prover) At(now uint64) []Action {
+func (p *Prover) At(now uint64) []Action { return p.at(p.theirs(now)) }
+
+func (p *Prover) at(now uint64) []Action {
 	switch {
 	case p.stage == waiting && now < p.s.T0:
-		return []Action{Wake{p.s.T0}}
+		return []Action{Wake{p.local(p.s.T0)}}
 	case p.stage == waiting && p.busy != nil:
 		return p.committed(now, &proof.CapCommit{Epoch: p.s.Epoch, Kernel: p.s.Kernel.Version(), Busy: p.busy}, nil)
 	case p.stage == waiting && now+(p.s.Until-p.s.T0)/2 >= p.s.Until:
@@ -176,7 +189,7 @@ func (p *Prover) At(now uint64) []Action {
 		return nil
 	case p.stage == waiting:
 		p.stage = rendering
-		return []Action{Render{p.s.Task, p.me, p.size, p.s.Until, proof.MaxFrames}}
+		return []Action{Render{p.s.Task, p.me, p.size, p.local(p.s.Until), proof.MaxFrames}}
 	case p.stage == committed:
 		return p.send(now)
 	}
@@ -198,7 +211,7 @@ func (p *Prover) Busy(now uint64, session []byte, segment *proof.Signed) []Actio
 		return nil
 	}
 	p.stage = waiting
-	return append([]Action{Stop{}}, p.At(now)...)
+	return append([]Action{Stop{}}, p.at(p.theirs(now))...)
 }
 
 // Rendered is the end of a rendering that nobody stopped. Without a whole frame there is
@@ -214,7 +227,7 @@ func (p *Prover) Rendered(now uint64, work Rendering) []Action {
 	roots := work.Roots()
 	root := p.s.Kernel.RootsRoot(roots)
 	p.work = work
-	return p.committed(now, &proof.CapCommit{Epoch: p.s.Epoch, Size: p.size, Frames: uint32(len(roots)), Roots: root[:],
+	return p.committed(p.theirs(now), &proof.CapCommit{Epoch: p.s.Epoch, Size: p.size, Frames: uint32(len(roots)), Roots: root[:],
 		Kernel: p.s.Kernel.Version(), Backend: clip(p.s.Backend, 64), Device: clip(p.s.Device, 128)}, roots)
 }
 
