@@ -9,10 +9,13 @@ import (
 
 // Work keeps the proof of a session: what its worker rendered second by second, and what
 // the players signed. Its methods are called from several goroutines, some of them on the
-// way of pictures and input: they must neither block nor hold what they are given.
+// way of pictures and input: they must not block.
 type Work interface {
 	// Second is one second of play as the worker recorded it.
 	Second(s segment.Second)
+	// State is the app's state between two seconds, as the worker hands it over for
+	// audits; it is the receiver's to keep.
+	State(b []byte)
 	// Signed is a page's word on what it sent and saw; nobody has checked its signature.
 	Signed(m stream.Signed)
 	// End says that the session is over, and why. Nothing is called after it.

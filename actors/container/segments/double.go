@@ -1,0 +1,62 @@
+package segments
+
+import (
+	"fmt"
+
+	"github.com/framemesh/framemesh/gpu/segment"
+)
+
+// Double is a way in which a container can cheat on a session, for tests and
+// demonstrations: no configuration file can name one.
+type Double string
+
+// The doubles.
+const (
+	Honest Double = ""
+	// Module runs another module than the container advertises.
+	Module Double = "module"
+	// Drop leaves out ticks when the machine is busy, and says that it has not.
+	Drop Double = "drop"
+	// Invent tells the game inputs that nobody sent.
+	Invent Double = "inputs"
+	// Poke changes a byte of the game's memory.
+	Poke Double = "state"
+)
+
+// ParseDouble reads a double's name.
+func ParseDouble(name string) (Double, error) {
+	switch d := Double(name); d {
+	case Honest, Module, Drop, Invent, Poke:
+		return d, nil
+	}
+	return Honest, fmt.Errorf("%w: no double is called %q; module, drop, inputs and state are", ErrOptions, name)
+}
+
+// pokedFrom is the second in which the game's memory is changed.
+const pokedFrom = 3
+
+// fullRate is what a container that hides its dropped ticks claims: that of our games.
+const fullRate = 60
+
+// second changes what is signed of a second.
+func (d Double) second(s *segment.Second) {
+	switch d {
+	case Drop:
+		s.Roots.Ticks = max(s.Roots.Ticks, fullRate)
+	case Poke:
+		if s.Number > pokedFrom {
+			s.Start[31] ^= 1
+		}
+		if s.Number >= pokedFrom {
+			s.Roots.State[31] ^= 1
+		}
+	}
+}
+
+// window changes what an auditor is shown. app is the module that the container has
+// signed for.
+func (d Double) window(w *segment.Window, app []byte) {
+	if d == Module {
+		copy(w.Params.App[:], app)
+	}
+}
