@@ -96,6 +96,7 @@ func examine(ctx context.Context, cfg node.Config) []finding {
 	if checkEncoder("") == nil { // otherwise they would only say the same again
 		fs = append(fs, examineWorker(ctx), examineSlots(ctx))
 	}
+	fs = append(fs, examineProof(ctx)...)
 	fs = append(fs, examineKey(cfg))
 	fs = append(fs, examinePorts(cfg)...)
 	return append(fs, examineClock(time.Now()), examineBrowser())
@@ -176,6 +177,27 @@ func examineAudio() finding {
 		return finding{"audio encoder", "bad", err.Error(), "apt-get install gcc g++, then build again with CGO_ENABLED=1"}
 	}
 	return finding{"audio encoder", "ok", "coded 10 ms of Opus", ""}
+}
+
+// examineProof says with what this machine can prove what it renders: the graphics card
+// where there is one, else the processor.
+func examineProof(ctx context.Context) []finding {
+	list, err := device.MeasurePoints(ctx)
+	if err != nil {
+		return []finding{{"proof of render", "bad", err.Error(), "run `framemesh worker points`"}}
+	}
+	var fs []finding
+	for _, p := range list {
+		f := finding{Check: "proof by " + p.Backend, State: "ok", Text: describe(p)}
+		if p.Error != "" {
+			f.State, f.Text = "note", p.Error
+			if p.Backend == "go" {
+				f.State = "bad"
+			}
+		}
+		fs = append(fs, f)
+	}
+	return fs
 }
 
 // trial waits for a worker's first picture.

@@ -18,7 +18,7 @@ func main() {
 }
 
 // work is the life of a process that the binary starts of itself: a session's worker,
-// the start benchmark, or doctor's trial of the encoders.
+// the start benchmark, the proof kernel's, or doctor's trial of the encoders.
 func work(args []string) int {
 	if len(args) == 0 {
 		return worker.Main()
@@ -27,6 +27,8 @@ func work(args []string) int {
 	switch args[0] {
 	case "bench":
 		err = device.Serve(os.Stdout)
+	case "points":
+		err = device.ServePoints(os.Stdout)
 	case "probe":
 		err = serveProbe(os.Stdout)
 	default:

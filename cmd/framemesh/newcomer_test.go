@@ -179,6 +179,9 @@ func TestBenchJSON(t *testing.T) {
 	if err != nil || r.Slots < 1 || r.Encoder == "" || r.EncodeMS <= 0 || len(r.Devices) == 0 {
 		t.Errorf("%v %+v", err, r)
 	}
+	if len(r.Points) != 2 || r.Points[0].Backend != "go" || r.Points[0].MilliRP == 0 || r.Points[1].Backend != "webgpu" || r.Reference != 10_000_000 {
+		t.Errorf("render points: %+v", r.Points)
+	}
 }
 
 func TestCompletion(t *testing.T) {
