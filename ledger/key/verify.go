@@ -108,7 +108,7 @@ type Signed struct {
 }
 
 // maxBatch bounds the memory of one batch: about 2 KiB for each entry.
-const maxBatch = 256
+const maxBatch = 512
 
 // VerifyAll says of each entry what Verify says of it alone. When all are good it takes two
 // thirds of the time, and with expanded keys down to a third: the more entries, the less

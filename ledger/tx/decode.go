@@ -4,7 +4,7 @@ import "google.golang.org/protobuf/encoding/protowire"
 
 // Most transactions are payments, and every node decodes every one. What follows reads an
 // envelope and a payment several times as fast as the protobuf library, and without copies,
-// from bytes that canonical has taken: there each field stands at most once, in order, in
+// from bytes that checkEncoding has taken: there each field stands at most once, in order, in
 // its own wire type and within its range. Everything else is the library's.
 
 // envelope reads a Signed; what is not there is nil. The results are parts of raw.

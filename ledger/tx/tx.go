@@ -60,27 +60,27 @@ func Decode(raw []byte) (*Tx, error) {
 	if err := checkEncoding(raw, shapeSigned()); err != nil {
 		return nil, err
 	}
-	var s Signed
-	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
-	}
+	signed, signer, signature := envelope(raw)
 	switch {
-	case len(s.GetSigner()) != key.Size:
-		return nil, wrong("signer", "%d bytes, must be %d", len(s.GetSigner()), key.Size)
-	case len(s.GetSignature()) != ed25519.SignatureSize:
-		return nil, wrong("signature", "%d bytes, must be %d", len(s.GetSignature()), ed25519.SignatureSize)
+	case len(signer) != key.Size:
+		return nil, wrong("signer", "%d bytes, must be %d", len(signer), key.Size)
+	case len(signature) != ed25519.SignatureSize:
+		return nil, wrong("signature", "%d bytes, must be %d", len(signature), ed25519.SignatureSize)
 	}
-	if err := checkEncoding(s.GetBody(), shapeBody()); err != nil {
+	if err := checkEncoding(signed, shapeBody()); err != nil {
 		return nil, err
 	}
-	body := new(Body)
-	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(s.GetBody(), body); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+	body := payment(signed)
+	if body == nil {
+		body = new(Body)
+		if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(signed, body); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+		}
 	}
 	t := &Tx{
 		Raw: raw, Hash: sha256.Sum256(raw), Body: body,
-		Signer: key.Address(s.GetSigner()), Account: key.Address(s.GetSigner()),
-		signed: s.GetBody(), signature: s.GetSignature(),
+		Signer: key.Address(signer), Account: key.Address(signer),
+		signed: signed, signature: signature,
 	}
 	if a := body.GetAccount(); len(a) != 0 {
 		if len(a) != key.Size {
