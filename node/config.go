@@ -42,6 +42,7 @@ type Config struct {
 	Container ContainerConfig `toml:"container"`
 	Media     MediaConfig     `toml:"media"`
 	Ledger    LedgerConfig    `toml:"ledger"`
+	Proof     ProofConfig     `toml:"proof"`
 	Debug     DebugConfig     `toml:"debug"`
 	Log       LogConfig       `toml:"log"`
 }
@@ -105,6 +106,14 @@ const (
 	LedgerFull      = "full"
 	LedgerValidator = "validator"
 )
+
+// ProofConfig is this node's part in Proof of Render.
+type ProofConfig struct {
+	Enabled      bool   `toml:"enabled"`       // containers prove what they render, checkers check it
+	Backend      string `toml:"backend"`       // of a container: auto, cpu or gpu
+	Threads      int    `toml:"threads"`       // that render on the processor; 0 = one for each core
+	CheckThreads int    `toml:"check_threads"` // of a checker
+}
 
 // DebugConfig is what the node shows to its operator, on loopback only.
 type DebugConfig struct {
@@ -232,6 +241,12 @@ func (c *Config) Validate() error {
 		return bad("ledger.pool_txs", "use 100 to 200000")
 	case c.Ledger.Snapshots < 0 || c.Ledger.KeepStates < 0:
 		return bad("ledger.snapshots, keep_states", "use 0 or more")
+	case !slices.Contains([]string{BackendAuto, BackendCPU, BackendGPU}, c.Proof.Backend):
+		return bad("proof.backend", `use "auto", "cpu" or "gpu"`)
+	case c.Proof.Threads < 0 || c.Proof.Threads > 256:
+		return bad("proof.threads", "use 0 (one for each core) to 256")
+	case c.Proof.CheckThreads < 1 || c.Proof.CheckThreads > 64:
+		return bad("proof.check_threads", "use 1 to 64")
 	case c.Debug.Listen != "" && !loopback(c.Debug.Listen):
 		return bad("debug.listen", `use an address of this machine alone, for example "127.0.0.1:6060", or "" for none`)
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):

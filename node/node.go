@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/framemesh/framemesh/actors/checker"
 	"github.com/framemesh/framemesh/actors/container"
 	gatewayactor "github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/actors/indexer"
@@ -75,6 +76,7 @@ type Node struct {
 	light     *light.Client // of nodes that keep no chain
 	chain     *chain.Chain  // of full nodes and validators
 	ledger    atomic.Pointer[ledgeractor.Ledger]
+	checking  atomic.Pointer[checker.Rounds]
 	debug     string // address of the debug server
 	fatal     chan error
 }
@@ -132,7 +134,9 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"status", nil, n.startStatus},
 		{"indexer", []Role{RoleIndexer}, n.startIndexer},
 		{"container", []Role{RoleContainer}, n.startContainer},
+		{"prover", []Role{RoleContainer}, n.startProver},
 		{"checker", []Role{RoleChecker}, n.startChecker},
+		{"rounds", []Role{RoleChecker}, n.startRounds},
 		{"gateway", []Role{RoleGateway}, n.startGateway},
 		{"announcement", nil, n.announce},
 	} {
@@ -177,7 +181,7 @@ func (n *Node) startHost(ctx context.Context) (func(context.Context) error, erro
 func (n *Node) startGossip(context.Context) (func(context.Context) error, error) {
 	var err error
 	n.gossip, err = gossip.New(gossip.Config{Host: n.p2p.Host(), Network: n.cfg.Network, Regions: []string{n.cfg.Region},
-		Topics: []string{gossip.LedgerTopic(n.cfg.Network)}, Registered: n.mayAdvertise, AppScore: n.conduct.score, Registerer: n.reg, Log: n.log, Now: n.o.Now})
+		Topics: append(gossip.VotesTopics(n.cfg.Network), gossip.LedgerTopic(n.cfg.Network)), Registered: n.mayAdvertise, AppScore: n.conduct.score, Registerer: n.reg, Log: n.log, Now: n.o.Now})
 	if err != nil {
 		return nil, err
 	}

@@ -79,9 +79,9 @@ type Options struct {
 	// Rate is how many samples the backend renders in a second, as measured; 0 = unknown,
 	// and the first round measures it.
 	Rate uint64
-	// Busy is the session that the container should name, ok false when none runs. It is
-	// asked each second around a round and must not block. nil = never busy.
-	Busy func() (s Session, sessions int, ok bool)
+	// Busy is how many sessions run, and which of them to name. It is asked a few times a
+	// second around a round. nil = none ever runs.
+	Busy func(ctx context.Context) (name Session, sessions int)
 	// Path * of the file that keeps what was committed over a restart.
 	Path       string
 	Server     *rpc.Server // answers openings and pings; nil answers none
@@ -116,7 +116,7 @@ func New(o Options) (*Prover, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Busy == nil {
-		o.Busy = func() (Session, int, bool) { return Session{}, 0, false }
+		o.Busy = func(context.Context) (Session, int) { return Session{}, 0 }
 	}
 	p := &Prover{o: o, self: key.Node(o.Key[ed25519.SeedSize:]), metrics: newMetrics(), device: make(chan struct{}, 1)}
 	if o.Registerer != nil {

@@ -33,8 +33,13 @@ type (
 		duty  Duty
 		err   error
 	}
-	tick      struct{ epoch uint64 } // Wake
-	look      struct{ epoch uint64 } // at the sessions
+	tick struct{ epoch uint64 } // Wake
+	look struct{ epoch uint64 } // at the sessions
+	seen struct {
+		epoch    uint64
+		name     Session
+		sessions int
+	}
 	nextEpoch struct{ epoch uint64 }
 	retryDuty struct{ epoch uint64 }
 	rendered  struct {
@@ -102,6 +107,8 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		}
 	case look:
 		s.look(c, m.epoch)
+	case seen:
+		s.seen(c, m)
 	case rendered:
 		s.rendered(c, m)
 	case answered:
@@ -301,12 +308,22 @@ func (s *state) look(c *supervise.Ctx, epoch uint64) {
 	if s.machine.Committed() != nil || s.now() > s.duty.Times.CommitBy {
 		return
 	}
-	if one, _, busy := s.p.o.Busy(); busy {
-		s.do(c, s.machine.Busy(s.now(), one.ID[:], one.Segment))
-	} else {
+	busy := s.p.o.Busy
+	c.Go(func(ctx context.Context) any {
+		name, sessions := busy(ctx)
+		return seen{epoch, name, sessions}
+	})
+	c.After(busyEvery, look{epoch})
+}
+
+func (s *state) seen(c *supervise.Ctx, m seen) {
+	switch {
+	case m.epoch != s.epoch || s.machine == nil:
+	case m.sessions > 0:
+		s.do(c, s.machine.Busy(s.now(), m.name.ID[:], m.name.Segment))
+	default:
 		s.do(c, s.machine.Busy(s.now(), nil, nil))
 	}
-	c.After(busyEvery, look{epoch})
 }
 
 // question answers a checker, off the actor: frames may have to be rendered again.
@@ -350,13 +367,17 @@ func (s *state) ping(c *supervise.Ctx, m ping) {
 		c.Reply(prove.ErrAsker)
 		return
 	}
-	_, sessions, _ := s.p.o.Busy()
-	signed, err := proof.Sign(s.p.o.Book.Chain(), s.p.o.Key, &proof.Statement{Says: &proof.Statement_Pong{Pong: &proof.Pong{
-		Nonce: m.nonce, Epoch: m.epoch, Checker: m.from[:], Sessions: uint32(min(max(sessions, 0), 1<<16))}}})
-	if err != nil {
-		c.Reply(err)
-		return
-	}
-	s.p.metrics.pongs.Inc()
-	c.Reply(signed.Raw)
+	o, pongs, reply := s.p.o, s.p.metrics.pongs, c.Later()
+	c.Go(func(ctx context.Context) any {
+		_, sessions := o.Busy(ctx)
+		signed, err := proof.Sign(o.Book.Chain(), o.Key, &proof.Statement{Says: &proof.Statement_Pong{Pong: &proof.Pong{
+			Nonce: m.nonce, Epoch: m.epoch, Checker: m.from[:], Sessions: uint32(min(max(sessions, 0), 1<<16))}}})
+		if err != nil {
+			reply(err)
+			return nil
+		}
+		pongs.Inc()
+		reply(signed.Raw)
+		return nil
+	})
 }
