@@ -173,6 +173,8 @@ func (m *Machine) dispatch(c *txContext) error {
 		return m.applyPropose(c, op.Propose)
 	case *tx.Body_Approve:
 		return m.applyApprove(c, op.Approve)
+	case *tx.Body_Appeal:
+		return m.applyAppeal(c, op.Appeal)
 	}
 	return refuse(ErrOperation, "this network does not know it; use a program of its version")
 }

@@ -50,6 +50,29 @@ func (m *Machine) AddWeight(epoch uint64, c RewardClass, n key.Node, w Weight) e
 	return m.overlay.Set(k, next.Encode())
 }
 
+// dropWeight takes a node's weight of readiness out of an epoch that is not paid for yet: it
+// was proven false. What its sessions paid in fees stays.
+func (m *Machine) dropWeight(epoch uint64, c RewardClass, n key.Node) error {
+	if e, err := m.emission(); err != nil || epoch < e.Next {
+		return err
+	}
+	k := WeightKey(epoch, c, n)
+	w, ok, err := load(m.overlay, k, DecodeWeight)
+	if err != nil || !ok || w.Capacity == 0 {
+		return err
+	}
+	sum, err := m.weightSum(epoch, c)
+	if err != nil {
+		return err
+	}
+	sum.Capacity -= min(sum.Capacity, w.Capacity)
+	w.Capacity = 0
+	if err := m.overlay.Set(WeightSumKey(epoch, c), sum.Encode()); err != nil {
+		return err
+	}
+	return m.overlay.Set(k, w.Encode())
+}
+
 // SetUtilisation records which part of the offered capacity of a class was paid for, in
 // bps: it divides the class's pool between readiness and work.
 func (m *Machine) SetUtilisation(epoch uint64, c RewardClass, bps uint32) error {

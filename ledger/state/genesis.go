@@ -11,11 +11,11 @@ import (
 // Init writes the state of a genesis file into an empty store, and says who validates the
 // first block. It wraps what genesis.Doc.Validate wraps, and ErrInvariant when the amounts
 // do not sum to the supply.
-func Init(s Store, d *genesis.Doc) (*Machine, []ValidatorUpdate, error) {
+func Init(s Store, d *genesis.Doc, options ...Option) (*Machine, []ValidatorUpdate, error) {
 	if err := d.Validate(); err != nil {
 		return nil, nil, err
 	}
-	m := &Machine{store: s, overlay: NewOverlay(s)}
+	m := newMachine(s, options)
 	m.params = d.Params
 	m.network = Network{
 		Chain: d.ChainID, Genesis: d.Hash(), GenesisMS: d.TimeMS(), Supply: d.Supply, Oracles: d.Oracles,

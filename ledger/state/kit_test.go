@@ -133,7 +133,7 @@ func newBed(tb testing.TB, change ...func(*genesis.Plan)) *bed {
 		tb.Fatal(err)
 	}
 	b := &bed{tb: tb, store: newMemory(), doc: d, now: d.TimeMS()}
-	if b.Machine, b.first, err = Init(b.store, d); err != nil {
+	if b.Machine, b.first, err = Init(b.store, d, WithKernel(hashKernel{})); err != nil {
 		tb.Fatal(err)
 	}
 	b.audit()
@@ -223,6 +223,8 @@ func body(op any) *tx.Body {
 		return &tx.Body{Op: &tx.Body_Approve{Approve: op}}
 	case *tx.CloseSession:
 		return &tx.Body{Op: &tx.Body_Close{Close: op}}
+	case *tx.Appeal:
+		return &tx.Body{Op: &tx.Body_Appeal{Appeal: op}}
 	}
 	panic(fmt.Sprintf("no operation %T", op))
 }

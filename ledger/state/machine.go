@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/proof"
 )
 
 // Machine applies blocks to a state. It is owned by one goroutine.
@@ -18,8 +19,12 @@ type Machine struct {
 	flushed live   // as it was at the last Flush: what a Fork starts from
 	written Totals // as the records have them
 
+	kernel proof.Kernel // recomputes fraud proofs
+	draws  *Draws
+
 	begun   bool
-	quiet   bool // a fork: transactions report no events
+	quiet   bool // a fork: transactions report no events, and fraud proofs are not rendered
+	tiles   int  // that fraud proofs of this block may have rendered
 	updates []ValidatorUpdate
 }
 
@@ -60,9 +65,21 @@ type Result struct {
 	Events     []Event
 }
 
-// Open goes on from the state in s. It wraps ErrState when there is none.
-func Open(s Store) (*Machine, error) {
+// newMachine is a machine on a store of which nothing is read yet.
+func newMachine(s Store, options []Option) *Machine {
 	m := &Machine{store: s, overlay: NewOverlay(s)}
+	for _, o := range options {
+		o(m)
+	}
+	if m.draws == nil {
+		m.draws = new(Draws)
+	}
+	return m
+}
+
+// Open goes on from the state in s. It wraps ErrState when there is none.
+func Open(s Store, options ...Option) (*Machine, error) {
+	m := newMachine(s, options)
 	for _, part := range []struct {
 		key  []byte
 		read func([]byte) error
@@ -114,6 +131,7 @@ func (m *Machine) Fork() *Machine {
 	return &Machine{
 		store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network,
 		live: m.flushed, flushed: m.flushed, written: m.flushed.totals, quiet: true,
+		kernel: m.kernel, draws: m.draws,
 	}
 }
 
@@ -137,6 +155,7 @@ func (m *Machine) BeginBlock(b Block) ([]Event, error) {
 	}
 	m.begun = true
 	m.updates = m.updates[:0]
+	m.tiles = 0
 	m.head.Height, m.head.TimeMS, m.head.Proposer = b.Height, b.TimeMS, b.Proposer
 
 	var events []Event

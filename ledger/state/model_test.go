@@ -46,7 +46,7 @@ var (
 var modelActions = []string{
 	"open", "open", "open", "open", "close", "close", "close", "close by player", "close by player", "top up", "batch", "batch",
 	"transfer", "stake", "unbond", "register", "retire", "delegate", "revoke", "commit", "commit", "certificate", "certificate",
-	"fraud", "double vote", "claim", "claim", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "epochs", "epochs", "pause",
+	"certificate", "certificate", "fraud", "fraud", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "epochs", "epochs", "pause",
 }
 
 // history is a random walk through the ledger: what was done, in a form that can be done
@@ -118,7 +118,7 @@ func (h *history) block(ms uint64, bad ...Misbehavior) {
 	h.do(func(b *bed) ([]Event, error) {
 		b.end()
 		if h.restarts {
-			m, err := Open(b.store)
+			m, err := Open(b.store, WithKernel(hashKernel{}))
 			b.must(err)
 			b.Machine = m
 		}
@@ -237,14 +237,18 @@ func (h *history) actions() map[string]func() {
 			owner, node := byOwner(rapid.SampledFrom(modelNodes).Draw(h.T, "node"))
 			h.say(node, &owner, commit(epoch()-min(epoch(), rapid.Uint64Range(0, 2).Draw(h.T, "ago")), rapid.Uint32Range(0, 3).Draw(h.T, "batch"), "x"))
 		},
-		"certificate": func() {
-			names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"k0", "k1", "k2", "k3", "v1", "v2", "c1"}), 2, 5, rapid.ID[string]).Draw(h.T, "signers")
-			h.say(h.pick("by", modelPeople), nil, certificate(epoch(), rapid.Uint32Range(0, 3).Draw(h.T, "batch"), "result", names...))
+		"certificate": func() { h.certify() },
+		"fraud":       func() { h.fraud() },
+		"appeal": func() {
+			all, err := h.accusations()
+			h.bed.must(err)
+			id := [32]byte{1}
+			if len(all) > 0 {
+				id = rapid.SampledFrom(all).Draw(h.T, "accusation")
+			}
+			h.say(h.pick("by", []string{"c1 owner", "c1 owner", "c2 owner", "bob"}), nil, &tx.Appeal{Accusation: id[:]})
 		},
-		"fraud": func() {
-			n := h.pick("node", modelNodes)
-			h.say(h.pick("by", modelPeople), nil, fraud(n, n, "statement", strconv.Itoa(rapid.IntRange(0, 3).Draw(h.T, "evidence"))))
-		},
+		"answer": func() { h.answer() },
 		"double vote": func() {
 			if n := h.pick("node", modelNodes); rapid.IntRange(0, 9).Draw(h.T, "really") == 7 {
 				h.say(h.pick("by", modelPeople), nil, doubleVote(n, n, "yes", "no"))
@@ -287,7 +291,7 @@ func (h *history) actions() map[string]func() {
 // started again after every block.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newPlay(drawn{t, rt}, modelPlan)
+		b := newRounds(drawn{t, rt}, modelPlan)
 		h := &history{T: rt, bed: b, promised: map[string]uint64{}}
 		actions := h.actions()
 		for range rapid.IntRange(1, 120).Draw(rt, "steps") {
@@ -299,7 +303,7 @@ func TestModel(t *testing.T) {
 		b.end()
 		want := b.digest()
 
-		again := newPlay(drawn{t, rt}, modelPlan)
+		again := newRounds(drawn{t, rt}, modelPlan)
 		h.restarts = true
 		for i, step := range h.steps {
 			if events, err := step(again); outcome(events, err) != h.outcomes[i] {

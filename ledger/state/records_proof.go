@@ -45,6 +45,7 @@ type Standing struct {
 	PriorityPPM uint32   // in matching: halved by each offence, given back by clean days
 	CleanFrom   uint64   // epoch from which clean days count; of no meaning at full priority
 	ProvenUntil uint64   // last epoch in which it may stand by; see Proven
+	GuiltyUntil uint64   // rounds of epochs below it count nothing: it was convicted; 0 = it never was
 
 	LastEpoch   uint64   // of the last verdict; the next three are its fields
 	LastVerdict uint8    // as in a certificate's entry
@@ -60,16 +61,18 @@ type Standing struct {
 
 // Proven says whether the container may stand by in an epoch: a round, or the genesis file,
 // has shown what it can do, and that is not too long ago.
-func (s *Standing) Proven(epoch uint64) bool { return s.RPMilli > 0 && epoch <= s.ProvenUntil }
+func (s Standing) Proven(epoch uint64) bool {
+	return s.RPMilli > 0 && s.ProvenUntil > 0 && epoch <= s.ProvenUntil
+}
 
 // newStanding is that of a container of which nothing is known.
 func newStanding() Standing {
 	return Standing{QualityPPM: economics.FirstQuality, PriorityPPM: amount.PPM}
 }
 
-// Encode writes 128 bytes and 8 for each round.
+// Encode writes 108 bytes and 8 for each round.
 func (s Standing) Encode() []byte {
-	w := newWriter(127 + 8*len(s.Rounds))
+	w := newWriter(107 + 8*len(s.Rounds))
 	w.u64(s.RPMilli)
 	w.u8(uint8(len(s.Rounds)))
 	for _, v := range s.Rounds {
@@ -79,6 +82,7 @@ func (s Standing) Encode() []byte {
 	w.u32(s.PriorityPPM)
 	w.u64(s.CleanFrom)
 	w.u64(s.ProvenUntil)
+	w.u64(s.GuiltyUntil)
 	w.u64(s.LastEpoch)
 	w.u8(s.LastVerdict)
 	w.u32(s.LastReason)
@@ -100,7 +104,7 @@ func DecodeStanding(b []byte) (s Standing, err error) {
 	for range min(n, economics.KeptRounds) {
 		s.Rounds = append(s.Rounds, r.u64())
 	}
-	s.QualityPPM, s.PriorityPPM, s.CleanFrom, s.ProvenUntil = r.u32(), r.u32(), r.u64(), r.u64()
+	s.QualityPPM, s.PriorityPPM, s.CleanFrom, s.ProvenUntil, s.GuiltyUntil = r.u32(), r.u32(), r.u64(), r.u64(), r.u64()
 	s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = r.u64(), r.u8(), r.u32(), r.b32()
 	s.Slow, s.Busy, s.Day, s.OfflineSeconds, s.Verdicts = r.u8(), r.u32(), r.u64(), r.u32(), r.u32()
 	r.check(s.QualityPPM <= amount.PPM && s.PriorityPPM <= amount.PPM)
@@ -122,7 +126,7 @@ type Conduct struct {
 }
 
 // Banned says whether the checker is kept out of the draw in an epoch.
-func (c *Conduct) Banned(epoch uint64) bool { return epoch < c.BannedUntil }
+func (c Conduct) Banned(epoch uint64) bool { return epoch < c.BannedUntil }
 
 // Encode writes 38 bytes and 8 for each wrong answer.
 func (c Conduct) Encode() []byte {

@@ -164,9 +164,9 @@ type Accusation struct {
 	Bond     uint64     // base units that the appeal put at stake
 }
 
-// Encode writes 142 bytes and 32 for each signer.
+// Encode writes 143 bytes and 32 for each signer.
 func (a Accusation) Encode() []byte {
-	w := newWriter(141 + key.Size*len(a.Signers))
+	w := newWriter(142 + key.Size*len(a.Signers))
 	w.bytes(a.Node[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)

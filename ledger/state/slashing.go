@@ -99,12 +99,21 @@ func total(o economics.Offence) bool {
 	return false
 }
 
-// slash punishes a node at once. victim is the customer it harmed, zero for none; limit
-// bounds the amount from above, for accusations that said how much. The node is jailed when
-// its stake no longer covers its roles, and out for good when it signed two things where
-// one was allowed. A node that is not registered has nothing to lose: its stake had to be
-// paid out before it could go.
+// loot is who gets a part of a slash: the customer that the node harmed, and who proved it.
+// Zero is nobody.
+type loot struct{ victim, reporter key.Address }
+
+// slash is slashFor without a reporter.
 func (m *Machine) slash(id key.Node, o economics.Offence, victim key.Address, limit uint64) ([]Event, error) {
+	return m.slashFor(id, o, loot{victim: victim}, limit)
+}
+
+// slashFor punishes a node at once. limit bounds the amount from above, for accusations that
+// said how much. The node is jailed when its stake no longer covers its roles, and out for
+// good when it signed two things where one was allowed; a container is demoted in matching.
+// A node that is not registered has nothing to lose: its stake had to be paid out before it
+// could go.
+func (m *Machine) slashFor(id key.Node, o economics.Offence, to loot, limit uint64) ([]Event, error) {
 	n, ok, err := m.node(id)
 	if err != nil || !ok {
 		return nil, err
@@ -122,7 +131,7 @@ func (m *Machine) slash(id key.Node, o economics.Offence, victim key.Address, li
 	}
 	amount := min(limit, m.slashAmount(&n, s, o, e.sources()))
 	taken, _ := economics.Draw(amount, e.sources())
-	parts, err := m.forfeit(e, taken, amount, victim)
+	parts, err := m.forfeit(e, taken, amount, to)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +153,11 @@ func (m *Machine) slash(id key.Node, o economics.Offence, victim key.Address, li
 		"rewards", taken.Rewards, "vesting", taken.Vesting, "stake", taken.Stake, "unbonding", taken.Unbonding,
 		"bonus", parts.Bonus, "victim", parts.Victim, "burned", parts.Burned,
 		"jailed", s.Jailed, "tombstoned", s.Tombstoned)}
+	if n.Roles.Has(economics.RoleContainer) {
+		if err := m.demoted(id); err != nil {
+			return nil, err
+		}
+	}
 	if s.Jailed || s.Tombstoned {
 		more, err := m.expel(id)
 		if err != nil {
@@ -162,11 +176,15 @@ func (m *Machine) slashAmount(n *Node, s Stake, o economics.Offence, from econom
 }
 
 // forfeit moves what each source gives to where slashed money goes.
-func (m *Machine) forfeit(e exposed, taken economics.Sources, amount uint64, victim key.Address) (economics.Forfeit, error) {
-	parts := m.params.SplitSlash(amount, victim != key.Address{})
+func (m *Machine) forfeit(e exposed, taken economics.Sources, amount uint64, to loot) (economics.Forfeit, error) {
+	parts := m.params.SplitSlash(amount, to.victim != key.Address{})
+	bonus := poolOf(economics.PoolPenalties)
+	if to.reporter != (key.Address{}) {
+		bonus = balanceOf(to.reporter)
+	}
 	into := []claimed{
-		{poolOf(economics.PoolPenalties), parts.Bonus},
-		{balanceOf(victim), parts.Victim},
+		{bonus, parts.Bonus},
+		{balanceOf(to.victim), parts.Victim},
 		{burned, parts.Burned},
 	}
 	for _, group := range []struct {
@@ -208,59 +226,25 @@ func (m *Machine) punish(v Misbehavior) ([]Event, error) {
 // one under the same name changes nothing. It is for whoever judges evidence, within a
 // block.
 func (m *Machine) Accuse(id [32]byte, n key.Node, o economics.Offence, victim key.Address) ([]Event, error) {
-	node, ok, err := m.node(n)
-	if err != nil || !ok {
-		return nil, err
-	}
 	if o.Deterministic() {
 		return m.slash(n, o, victim, m.network.Supply)
 	}
-	if b, err := m.overlay.Get(AccusationKey(id)); err != nil || b != nil {
-		return nil, err
-	}
-	e, err := m.exposure(n, node.Owner)
-	if err != nil {
-		return nil, err
-	}
-	s, err := m.stake(n)
-	if err != nil {
-		return nil, err
-	}
-	a := Accusation{
-		Node: n, Offence: o, Amount: m.slashAmount(&node, s, o, e.sources()), Victim: victim,
-		Final: m.head.Epoch + m.params.AppealEpochs + 1,
-	}
-	if err := m.schedule(a.Final, dueSlash, id[:]); err != nil {
-		return nil, err
-	}
-	return []Event{event("accused", "node", n, "offence", o.String(), "amount", a.Amount, "final_epoch", a.Final)},
-		m.overlay.Set(AccusationKey(id), a.Encode())
+	return m.accuse(id, Accusation{Node: n, Offence: o, Victim: victim, Epoch: m.head.Epoch})
 }
 
-// Acquit takes an accusation back that is not final yet; ok is false when there is none.
-func (m *Machine) Acquit(id [32]byte) (events []Event, ok bool, err error) {
-	a, ok, err := load(m.overlay, AccusationKey(id), DecodeAccusation)
-	if err != nil || !ok {
-		return nil, false, err
-	}
-	if err := m.unschedule(a.Final, dueSlash, id[:]); err != nil {
-		return nil, false, err
-	}
-	return []Event{event("acquitted", "node", a.Node, "offence", a.Offence.String())}, true, m.overlay.Delete(AccusationKey(id))
-}
-
-// slashDue carries out an accusation that nobody took back.
+// slashDue carries out an accusation that nobody took back. One that was appealed and not
+// answered is dropped: in doubt nobody is punished.
 func (m *Machine) slashDue(subject []byte) ([]Event, error) {
 	if len(subject) != 32 {
 		return nil, fmt.Errorf("%w: accusation that is due", ErrRecord)
 	}
-	k := AccusationKey([32]byte(subject))
-	a, ok, err := load(m.overlay, k, DecodeAccusation)
+	id := [32]byte(subject)
+	a, ok, err := ReadAccusation(m.overlay, id)
 	if err != nil || !ok {
 		return nil, err
 	}
-	if err := m.overlay.Delete(k); err != nil {
-		return nil, err
+	if a.Appealed != 0 {
+		return m.acquit(id, a)
 	}
-	return m.slash(a.Node, a.Offence, a.Victim, a.Amount)
+	return m.carryOut(id, a)
 }

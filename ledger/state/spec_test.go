@@ -25,6 +25,7 @@ func TestSpecificationIsComplete(t *testing.T) {
 		prefixSeed, prefixCandidates, prefixParams, prefixProposal, prefixTotals, prefixPool, prefixDue, prefixValidator,
 		prefixConsensus, prefixVRF, prefixHead,
 		prefixUsed, prefixVote, prefixFraud, prefixAccusation, prefixWeight, prefixWeightSum, prefixPayout, prefixEmission,
+		prefixStanding, prefixConduct, prefixHistory, prefixAppeal, prefixGuilt,
 	} {
 		if !strings.Contains(doc, "`"+p) {
 			t.Errorf("the specification does not say what lies under %s", p)
@@ -40,6 +41,9 @@ func TestSpecificationIsComplete(t *testing.T) {
 		"`delegation`, %d bytes": len(Delegation{}.Encode()), "`session`, %d bytes": len(Session{}.Encode()),
 		"`vesting lot`, %d bytes": len(Lot{}.Encode()), "`unbonding`, %d bytes": len(Unbonding{}.Encode()),
 		"`pool`, %d bytes": len(encodePool(0)), "`validator`, %d bytes": len(Validator{}.Encode()),
+		"`standing`, %d bytes": len(Standing{}.Encode()), "`conduct`, %d bytes": len(Conduct{}.Encode()),
+		"`verdict`, %d bytes": len(Verdict{}.Encode()), "`accusation`, %d bytes": len(Accusation{}.Encode()),
+		"`certificate`, %d bytes": len(Certificate{}.Encode()), "`sum of weights`, %d bytes": len(WeightSum{}.Encode()),
 		"`whose consensus key`, %d bytes": len(ConsensusOwner{}.Encode()), "`head`, %d bytes": len(Head{}.Encode()),
 	} {
 		if line := fmt.Sprintf(what, n); !strings.Contains(doc, line) {

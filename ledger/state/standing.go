@@ -143,9 +143,14 @@ func (m *Machine) restore(s *Standing, epoch uint64) {
 	s.CleanFrom += days * m.dayEpochs()
 }
 
-// demote halves a container's priority in matching, besides what an offence costs.
-func (m *Machine) demote(s *Standing) {
-	m.restore(s, m.head.Epoch)
+// demoted halves a container's priority in matching, besides what an offence costs.
+func (m *Machine) demoted(n key.Node) error {
+	s, err := m.standing(n)
+	if err != nil {
+		return err
+	}
+	m.restore(&s, m.head.Epoch)
 	s.PriorityPPM = uint32(economics.Demote(uint64(s.PriorityPPM)))
 	s.CleanFrom = m.head.Epoch
+	return m.overlay.Set(StandingKey(n), s.Encode())
 }

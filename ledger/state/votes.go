@@ -1,7 +1,6 @@
 package state
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -22,10 +21,14 @@ var (
 	ErrReported  = rule(66, "reported", "reported before")
 	ErrPunished  = rule(67, "punished", "punished before")
 	ErrNoOffence = rule(68, "no_offence", "that is no offence")
+	ErrBatch     = rule(69, "batch", "no such batch was drawn")
+	ErrResult    = rule(70, "result", "not a result of that batch")
+	ErrMember    = rule(71, "member", "not drawn for the batch")
+	ErrEarly     = rule(72, "early", "it is not the reserve's turn yet")
+	ErrInnocent  = rule(73, "innocent", "the proof convicts nobody")
+	ErrProofs    = rule(74, "proofs", "too many proofs wait to be recomputed")
+	ErrNoAppeal  = rule(75, "no_appeal", "no such accusation can be appealed")
 )
-
-// MinAttestations is a majority of the smallest committee: N + 1 of 2N + 1 with N = 2.
-const MinAttestations = 3
 
 // KeptEpochs is for how long votes, certificates and fraud proofs can be looked up: 30 days
 // of 900 s epochs. The blocks keep them as long as blocks are kept.
@@ -94,83 +97,6 @@ func (m *Machine) applyVoteCommit(c *txContext, op *tx.VoteCommit) error {
 	v := Vote{[32]byte(op.GetDigest()), m.head.Height}
 	c.emit("vote", "checker", id, "epoch", op.GetEpoch(), "batch", op.GetBatch(), "digest", hex.EncodeToString(v.Digest[:]))
 	return m.overlay.Set(k, v.Encode())
-}
-
-// applyCertificate records what a committee found, the first valid certificate on a batch
-// for good. Attestations rise by node key and their signatures are verified with the
-// transaction's; that the signers are the committee that was drawn is for the judge of
-// Proof of Render to say.
-func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
-	if err := m.voteEpoch(op.GetEpoch()); err != nil {
-		return err
-	}
-	k := CertificateKey(op.GetEpoch(), op.GetBatch())
-	if b, err := m.overlay.Get(k); err != nil {
-		return err
-	} else if b != nil {
-		return refuse(ErrCertified, "batch %d of epoch %d; the first one counts", op.GetBatch(), op.GetEpoch())
-	}
-	signers := op.GetAttestations()
-	if len(signers) < MinAttestations || len(signers) > tx.MaxAttestations {
-		return refuse(ErrQuorum, "%d attest, %d to %d are needed; collect more", len(signers), MinAttestations, tx.MaxAttestations)
-	}
-	for i, a := range signers {
-		if i > 0 && string(signers[i-1].GetNode()) >= string(a.GetNode()) {
-			return refuse(ErrField, "attestations do not rise by node key; sort them")
-		}
-		if _, err := m.checker(key.Node(a.GetNode())); err != nil {
-			return err
-		}
-	}
-	if err := m.cleanLater(cleanCertificatesOf, u64(op.GetEpoch())); err != nil {
-		return err
-	}
-	cert := Certificate{Result: sha256.Sum256(op.GetResult()), Submitter: c.Account, Height: m.head.Height, Signers: uint8(len(signers))}
-	c.emit("certificate", "epoch", op.GetEpoch(), "batch", op.GetBatch(), "result", hex.EncodeToString(cert.Result[:]),
-		"submitter", c.Account, "signers", len(signers))
-	return m.overlay.Set(k, cert.Encode())
-}
-
-// applyFraud records that somebody proves a fraud. The statement is the accused's, as its
-// signature shows, which is verified with the transaction's; whether it is wrong is for the
-// judge to recompute. The same proof counts once; another proof of the same statement is
-// another, or a false one could shut out the true one.
-func (m *Machine) applyFraud(c *txContext, op *tx.FraudProof) error {
-	subject := key.Node(op.GetSubject())
-	if _, ok, err := m.node(subject); err != nil {
-		return err
-	} else if !ok {
-		return refuse(ErrAccused, "%s; nobody has anything to lose there", subject)
-	}
-	if op.GetEpoch() > m.head.Epoch || op.GetEpoch()+KeptEpochs < m.head.Epoch {
-		return refuse(ErrVoteEpoch, "%d, it is %d; report within %d epochs", op.GetEpoch(), m.head.Epoch, KeptEpochs)
-	}
-	id := FraudID(op)
-	if b, err := m.overlay.Get(FraudKey(id)); err != nil {
-		return err
-	} else if b != nil {
-		return refuse(ErrReported, "%x; wait for the judgement", id[:8])
-	}
-	if err := m.cleanLater(cleanFraud, id[:]); err != nil {
-		return err
-	}
-	f := Fraud{op.GetKind(), subject, op.GetEpoch(), c.Account, m.head.Height}
-	c.emit("fraud_reported", "proof", hex.EncodeToString(id[:]), "kind", op.GetKind(), "subject", subject,
-		"epoch", op.GetEpoch(), "reporter", c.Account)
-	return m.overlay.Set(FraudKey(id), f.Encode())
-}
-
-// FraudID names a fraud proof: the SHA-256 of kind (4) ‖ subject (32) ‖ epoch (8) ‖ length
-// of the statement (4) ‖ statement ‖ evidence, integers big-endian.
-func FraudID(op *tx.FraudProof) [32]byte {
-	h := sha256.New()
-	h.Write(u32(op.GetKind()))
-	h.Write(op.GetSubject())
-	h.Write(u64(op.GetEpoch()))
-	h.Write(u32(uint32(len(op.GetStatement()))))
-	h.Write(op.GetStatement())
-	h.Write(op.GetEvidence())
-	return [32]byte(h.Sum(nil))
 }
 
 // applyDoubleVote punishes a checker for two results on one question. Both signatures are

@@ -65,74 +65,6 @@ func TestManyVotesGoInSteps(t *testing.T) {
 	b.end()
 }
 
-func certificate(epoch uint64, batch uint32, result string, names ...string) *tx.VoteCertificate {
-	c := &tx.VoteCertificate{Epoch: epoch, Batch: batch, Result: []byte(result)}
-	for _, n := range names {
-		c.Attestations = append(c.Attestations, tx.Attest(chainName, who(n).private, epoch, batch, c.Result))
-	}
-	slices.SortFunc(c.Attestations, func(a, b *tx.Attestation) int { return slices.Compare(a.Node, b.Node) })
-	return c
-}
-
-func TestCertificate(t *testing.T) {
-	b := newPlay(t)
-	b.pass(2)
-	b.refused(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1")), ErrQuorum)
-	b.refused(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1", "c1")), ErrChecker)
-	b.refused(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1", "nobody")), ErrChecker)
-	b.refused(b.send(who("alice"), certificate(0, 1, "fine", "k0", "k1", "k2")), ErrVoteEpoch)
-	b.refused(b.send(who("alice"), certificate(3, 1, "fine", "k0", "k1", "k2")), ErrVoteEpoch)
-	other := certificate(2, 1, "fine", "k0", "k1", "k2")
-	other.Result = []byte("bad")
-	b.refused(b.send(who("alice"), other), ErrEvidence)
-	b.must(b.send(who("alice"), certificate(2, 1, "fine", "k0", "k1", "k2")))
-	b.refused(b.send(who("bob"), certificate(2, 1, "fine", "k0", "k1", "k2", "k3")), ErrCertified)
-	b.must(b.send(who("bob"), certificate(1, 1, "fine", "k0", "k1", "k2", "k3")))
-	c, ok, err := load(b.Reader(), CertificateKey(2, 1), DecodeCertificate)
-	want := Certificate{sha256.Sum256([]byte("fine")), who("alice").address(), b.Head().Height, 3, 0}
-	if err != nil || !ok || c != want {
-		t.Errorf("got %+v", c)
-	}
-	b.next(KeptEpochs * 10_000)
-	if n := b.records(prefixCertificate); n != 0 {
-		t.Errorf("%d kept", n)
-	}
-	b.end()
-}
-
-func fraud(subject, signer identity, statement, evidence string) *tx.FraudProof {
-	return &tx.FraudProof{
-		Kind: tx.FraudTile, Subject: subject.raw(), Statement: []byte(statement), Evidence: []byte(evidence),
-		Signature: key.Sign(signer.private, chainName, key.KindStatement, []byte(statement)),
-	}
-}
-
-func TestFraudProof(t *testing.T) {
-	b := newPlay(t)
-	c1 := who("c1")
-	b.refused(b.send(who("alice"), fraud(c1, who("c2"), "tile 7 is blue", "run it")), ErrEvidence)
-	b.refused(b.send(who("alice"), fraud(who("bob"), who("bob"), "tile 7 is blue", "run it")), ErrAccused)
-	late := fraud(c1, c1, "tile 7 is blue", "run it")
-	late.Epoch = 1
-	b.refused(b.send(who("alice"), late), ErrVoteEpoch)
-	p := fraud(c1, c1, "tile 7 is blue", "run it")
-	b.must(b.send(who("alice"), p))
-	b.refused(b.send(who("bob"), p), ErrReported)
-	b.must(b.send(who("bob"), fraud(c1, c1, "tile 7 is blue", "run it well"))) // a bad proof shuts out no good one
-	f, ok, err := load(b.Reader(), FraudKey(FraudID(p)), DecodeFraud)
-	if want := (Fraud{tx.FraudTile, c1.node(), 0, who("alice").address(), b.Head().Height}); err != nil || !ok || f != want {
-		t.Errorf("got %+v", f)
-	}
-	if b.stakeOf(c1).Offences != 0 {
-		t.Error("punished without a judgement")
-	}
-	b.next(KeptEpochs * 10_000)
-	if n := b.records(prefixFraud); n != 0 {
-		t.Errorf("%d kept", n)
-	}
-	b.end()
-}
-
 func doubleVote(accused, signer identity, a, c string) *tx.DoubleVote {
 	one, two := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(c))
 	sign := func(r [32]byte) []byte {
@@ -213,7 +145,7 @@ func moneyRecords() map[string]moneyRecord {
 		"emission":   recordOf(Emission{1}, DecodeEmission),
 		"standing": recordOf(Standing{
 			RPMilli: 1, Rounds: []uint64{2, 3}, QualityPPM: 4, PriorityPPM: 5, CleanFrom: 6, ProvenUntil: 7, LastEpoch: 8,
-			LastVerdict: 9, LastReason: 10, Evidence: [32]byte{11}, Slow: 12, Busy: 13, Day: 14, OfflineSeconds: 15, Verdicts: 16,
+			LastVerdict: 9, LastReason: 10, Evidence: [32]byte{11}, Slow: 12, Busy: 13, Day: 14, OfflineSeconds: 15, Verdicts: 16, GuiltyUntil: 17,
 		}, DecodeStanding),
 		"conduct": recordOf(Conduct{1, 2, []uint64{3, 3, 4}, 5, 6, 7}, DecodeConduct),
 		"verdict": recordOf(Verdict{1, 2, 4, 5, 6, 7, 8, [32]byte{9}, 10}, DecodeVerdict),

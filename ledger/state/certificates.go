@@ -1,0 +1,178 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// panel is who may certify a batch: the committee, its reserve, or an appeal's.
+type panel struct {
+	containers []key.Node
+	members    []key.Node // in the order of a result's bits
+	quorum     int        // attestations that make a certificate
+}
+
+// applyCertificate judges what a committee found. The result is about a batch that the seed
+// drew, in its order; a majority of the committee, or of the reserve once its turn has come,
+// attests it. The first such certificate counts for good, whoever brings it: the fee comes
+// back to its sender with a small reward.
+func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
+	if err := m.voteEpoch(op.GetEpoch()); err != nil {
+		return err
+	}
+	k := CertificateKey(op.GetEpoch(), op.GetBatch())
+	if b, err := m.overlay.Get(k); err != nil {
+		return err
+	} else if b != nil {
+		return refuse(ErrCertified, "batch %d of epoch %d; the first one counts", op.GetBatch(), op.GetEpoch())
+	}
+	res, err := proof.DecodeResult(op.GetResult())
+	if err != nil {
+		return refuse(ErrResult, "%v; send what the committee attested", err)
+	}
+	if res.GetEpoch() != op.GetEpoch() || res.GetBatch() != op.GetBatch() {
+		return refuse(ErrResult, "it is about batch %d of epoch %d; send it under these", res.GetBatch(), res.GetEpoch())
+	}
+	var appeal [32]byte
+	var p panel
+	if op.GetBatch()&appealBit != 0 {
+		p, appeal, err = m.appealPanel(res)
+	} else {
+		p, err = m.roundPanel(res)
+	}
+	if err != nil {
+		return err
+	}
+	signers, err := m.attested(op, p)
+	if err != nil {
+		return err
+	}
+	if len(res.GetEntries()) != len(p.containers) {
+		return refuse(ErrResult, "%d entries on %d containers; one for each, in the batch's order", len(res.GetEntries()), len(p.containers))
+	}
+	if (res.GetCorrect()|res.GetWrong())>>len(p.members) != 0 {
+		return refuse(ErrResult, "it names a member beyond the %d that were drawn", len(p.members))
+	}
+	if res.GetAttempt() == 0 && !settled(res) {
+		return refuse(ErrResult, "it settles nothing; the reserve tries again")
+	}
+	if err := m.cleanLater(cleanCertificatesOf, u64(op.GetEpoch())); err != nil {
+		return err
+	}
+	cert := Certificate{sha256.Sum256(op.GetResult()), c.Account, m.head.Height, uint8(len(signers)), uint8(res.GetAttempt())}
+	if err := m.overlay.Set(k, cert.Encode()); err != nil {
+		return err
+	}
+	reward, err := m.rewardCertificate(c.Account)
+	if err != nil {
+		return err
+	}
+	c.emit("certificate_judged", "epoch", op.GetEpoch(), "batch", op.GetBatch(), "attempt", res.GetAttempt(),
+		"result", hex.EncodeToString(cert.Result[:]), "submitter", c.Account, "signers", len(signers), "reward", reward)
+	if op.GetBatch()&appealBit != 0 {
+		if err := m.answerAppeal(c, appeal, res.GetEntries()[0].GetVerdict()); err != nil {
+			return err
+		}
+	} else {
+		for i, n := range p.containers {
+			if err := m.judged(c, res, n, res.GetEntries()[i], signers); err != nil {
+				return err
+			}
+		}
+	}
+	return m.judgedCheckers(c, res, p.members)
+}
+
+// settled says whether there was a quorum on any container.
+func settled(res *proof.Result) bool {
+	return slices.ContainsFunc(res.GetEntries(), func(e *proof.Entry) bool { return e.GetVerdict() != proof.VerdictNone })
+}
+
+// roundPanel finds the batch and who may speak for it.
+func (m *Machine) roundPanel(res *proof.Result) (panel, error) {
+	p := panel{quorum: int(m.params.ProofN) + 1}
+	a, err := m.assignment(res.GetEpoch())
+	if err != nil {
+		return p, err
+	}
+	if int(res.GetBatch()) >= len(a.Batches) {
+		return p, refuse(ErrBatch, "number %d of epoch %d, which has %d", res.GetBatch(), res.GetEpoch(), len(a.Batches))
+	}
+	batch := a.Batches[res.GetBatch()]
+	p.containers, p.members = batch.Containers, batch.Committee
+	if res.GetAttempt() == 0 {
+		return p, nil
+	}
+	p.members = batch.Reserve
+	if from := m.times(res.GetEpoch()).AttestBy; m.head.TimeMS < from {
+		return p, refuse(ErrEarly, "until %s it is the committee's; wait for it", clock(from))
+	}
+	return p, nil
+}
+
+// appealPanel finds the accusation that an epoch's wider committee answers.
+func (m *Machine) appealPanel(res *proof.Result) (p panel, id [32]byte, err error) {
+	id, ok, err := load(m.overlay, AppealKey(res.GetEpoch(), res.GetBatch()), decodeName)
+	if err != nil {
+		return p, id, err
+	}
+	if !ok || res.GetAttempt() != 0 {
+		return p, id, refuse(ErrBatch, "no appeal %d in epoch %d, attempt %d", res.GetBatch(), res.GetEpoch(), res.GetAttempt())
+	}
+	a, ok, err := ReadAccusation(m.overlay, id)
+	if err != nil {
+		return p, id, err
+	}
+	if !ok {
+		return p, id, refuse(ErrBatch, "the accusation of appeal %d is not there any more", res.GetBatch())
+	}
+	members, err := m.appealCommittee(res.GetEpoch(), id, a)
+	return panel{[]key.Node{a.Node}, members, 2*int(m.params.ProofN) + 2}, id, err
+}
+
+// attested are the signers, in rising order: members of the panel in good standing, enough
+// of them. Their signatures are verified with the transaction's.
+func (m *Machine) attested(op *tx.VoteCertificate, p panel) ([]key.Node, error) {
+	if n := len(op.GetAttestations()); n < p.quorum || n > tx.MaxAttestations {
+		return nil, refuse(ErrQuorum, "%d attest, %d to %d are needed; collect more", n, p.quorum, tx.MaxAttestations)
+	}
+	signers := make([]key.Node, 0, len(op.GetAttestations()))
+	for i, a := range op.GetAttestations() {
+		n := key.Node(a.GetNode())
+		if i > 0 && compareNodes(signers[i-1], n) >= 0 {
+			return nil, refuse(ErrField, "attestations do not rise by node key; sort them")
+		}
+		if !slices.Contains(p.members, n) {
+			return nil, refuse(ErrMember, "%s; leave its attestation out", n)
+		}
+		if _, err := m.checker(n); err != nil {
+			return nil, err
+		}
+		signers = append(signers, n)
+	}
+	return signers, nil
+}
+
+// rewardCertificate gives the fee of this transaction back, which was burned a moment ago,
+// and certificate_reward as far as penalties reach, or else the grants: no base unit comes
+// from anywhere else.
+func (m *Machine) rewardCertificate(to key.Address) (uint64, error) {
+	if err := m.unburn(to, m.params.TxFee); err != nil {
+		return 0, err
+	}
+	var paid uint64
+	for _, pool := range []economics.Pool{economics.PoolPenalties, economics.PoolGrants} {
+		v := min(m.params.CertificateReward-paid, m.totals.Pools[pool])
+		if err := m.move(poolOf(pool), balanceOf(to), v); err != nil {
+			return 0, err
+		}
+		paid += v
+	}
+	return paid, nil
+}

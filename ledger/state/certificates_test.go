@@ -1,0 +1,530 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+func TestCertificateIsOfTheCommittee(t *testing.T) {
+	b := newRounds(t)
+	b.pass(2)
+	drawn := b.drawn(2).Batches[0]
+	if len(drawn.Committee) != 3 || len(drawn.Reserve) != 3 || len(drawn.Containers) != 2 {
+		t.Fatalf("drew %+v", drawn)
+	}
+	three, good := drawn.Committee, b.result(2, 0, nil)
+	certify := func(r *proof.Result, nodes ...key.Node) error {
+		return b.send(who("alice"), b.certificateBy(r, nodes...))
+	}
+	reserve := b.result(2, 0, func(r *proof.Result) { r.Attempt = 1 })
+
+	for _, c := range []struct {
+		name string
+		err  error
+		want *Rule
+	}{
+		{"one attests", certify(good, three[0]), ErrQuorum},
+		{"one of the reserve", certify(good, three[0], drawn.Reserve[0]), ErrMember},
+		{"a container", certify(good, three[0], who("c1").node()), ErrMember},
+		{"an old epoch", certify(b.result(0, 0, nil), b.drawn(0).Batches[0].Committee...), ErrVoteEpoch},
+		{"an entry too few", certify(b.result(2, 0, func(r *proof.Result) { r.Entries = r.Entries[:1] }), three...), ErrResult},
+		{"a fourth member", certify(b.result(2, 0, func(r *proof.Result) { r.Wrong = 8 }), three...), ErrResult},
+		{"nothing settled", certify(b.result(2, 0, func(r *proof.Result) {
+			for i := range r.Entries {
+				r.Entries[i] = &proof.Entry{Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum)}
+			}
+		}), three...), ErrResult},
+		{"the reserve too early", certify(reserve, drawn.Reserve...), ErrEarly},
+		{"no such appeal", b.send(who("alice"), b.certificateBy(func() *proof.Result {
+			r := b.result(2, 0, nil)
+			r.Batch = appealBit | 7
+			return r
+		}(), three...)), ErrBatch},
+		{"no such batch", b.send(who("alice"), b.certificateBy(func() *proof.Result {
+			r := b.result(2, 0, nil)
+			r.Batch = 1
+			return r
+		}(), three...)), ErrBatch},
+	} {
+		t.Log(c.name)
+		b.refused(c.err, c.want)
+	}
+	junk := b.certificateBy(good, three...)
+	junk.Result = []byte("fine")
+	for i := range junk.Attestations {
+		junk.Attestations[i] = tx.Attest(chainName, b.identity(key.Node(junk.Attestations[i].Node)).private, 2, 0, junk.Result)
+	}
+	b.refused(b.send(who("alice"), junk), ErrResult)
+	other := b.certificateBy(good, three...)
+	other.Epoch = 1
+	b.refused(b.send(who("alice"), other), ErrEvidence)
+	for i := range other.Attestations {
+		other.Attestations[i] = tx.Attest(chainName, b.identity(key.Node(other.Attestations[i].Node)).private, 1, 0, other.Result)
+	}
+	b.refused(b.send(who("alice"), other), ErrResult)
+
+	balance := b.balance(who("alice"))
+	b.must(certify(good, three[0], three[2])) // two of three
+	if got := b.balance(who("alice")); got != balance+b.Params().CertificateReward {
+		t.Errorf("the submitter has %d instead of %d", got, balance+b.Params().CertificateReward)
+	}
+	b.refused(certify(good, three...), ErrCertified)
+	c, ok, err := load(b.Reader(), CertificateKey(2, 0), DecodeCertificate)
+	raw, _ := proof.EncodeResult(good)
+	if want := (Certificate{sha256.Sum256(raw), who("alice").address(), b.Head().Height, 2, 0}); err != nil || !ok || c != want {
+		t.Errorf("got %+v", c)
+	}
+	// The epoch before is open still, and its committee another draw.
+	b.must(certify(b.result(1, 0, nil), b.drawn(1).Batches[0].Committee...))
+	b.next(KeptEpochs * 10_000)
+	if n := b.records(prefixCertificate); n != 0 {
+		t.Errorf("%d kept", n)
+	}
+	b.end()
+}
+
+// The reward comes from penalties and grants and never from anywhere else: without them the
+// sender has its fee back and no more.
+func TestCertificateRewardIsNeverMinted(t *testing.T) {
+	b := newRounds(t)
+	balance, burned := b.balance(who("alice")), b.Supply().Burned
+	b.certify(0, nil)
+	if got := b.balance(who("alice")); got != balance {
+		t.Errorf("has %d instead of %d", got, balance)
+	}
+	if got := b.Supply().Burned; got != burned {
+		t.Errorf("burned %d, it was %d", got, burned)
+	}
+	if e := b.event("certificate_judged"); e["reward"] != "0" {
+		t.Errorf("got %v", e)
+	}
+	b.pass(1)
+	b.must(b.move(balanceOf(who("bob").address()), poolOf(economics.PoolPenalties), 7))
+	b.certify(1, nil)
+	if got := b.balance(who("alice")); got != balance+7 {
+		t.Errorf("has %d instead of %d", got, balance+7)
+	}
+	b.end()
+}
+
+func TestReserveComesAfterTheCommittee(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	drawn := b.drawn(1).Batches[0]
+	reserve := b.certificateBy(b.result(1, 0, func(r *proof.Result) { r.Attempt = 1 }), drawn.Reserve...)
+	b.next(b.times(1).AttestBy - b.now - 1)
+	b.refused(b.send(who("alice"), reserve), ErrEarly)
+	b.next(1)
+	b.must(b.send(who("alice"), reserve))
+	b.refused(b.send(who("alice"), b.certificateBy(b.result(1, 0, nil), drawn.Committee...)), ErrCertified)
+	for _, n := range drawn.Reserve {
+		if b.weightOf(1, RewardChecker, n).Capacity != 1 {
+			t.Errorf("%s earns nothing", n)
+		}
+	}
+	for _, n := range drawn.Committee {
+		if b.weightOf(1, RewardChecker, n).Capacity != 0 {
+			t.Errorf("%s earns for nothing", n)
+		}
+	}
+	b.end()
+}
+
+func TestCertificatePaysWhatWasMeasured(t *testing.T) {
+	b := newRounds(t)
+	c1, c2 := who("c1").node(), who("c2").node()
+	b.pass(1)
+	b.certify(1, func(r *proof.Result) {
+		b.on(1, "c1", &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 110_000, OfflinePpm: 100_000})(r)
+		b.on(1, "c2", &proof.Entry{Verdict: proof.VerdictAbsent, Reason: uint32(proof.ReasonAbsent), OfflinePpm: 1_000_000})(r)
+	})
+	s := b.standingOf("c1")
+	if s.RPMilli != 100_000 || !slices.Equal(s.Rounds, []uint64{100_000, 110_000}) || s.ProvenUntil != 1+b.Params().ProofStandingEpochs ||
+		s.LastEpoch != 1 || s.LastVerdict != proof.VerdictOK || s.OfflineSeconds != 1 || s.Verdicts != 1 {
+		t.Errorf("got %+v", s)
+	}
+	stake := b.stakeOf(who("c1")).Amount
+	want := economics.CapacityWeight(economics.Readiness{
+		RPMilli: 100_000, OnlineSeconds: 9, QualityPPM: economics.FirstQuality, Stake: stake, Required: b.Params().ContainerStake,
+	})
+	if got := b.weightOf(1, RewardEdge, c1); want == 0 || got != (Weight{Capacity: want}) {
+		t.Errorf("weighs %+v, want %d", got, want)
+	}
+	if got := b.weightOf(1, RewardEdge, c2); got != (Weight{}) {
+		t.Errorf("the absent one weighs %+v", got)
+	}
+	if s := b.standingOf("c2"); s.RPMilli != 100_000 || !s.Proven(1) || s.LastVerdict != proof.VerdictAbsent || s.OfflineSeconds != 10 {
+		t.Errorf("got %+v", s)
+	}
+	sum, err := b.weightSum(1, RewardEdge)
+	if b.must(err); sum.Offered != 900_000 || sum.Capacity != want {
+		t.Errorf("got %+v", sum)
+	}
+	if v := b.lastVerdict(c1); v != (Verdict{Epoch: 1, Role: economics.RoleContainer, Verdict: proof.VerdictOK, RPMilli: 110_000, Weight: want, Height: b.Head().Height}) {
+		t.Errorf("remembers %+v", v)
+	}
+	if e := b.event("unproven"); e["node"] != c2.String() || e["verdict"] != "absent" || e["reason"] != "40" || e["weight"] != "0" {
+		t.Errorf("got %v", e)
+	}
+	for _, n := range b.drawn(1).Batches[0].Committee {
+		if c := b.conductOf(n); c.Correct != 1 || c.WrongTotal != 0 || b.weightOf(1, RewardChecker, n).Capacity != 1 {
+			t.Errorf("%s: %+v", n, c)
+		}
+	}
+	// And it is money two epochs later.
+	b.pass(2)
+	if sumOfLots(b.lots(who("c1 owner")))+b.balance(who("c1 owner")) <= 10_000*frm {
+		t.Error("c1 was paid nothing")
+	}
+	if got := sumOfLots(b.lots(who("c2 owner"))); got != 0 {
+		t.Errorf("c2 was paid %d", got)
+	}
+	b.end()
+}
+
+// Whatever else is wrong, a verdict that is neither ok nor busy never costs stake.
+func TestVerdictsEarnOrDoNot(t *testing.T) {
+	for name, c := range map[string]struct {
+		entry  *proof.Entry
+		earns  bool
+		proven bool // may still stand by
+	}{
+		"ok":      {&proof.Entry{Verdict: proof.VerdictOK, RpMilli: 90_000}, true, true},
+		"busy":    {&proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}, true, true},
+		"late":    {&proof.Entry{Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate)}, false, true},
+		"absent":  {&proof.Entry{Verdict: proof.VerdictAbsent}, false, true},
+		"refused": {&proof.Entry{Verdict: proof.VerdictRefused, Reason: uint32(proof.ReasonMalformed)}, false, true},
+		"none":    {&proof.Entry{Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum)}, false, true},
+		"bad":     {bad(proof.ReasonUnopened), false, false},
+	} {
+		b := newRounds(t)
+		b.pass(1)
+		b.certify(1, b.on(1, "c1", c.entry))
+		s := b.standingOf("c1")
+		if got := b.weightOf(1, RewardEdge, who("c1").node()).Capacity > 0; got != c.earns {
+			t.Errorf("%s earns: %v", name, got)
+		}
+		if got := s.Proven(2); got != c.proven {
+			t.Errorf("%s may stand by: %v", name, got)
+		}
+		if s := b.stakeOf(who("c1")); s.Offences != 0 || s.Amount != 2_000*frm {
+			t.Errorf("%s cost stake: %+v", name, s)
+		}
+		if n := b.records(prefixAccusation); n != 0 {
+			t.Errorf("%s: %d accusations", name, n)
+		}
+		b.end()
+	}
+}
+
+// A container that the genesis file vouches for nothing proves itself in a round before it
+// may stand by; the sudden score of a borrowed machine counts little.
+func TestStandingIsEarned(t *testing.T) {
+	b := newRounds(t, func(p *genesis.Plan) {
+		for i := range p.Nodes {
+			p.Nodes[i].RPMilli = 0
+		}
+	})
+	if s := b.standingOf("c1"); s.Proven(0) || s.QualityPPM != economics.FirstQuality {
+		t.Errorf("got %+v", s)
+	}
+	busy := &proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}
+	b.certify(0, b.on(0, "c1", busy))
+	if s := b.standingOf("c1"); s.Proven(0) || b.weightOf(0, RewardEdge, who("c1").node()) != (Weight{}) {
+		t.Errorf("busy alone proves: %+v", s)
+	}
+	ok := func(rp uint64) *proof.Entry { return &proof.Entry{Verdict: proof.VerdictOK, RpMilli: rp} }
+	for i, c := range []struct{ measured, score uint64 }{{50_000, 50_000}, {200_000, 50_000}, {200_000, 60_000}, {200_000, 60_000}, {50_000, 60_000}} {
+		b.pass(1)
+		b.certify(b.Epoch(), b.on(b.Epoch(), "c1", ok(c.measured)))
+		if s := b.standingOf("c1"); s.RPMilli != c.score || !s.Proven(b.Epoch()+b.Params().ProofStandingEpochs) || s.Proven(b.Epoch()+b.Params().ProofStandingEpochs+1) {
+			t.Errorf("round %d: %+v", i, s)
+		}
+	}
+	b.end()
+}
+
+func TestBusyKeepsTheScoreForATime(t *testing.T) {
+	b := newRounds(t, func(p *genesis.Plan) { p.Params.ProofStandingEpochs = 3 })
+	busy := &proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}
+	for i := range 5 {
+		b.pass(1)
+		at := b.Epoch()
+		b.certify(at, b.on(at, "c1", busy))
+		if got := b.weightOf(at, RewardEdge, who("c1").node()).Capacity > 0; got != (i < 3) {
+			t.Errorf("busy epoch %d earns: %v", i+1, got)
+		}
+		if s := b.standingOf("c1"); s.RPMilli != 100_000 || !s.Proven(at+3) {
+			t.Errorf("busy epoch %d: %+v", i+1, s)
+		}
+	}
+	b.pass(1)
+	b.certify(b.Epoch(), nil)
+	if s := b.standingOf("c1"); s.Busy != 0 || b.weightOf(b.Epoch(), RewardEdge, who("c1").node()).Capacity == 0 {
+		t.Errorf("measured and %+v", s)
+	}
+	b.end()
+}
+
+// The certificate of an epoch may come after that of the next; it pays, but does not undo
+// what is known since.
+func TestLateCertificateDoesNotUndo(t *testing.T) {
+	b := newRounds(t)
+	b.pass(2)
+	b.certify(2, b.on(2, "c1", bad(proof.ReasonTile)))
+	b.certify(1, nil)
+	if s := b.standingOf("c1"); s.Proven(3) || s.LastEpoch != 2 || s.LastVerdict != proof.VerdictBad {
+		t.Errorf("got %+v", s)
+	}
+	if b.weightOf(1, RewardEdge, who("c1").node()).Capacity == 0 {
+		t.Error("the good round is not paid")
+	}
+	b.end()
+}
+
+func TestOfflineForTooLongEarnsNothing(t *testing.T) {
+	b := newRounds(t, func(p *genesis.Plan) { p.Params.EpochSeconds = 1_000 })
+	part := func(ppm uint32) *proof.Entry {
+		return &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 100_000, OfflinePpm: ppm}
+	}
+	c1 := who("c1").node()
+	for i, c := range []struct {
+		offline uint32
+		earns   bool
+	}{{900_000, true}, {900_000, true}, {1_000, false}, {0, false}} { // 900 s, 1800 s, 1801 s
+		b.pass(1)
+		b.certify(b.Epoch(), b.on(b.Epoch(), "c1", part(c.offline)))
+		if got := b.weightOf(b.Epoch(), RewardEdge, c1).Capacity > 0; got != c.earns {
+			t.Errorf("epoch %d earns: %v, offline for %d s", i, got, b.standingOf("c1").OfflineSeconds)
+		}
+	}
+	b.next(86_400_000) // the next day begins with nothing
+	b.certify(b.Epoch(), nil)
+	if s := b.standingOf("c1"); s.OfflineSeconds != 0 || b.weightOf(b.Epoch(), RewardEdge, c1).Capacity == 0 {
+		t.Errorf("the next day: %+v", s)
+	}
+	b.end()
+}
+
+func TestWrongCheckersAreSuspended(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	liar := b.drawn(1).Batches[0].Committee[1]
+	wrong := func(r *proof.Result) { r.Correct, r.Wrong = 0b101, 0b010 }
+	b.certify(1, wrong)
+	if c := b.conductOf(liar); c.WrongTotal != 1 || c.Banned(1) || b.weightOf(1, RewardChecker, liar) != (Weight{}) {
+		t.Errorf("got %+v", c)
+	}
+	if e := b.event("checker_wrong"); e["node"] != liar.String() {
+		t.Errorf("got %v", e)
+	}
+	for range 30 { // until the draw makes it a member again
+		b.pass(1)
+		at := b.Epoch()
+		place := slices.Index(b.drawn(at).Batches[0].Committee, liar)
+		if place < 0 {
+			continue
+		}
+		b.certify(at, func(r *proof.Result) { r.Correct, r.Wrong = 7&^(1<<place), 1<<place })
+		c := b.conductOf(liar)
+		if c.WrongTotal != 2 || c.BannedUntil != at+economics.SuspendEpochs || c.Banned(c.BannedUntil) || !c.Banned(at+1) {
+			t.Fatalf("got %+v", c)
+		}
+		if v := b.lastVerdict(liar); v.Verdict != VerdictBanned || v.Role != economics.RoleChecker || v.Epoch != at {
+			t.Errorf("remembers %+v", v)
+		}
+		b.pass(int(b.Params().CandidateLead) + 1)
+		drawn := b.drawn(b.Epoch()).Batches[0]
+		if slices.Contains(drawn.Committee, liar) || slices.Contains(drawn.Reserve, liar) {
+			t.Error("a suspended checker is drawn")
+		}
+		b.end()
+		return
+	}
+	t.Fatal("never drawn again")
+}
+
+// addWrong keeps what counts, however the certificates come.
+func TestWrongAnswersStandInOrder(t *testing.T) {
+	var c Conduct
+	for _, e := range []uint64{9, 3, 9, 5, 20, 1} {
+		c.addWrong(e)
+	}
+	if !slices.Equal(c.Wrong, []uint64{5, 9, 9, 20}) || c.WrongTotal != 6 {
+		t.Errorf("got %+v", c)
+	}
+	kept := slices.Clone(c.Wrong)
+	d := c
+	d.addWrong(6)
+	if !slices.Equal(c.Wrong, kept) {
+		t.Error("a copy changed the original")
+	}
+}
+
+func TestHistoryIsARing(t *testing.T) {
+	b := newRounds(t)
+	for range KeptVerdicts + 5 {
+		b.pass(1)
+		b.certify(b.Epoch(), nil)
+	}
+	all, err := ReadHistory(b.Reader(), who("c1").node())
+	if err != nil || len(all) != KeptVerdicts {
+		t.Fatalf("%d kept, %v", len(all), err)
+	}
+	for i, v := range all {
+		if v.Epoch != uint64(i)+6 || v.Weight == 0 {
+			t.Errorf("number %d is %+v", i, v)
+		}
+	}
+	// It is all taken away with the node.
+	before := b.records(prefixHistory)
+	b.must(b.forgetNode(who("c1").node()))
+	if n := b.records(prefixHistory); n != before-KeptVerdicts {
+		t.Errorf("%d of %d left", n, before)
+	}
+	if _, ok, err := ReadStanding(b.Reader(), who("c1").node()); ok || err != nil {
+		t.Errorf("still stands, %v", err)
+	}
+	b.end()
+}
+
+// What a session rendered is paid by the score that rounds have shown, and makes the
+// class's utilisation.
+func TestWorkIsPaidByTheStanding(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	o := b.open(b.order(1, 10))
+	b.must(b.sendFor(who("c1 owner"), who("c1"), closing(o, promise(who("alice"), o, 1, 8))))
+	fee := b.Params().Settle(8 * testRate).Fee
+	want := Weight{Work: 8 * 100_000 * economics.FirstQuality / 1_000_000, Fees: fee}
+	if got := b.weightOf(1, RewardEdge, who("c1").node()); got != want {
+		t.Errorf("weighs %+v, want %+v", got, want)
+	}
+	b.certify(1, nil)
+	sum, err := b.weightSum(1, RewardEdge)
+	if b.must(err); sum.Paid != 800_000 || sum.Offered != 2_000_000 || sum.Utilisation != 4_000 {
+		t.Errorf("got %+v", sum)
+	}
+	// Without a standing the fee still bounds a reward that is nothing.
+	s := b.standingOf("c1")
+	s.RPMilli, s.Rounds = 0, nil
+	b.must(b.overlay.Set(StandingKey(who("c1").node()), s.Encode()))
+	b.pass(1)
+	o = b.open(b.order(2, 10))
+	b.must(b.sendFor(who("c1 owner"), who("c1"), closing(o, promise(who("alice"), o, 1, 8))))
+	if got := b.weightOf(2, RewardEdge, who("c1").node()); got != (Weight{Fees: fee}) {
+		t.Errorf("weighs %+v", got)
+	}
+	b.end()
+}
+
+// Machines that share their draws draw each epoch once.
+func TestDrawsAreShared(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	first, err := b.assignment(1)
+	b.must(err)
+	b.end()
+	fork := b.Fork()
+	if again, err := fork.assignment(1); err != nil || again != first {
+		t.Errorf("a fork drew again, %v", err)
+	}
+	other, err := Open(b.store, WithDraws(b.draws))
+	b.must(err)
+	if again, err := other.assignment(1); err != nil || again != first {
+		t.Errorf("another machine drew again, %v", err)
+	}
+	alone, err := Open(b.store)
+	b.must(err)
+	if again, err := alone.assignment(1); err != nil || again == first || !bytes.Equal(flat(again.Batches[0].Committee), flat(first.Batches[0].Committee)) {
+		t.Errorf("another draw, %v", err)
+	}
+	var refusal *Error
+	if _, err := alone.assignment(math.MaxUint64); !refused(err) {
+		t.Errorf("got %v %v", err, refusal)
+	}
+}
+
+func flat(nodes []key.Node) (b []byte) {
+	for _, n := range nodes {
+		b = append(b, n[:]...)
+	}
+	return b
+}
+
+// In a thousand epochs of honest rounds, under absences, sessions, noise of some percent and
+// late certificates, nobody loses stake, rank or duties.
+func TestHonestEpochsPunishNobody(t *testing.T) {
+	b := newRounds(t, func(p *genesis.Plan) {
+		for i := range p.Nodes {
+			if p.Nodes[i].RPMilli > 0 {
+				p.Nodes[i].ClaimRPMilli = 100_000
+			}
+		}
+	})
+	nodes := []string{"c1", "c2", "k0", "k1", "k2", "k3", "v1", "v2"}
+	stakes := map[string]Stake{}
+	for _, n := range nodes {
+		stakes[n] = b.stakeOf(who(n))
+	}
+	rng := sha256.Sum256([]byte("noise"))
+	for range 1000 {
+		b.now += 10_000
+		b.must(func() error {
+			if _, err := b.EndBlock(); err != nil {
+				return err
+			}
+			if err := b.Flush(); err != nil {
+				return err
+			}
+			events, err := b.BeginBlock(Block{Height: b.Head().Height + 1, TimeMS: b.now, VRF: sha256.Sum256(u64(b.now))})
+			b.seen = events
+			return err
+		}())
+		rng = sha256.Sum256(rng[:])
+		at := b.Epoch()
+		b.certify(at, func(r *proof.Result) {
+			for i := range r.Entries {
+				switch x := rng[i] % 20; {
+				case x == 0:
+					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictAbsent, OfflinePpm: 1_000_000}
+				case x == 1:
+					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate)}
+				case x < 4:
+					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}
+				default:
+					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 95_000 + uint64(rng[i+2])*40, QualityPpm: 990_000}
+				}
+			}
+			if rng[9]%10 == 0 {
+				r.Correct = 0b011 // one checker was away: neither right nor wrong
+			}
+		})
+		for _, e := range b.seen {
+			switch e.Kind {
+			case "slash", "accused", "checker_wrong", "checker_banned", "fraud_proven":
+				t.Fatalf("epoch %d: %+v", at, e)
+			}
+		}
+	}
+	b.end()
+	for _, n := range nodes {
+		if got := b.stakeOf(who(n)); got != stakes[n] {
+			t.Errorf("%s has %+v staked, had %+v", n, got, stakes[n])
+		}
+	}
+	for _, n := range nodes[:2] {
+		if s := b.standingOf(n); s.PriorityPPM != 1_000_000 || !s.Proven(1000) || s.RPMilli < 90_000 || s.RPMilli > 110_000 {
+			t.Errorf("%s stands at %+v", n, s)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+)
+
+const dayMS = 86_400_000
+
+// judged does what a certificate says about one container. Standing and reward follow from
+// it; a slash never does at once, because a committee's word can be appealed.
+func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.Entry, signers []key.Node) error {
+	n, ok, err := m.node(id)
+	if err != nil || !ok || !n.Roles.Has(economics.RoleContainer) {
+		return err // it left since the batch was drawn: there is nobody to reward
+	}
+	s, err := m.standing(id)
+	if err != nil {
+		return err
+	}
+	epoch := res.GetEpoch()
+	late := s.Verdicts > 0 && epoch < s.LastEpoch // a certificate of a later epoch came first
+	m.restore(&s, m.head.Epoch)
+	online := economics.OnlineSeconds(m.params.EpochSeconds, uint64(e.OnlinePPM()))
+	m.countOffline(&s, epoch, m.params.EpochSeconds-online)
+	s.QualityPPM = uint32(economics.SmoothQuality(uint64(s.QualityPPM), uint64(e.GetQualityPpm())))
+
+	earns := m.follow(&s, &n, epoch, e, late)
+	if !late {
+		s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = epoch, uint8(e.GetVerdict()), e.GetReason(), digest(e.GetEvidence())
+	}
+	var weight uint64
+	if earns {
+		if weight, err = m.weigh(c, epoch, id, &n, &s, online); err != nil {
+			return err
+		}
+	}
+	slow := s.Slow >= economics.SlowLimit
+	if slow {
+		s.Slow = 0
+	}
+	kind := "unproven"
+	if e.GetVerdict() == proof.VerdictOK || e.GetVerdict() == proof.VerdictBusy {
+		kind = "proven"
+	}
+	c.emit(kind, "epoch", epoch, "batch", res.GetBatch(), "node", id, "verdict", proof.VerdictName(e.GetVerdict()),
+		"reason", e.GetReason(), "rp_milli", e.GetRpMilli(), "score_milli", s.RPMilli, "quality_ppm", s.QualityPPM,
+		"weight", weight, "proven_until", s.ProvenUntil, "evidence", hash(digest(e.GetEvidence())))
+	err = m.remark(id, s, Verdict{
+		Epoch: epoch, Batch: res.GetBatch(), Verdict: uint8(e.GetVerdict()), Reason: e.GetReason(),
+		RPMilli: e.GetRpMilli(), Weight: weight, Evidence: digest(e.GetEvidence()),
+	})
+	if err != nil {
+		return err
+	}
+	offence, accused := economics.OffenceCapacity, slow
+	switch proof.Reason(e.GetReason()) {
+	case proof.ReasonSegment, proof.ReasonModule:
+		// A wrong second of play is shown by replaying a session, which the ledger cannot.
+		offence, accused = economics.OffenceForged, e.GetVerdict() == proof.VerdictBad
+	}
+	if !accused {
+		return nil
+	}
+	return m.accusedBy(c, Accusation{
+		Node: id, Offence: offence, Epoch: epoch, Batch: res.GetBatch(), Evidence: digest(e.GetEvidence()), Signers: signers,
+	})
+}
+
+// follow brings a standing up to a verdict and says whether the round earns anything.
+func (m *Machine) follow(s *Standing, n *Node, epoch uint64, e *proof.Entry, late bool) (earns bool) {
+	until := epoch + m.params.ProofStandingEpochs
+	guilty := epoch < s.GuiltyUntil
+	switch e.GetVerdict() {
+	case proof.VerdictOK:
+		if guilty || e.GetRpMilli() == 0 {
+			return false
+		}
+		s.Rounds = append(s.Rounds, economics.CapRound(e.GetRpMilli(), s.RPMilli, m.params.ProofCapPPM))
+		s.Rounds = s.Rounds[max(0, len(s.Rounds)-economics.KeptRounds):]
+		s.RPMilli = economics.MedianRound(s.Rounds)
+		s.Busy = 0
+		if !late {
+			s.ProvenUntil = max(s.ProvenUntil, until)
+			if economics.CapacityFailed(e.GetRpMilli(), n.Claim, m.params.ProofSlowBps) {
+				s.Slow++
+			} else {
+				s.Slow = 0
+			}
+		}
+		return true
+	case proof.VerdictBusy:
+		// It keeps the score that it has. After as many epochs as a round lets it stand by it
+		// lives on what its sessions pay until it is measured again, or a machine could be busy
+		// under one name for ever and measured under another.
+		if guilty || !s.Proven(epoch) {
+			return false
+		}
+		s.Busy++
+		if !late {
+			s.ProvenUntil = max(s.ProvenUntil, until)
+		}
+		return uint64(s.Busy) <= m.params.ProofStandingEpochs
+	case proof.VerdictBad:
+		if !late {
+			s.ProvenUntil = 0 // it must show again what it can do before it may stand by
+		}
+	}
+	return false
+}
+
+// weigh enters what a container stood ready with into its class's weights.
+func (m *Machine) weigh(c *txContext, epoch uint64, id key.Node, n *Node, s *Standing, online uint64) (uint64, error) {
+	stake, err := m.stake(id)
+	if err != nil {
+		return 0, err
+	}
+	class := containerClass(n.Class)
+	weight := economics.CapacityWeight(economics.Readiness{
+		RPMilli: s.RPMilli, OnlineSeconds: online, OfflineToday: uint64(s.OfflineSeconds), QualityPPM: uint64(s.QualityPPM),
+		Stake: stake.Amount, Required: m.params.StakeFor(n.Roles, n.Validates()), Jailed: stake.Jailed || stake.Tombstoned,
+	})
+	if err := m.addLoad(epoch, class, economics.Load(s.RPMilli, online), 0); err != nil {
+		return 0, err
+	}
+	if weight == 0 {
+		return 0, nil
+	}
+	c.emit("weight", "epoch", epoch, "class", class.String(), "node", id, "capacity", weight)
+	return weight, m.AddWeight(epoch, class, id, Weight{Capacity: weight})
+}
+
+// countOffline adds what a container was offline in an epoch to its UTC day: the one in
+// which the epoch begins. Of a day that is past nothing counts any more.
+func (m *Machine) countOffline(s *Standing, epoch, seconds uint64) {
+	day := economics.EpochStart(m.network.GenesisMS, m.params.EpochSeconds, epoch) / dayMS
+	switch {
+	case day > s.Day:
+		s.Day, s.OfflineSeconds = day, uint32(seconds)
+	case day == s.Day:
+		s.OfflineSeconds = uint32(min(uint64(s.OfflineSeconds)+seconds, 86_400))
+	}
+}
+
+// accusedBy accuses a container on the word of the signers, and remembers it.
+func (m *Machine) accusedBy(c *txContext, a Accusation) error {
+	events, err := m.accuse(AccusationID(a.Node, a.Epoch, a.Batch, a.Offence), a)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	c.events = append(c.events, events...)
+	return m.note(a, VerdictAccused)
+}
+
+// judgedCheckers pays the members who were right and counts those who were wrong.
+func (m *Machine) judgedCheckers(c *txContext, res *proof.Result, members []key.Node) error {
+	for i, id := range members {
+		v := Verdict{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Evidence: digest(res.GetVotes())}
+		switch bit := uint64(1) << i; {
+		case res.GetCorrect()&bit != 0:
+			if err := m.right(c, id, v); err != nil {
+				return err
+			}
+		case res.GetWrong()&bit != 0:
+			if err := m.wrong(c, id, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// right counts an answer of a checker that agreed with what was found.
+func (m *Machine) right(c *txContext, id key.Node, v Verdict) error {
+	if n, ok, err := m.node(id); err != nil || !ok || !n.Roles.Has(economics.RoleChecker) {
+		return err
+	}
+	conduct, err := m.conduct(id)
+	if err != nil {
+		return err
+	}
+	conduct.Correct++
+	conduct.LastEpoch = max(conduct.LastEpoch, v.Epoch)
+	v.Verdict, v.Weight = proof.VerdictOK, 1
+	c.emit("weight", "epoch", v.Epoch, "class", RewardChecker.String(), "node", id, "capacity", 1)
+	if err := m.AddWeight(v.Epoch, RewardChecker, id, Weight{Capacity: 1}); err != nil {
+		return err
+	}
+	return m.remarkChecker(id, conduct, v)
+}
+
+// wrong counts an answer of a checker that was contradicted. Two within seven days suspend
+// it from the next draws on.
+func (m *Machine) wrong(c *txContext, id key.Node, v Verdict) error {
+	if _, ok, err := m.node(id); err != nil || !ok {
+		return err
+	}
+	conduct, err := m.conduct(id)
+	if err != nil {
+		return err
+	}
+	conduct.addWrong(v.Epoch)
+	conduct.LastEpoch = max(conduct.LastEpoch, v.Epoch)
+	c.emit("checker_wrong", "epoch", v.Epoch, "batch", v.Batch, "node", id, "reason", v.Reason,
+		"total", conduct.WrongTotal, "evidence", hash(v.Evidence))
+	v.Verdict = proof.VerdictBad
+	until := economics.Suspended(conduct.Wrong)
+	if until <= conduct.BannedUntil {
+		return m.remarkChecker(id, conduct, v)
+	}
+	conduct.BannedUntil = until
+	c.emit("checker_banned", "epoch", v.Epoch, "batch", v.Batch, "node", id, "until_epoch", until, "evidence", hash(v.Evidence))
+	if err := m.remarkChecker(id, conduct, v); err != nil {
+		return err
+	}
+	conduct.Verdicts++
+	v.Verdict = VerdictBanned
+	return m.remarkChecker(id, conduct, v)
+}
+
+// addWrong keeps the epochs of the last wrong answers in rising order.
+func (c *Conduct) addWrong(epoch uint64) {
+	c.WrongTotal++
+	at := len(c.Wrong)
+	for at > 0 && c.Wrong[at-1] > epoch {
+		at--
+	}
+	c.Wrong = append(c.Wrong[:at:at], append([]uint64{epoch}, c.Wrong[at:]...)...)
+	c.Wrong = c.Wrong[max(0, len(c.Wrong)-keptWrongs):]
+}
+
+// digest reads 32 bytes, or none.
+func digest(b []byte) (d [32]byte) {
+	copy(d[:], b)
+	return d
+}
+
+// unburn gives back what this transaction has burned as its fee. Nothing else that is burned
+// ever comes back.
+func (m *Machine) unburn(to key.Address, fee uint64) error {
+	if m.totals.Burned < fee {
+		return fmt.Errorf("%w: %s were never burned", ErrInvariant, amount.Amount(fee))
+	}
+	if err := m.put(balanceOf(to), fee); err != nil {
+		return err
+	}
+	m.totals.Burned -= fee
+	m.totals.Balances += fee
+	return nil
+}
