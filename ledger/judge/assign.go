@@ -166,14 +166,27 @@ func newUrn(checkers []Candidate) *urn {
 	n := len(checkers)
 	u := &urn{checkers: checkers, weight: make([]uint64, n), sums: make([]uint64, n+1), isOut: make([]bool, n),
 		owners: make(map[key.Address][]int, n)}
+	most := heaviest(checkers)
 	for i, c := range checkers {
-		// There is less than 2^63 of everything, so this cuts nothing that can be.
-		u.weight[i] = min(max(c.Stake, 1), 1<<63-u.total)
+		u.weight[i] = min(max(c.Stake, 1), most)
 		u.total += u.weight[i]
 		u.add(i, u.weight[i])
 		u.owners[c.Owner] = append(u.owners[c.Owner], i)
 	}
 	return u
+}
+
+// heaviest is what one stake weighs at most: anything, as long as all of them together stay
+// below 2^63, which is more than there is. Else an equal part of it, so that any input can
+// be drawn from.
+func heaviest(checkers []Candidate) uint64 {
+	sum := uint64(0)
+	for _, c := range checkers {
+		if sum += min(max(c.Stake, 1), 1<<63); sum >= 1<<63 {
+			return 1 << 63 / uint64(len(checkers))
+		}
+	}
+	return 1 << 63
 }
 
 // add changes the weight of a checker in the sums; to take away, add the negative.

@@ -39,13 +39,16 @@ func (s *stream) uint64() uint64 {
 // below draws from 0 to n − 1, each as likely as the other: numbers in the last, incomplete
 // run of n are thrown away. n is at least 1.
 func (s *stream) below(n uint64) uint64 {
-	limit := -n % n // 2^64 mod n: so many numbers are too many
+	limit := unfair(n)
 	for {
 		if v := s.uint64(); v >= limit {
 			return v % n
 		}
 	}
 }
+
+// unfair is 2^64 mod n: so many numbers are too many for each remainder to come as often.
+func unfair(n uint64) uint64 { return -n % n }
 
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }

@@ -813,6 +813,7 @@ type Vote struct {
 	Attempt       uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Salt          []byte                 `protobuf:"bytes,4,opt,name=salt,proto3" json:"salt,omitempty"` // 32 bytes
 	Findings      []*Finding             `protobuf:"bytes,5,rep,name=findings,proto3" json:"findings,omitempty"`
+	Checker       []byte                 `protobuf:"bytes,6,opt,name=checker,proto3" json:"checker,omitempty"` // 32 bytes: the signer, so that nobody can bind itself to another's vote
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +879,13 @@ func (x *Vote) GetSalt() []byte {
 func (x *Vote) GetFindings() []*Finding {
 	if x != nil {
 		return x.Findings
+	}
+	return nil
+}
+
+func (x *Vote) GetChecker() []byte {
+	if x != nil {
+		return x.Checker
 	}
 	return nil
 }
@@ -2825,13 +2833,14 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\rR\x05batch\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x16\n" +
-	"\x06digest\x18\x04 \x01(\fR\x06digest\"\x99\x01\n" +
+	"\x06digest\x18\x04 \x01(\fR\x06digest\"\xb3\x01\n" +
 	"\x04Vote\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\rR\x05batch\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x12\n" +
 	"\x04salt\x18\x04 \x01(\fR\x04salt\x127\n" +
-	"\bfindings\x18\x05 \x03(\v2\x1b.framemesh.proof.v1.FindingR\bfindings\"\xe9\x02\n" +
+	"\bfindings\x18\x05 \x03(\v2\x1b.framemesh.proof.v1.FindingR\bfindings\x12\x18\n" +
+	"\achecker\x18\x06 \x01(\fR\achecker\"\xe9\x02\n" +
 	"\aFinding\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\rR\tcontainer\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\rR\averdict\x12\x16\n" +

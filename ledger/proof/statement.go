@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
@@ -143,6 +144,9 @@ func open(s *Signed, raw []byte) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v := st.GetVote(); v != nil && !bytes.Equal(v.GetChecker(), s.GetSigner()) {
+		return nil, wrong("checker", "is not the signer; a vote belongs to who casts it")
+	}
 	return &Opened{
 		Statement: st, Signer: key.Node(s.GetSigner()), Digest: sha256.Sum256(s.GetStatement()), Signed: s, Raw: raw,
 	}, nil
@@ -196,6 +200,9 @@ func Sign(chain string, k ed25519.PrivateKey, st *Statement) (*Opened, error) {
 // key.KindStatement over the statement's bytes. The caller vouches for it; nothing is
 // verified here.
 func SignWith(signer key.Node, st *Statement, sign func(statement []byte) ([]byte, error)) (*Opened, error) {
+	if v := st.GetVote(); v != nil && len(v.GetChecker()) == 0 {
+		v.Checker = append([]byte(nil), signer[:]...)
+	}
 	b, err := encode(st)
 	if err != nil {
 		return nil, err

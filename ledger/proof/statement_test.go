@@ -96,6 +96,7 @@ var spoiled = []struct {
 	}},
 	{"vote commit", "attempt", func(s *proof.Statement) { s.GetVoteCommit().Attempt = 2 }},
 	{"vote", "salt", func(s *proof.Statement) { s.GetVote().Salt = fill(1, 16) }},
+	{"vote", "checker", func(s *proof.Statement) { n := node(other); s.GetVote().Checker = n[:] }},
 	{"vote", "findings", func(s *proof.Statement) { s.GetVote().Findings = nil }},
 	{"vote", "findings", func(s *proof.Statement) { s.GetVote().Findings[1].Container = 0 }},
 	{"vote", "container", func(s *proof.Statement) { s.GetVote().Findings[5].Container = proof.MaxBatch }},

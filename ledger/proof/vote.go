@@ -32,6 +32,7 @@ func checkVote(v *Vote) error {
 	if err := first(
 		within("attempt", uint64(v.GetAttempt()), 0, 1),
 		sized("salt", v.GetSalt(), 32),
+		sized("checker", v.GetChecker(), key.Size),
 		within("findings", uint64(len(v.GetFindings())), 1, MaxBatch),
 	); err != nil {
 		return err
