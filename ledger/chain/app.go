@@ -46,8 +46,9 @@ type application struct {
 	known   []*tx.Tx       // good entries of the block built or judged last, nil where it has others
 	block   *executed      // executed and not yet committed
 
-	pool pool
-	last atomic.Pointer[committed] // nil before the first block
+	draws state.Draws // who checks whom, drawn once for all machines
+	pool  pool
+	last  atomic.Pointer[committed] // nil before the first block
 
 	onBlock func(Head) // called after each commit; must not wait
 }
@@ -94,7 +95,7 @@ func (a *application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 	if !bytes.Equal(req.AppStateBytes, want.AppState) || req.ChainId != want.ChainID {
 		return nil, fmt.Errorf("%w: it was started from %s of %s; use that file, or another directory", ErrGenesis, req.AppStateBytes, req.ChainId)
 	}
-	m, updates, err := state.Init(a.tree, a.c.Genesis)
+	m, updates, err := state.Init(a.tree, a.c.Genesis, a.options()...)
 	if err != nil {
 		return nil, err
 	}
@@ -224,9 +225,14 @@ func (a *application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 	return res, nil
 }
 
+// options are what every machine of this node is opened with.
+func (a *application) options() []state.Option {
+	return []state.Option{state.WithKernel(a.c.Kernel), state.WithDraws(&a.draws)}
+}
+
 // openMachine opens the machine on the newest state after a start.
 func (a *application) openMachine() (err error) {
-	if a.machine, err = state.Open(a.tree); err != nil {
+	if a.machine, err = state.Open(a.tree, a.options()...); err != nil {
 		return fmt.Errorf("chain: opening the state: %w", err)
 	}
 	return nil
@@ -239,7 +245,7 @@ func (a *application) publish(head Head) error {
 		return fmt.Errorf("chain: reading block %d back: %w", head.Height, err)
 	}
 	f := &frozen{r}
-	if err := a.pool.reset(f); err != nil {
+	if err := a.pool.reset(f, a.options()...); err != nil {
 		return err
 	}
 	a.last.Store(&committed{head, f})

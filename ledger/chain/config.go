@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/proof"
 )
 
 // Mode says what a node does on the chain.
@@ -43,6 +44,8 @@ type Config struct {
 	KeepSnapshots int    // default 2
 	KeepVersions  uint64 // heights of which the state is kept, for proofs; default 1000
 	KeepBlocks    uint64 // blocks that are kept; 0 = all. Blocks that evidence may need are kept anyway
+
+	Kernel proof.Kernel // recomputes what fraud proofs are about; a node without one could not follow the others
 
 	Bootstrap     Headers       // nil = replay all blocks
 	DiscoveryTime time.Duration // to look for snapshots; default 15 s, at least 5 s
@@ -102,6 +105,8 @@ func (c Config) validate() error {
 		return bad("mode %q; choose %s or %s", c.Mode, Validator, Full)
 	case len(c.NodeKey) != ed25519.PrivateKeySize:
 		return bad("no node key")
+	case c.Kernel == nil:
+		return bad("no kernel to judge fraud proofs by; hand one in")
 	case c.BlockInterval < 10*time.Millisecond || c.BlockInterval > time.Minute:
 		return bad("block interval %s; choose 10 ms to 1 min", c.BlockInterval)
 	case c.ProposeTimeout < 50*time.Millisecond || c.ProposeTimeout > time.Minute:

@@ -18,6 +18,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
@@ -120,7 +121,7 @@ func (n *network) id(i int) string {
 func (n *network) config(i int) Config {
 	c := Config{
 		Dir: n.dirs[i], Genesis: n.doc, Mode: Validator, Listen: n.addrs[i], NodeKey: seeded("node", i),
-		BlockInterval: 50 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Log: testLog(n.t, i),
+		BlockInterval: 50 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Log: testLog(n.t, i), Kernel: noKernel{},
 	}
 	for j, addr := range n.addrs {
 		if j != i {
@@ -303,3 +304,6 @@ func awaitPoll(t testing.TB, what string, cond func() bool) {
 		}
 	}
 }
+
+// noKernel is for networks in which nobody proves a fraud.
+type noKernel struct{ proof.Kernel }

@@ -40,8 +40,8 @@ const maxRefused = 10_000
 
 // reset starts over on a newly committed state. The engine asks again for all that still
 // wait before it lets new ones in.
-func (p *pool) reset(f *frozen) error {
-	m, err := state.Open(f)
+func (p *pool) reset(f *frozen, options ...state.Option) error {
+	m, err := state.Open(f, options...)
 	if err != nil {
 		return fmt.Errorf("chain: opening the committed state: %w", err)
 	}

@@ -140,7 +140,7 @@ func (a *application) judge(req *abci.RequestProcessProposal) error {
 // fork is an overlay on the newest committed state, or on that of the genesis file.
 func (a *application) fork() (*state.Machine, error) {
 	if last := a.last.Load(); last != nil {
-		m, err := state.Open(last.reader)
+		m, err := state.Open(last.reader, a.options()...)
 		if err != nil {
 			return nil, fmt.Errorf("chain: opening the committed state: %w", err)
 		}
