@@ -16,6 +16,11 @@ import (
 // left out: a page that does not read must not cost memory.
 const controlBacklog = 32 << 10 // bytes
 
+// seqGap is left free in a seat's numbering where another connection goes on, so that a
+// number that was lost on the way is never another connection's: what a page signs of its
+// inputs goes by numbers.
+const seqGap = 1 << 16
+
 // seatInput is the input state of one peer. Its lock orders the last, empty state
 // after all others.
 type seatInput struct {
@@ -103,7 +108,11 @@ func (p *peer) seatState(b []byte) error {
 	}
 	q := &in.pads[n]
 	if !q.used {
-		*q = pad{used: true, first: seq, last: seq - 1, offset: p.s.seatSeq[seat].Load() + 1 - seq}
+		next := p.s.seatSeq[seat].Load() + 1
+		if next > 1 {
+			next += seqGap
+		}
+		*q = pad{used: true, first: seq, last: seq - 1, offset: next - seq}
 	}
 	if !input.Newer(seq, q.last) {
 		return errStale
@@ -224,7 +233,7 @@ func (p *peer) signed(m control.Message) error {
 	s := Signed{Peer: p.id, Role: p.role, Seat: p.seat, Key: p.key, Message: m}
 	p.seats.mu.Lock()
 	for n := range p.seats.pads {
-		s.Shift[n] = p.seats.pads[n].offset
+		s.Shift[n], s.Used[n] = p.seats.pads[n].offset, p.seats.pads[n].used
 	}
 	p.seats.mu.Unlock()
 	p.s.handler.Signed(s)

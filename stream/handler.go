@@ -83,8 +83,9 @@ type Signed struct {
 	Seat int    // of the page's first local player
 	Key  string // as the page's hello gave it: 64 hex digits, or empty
 	// Shift is, by local player, what the session's numbering of inputs has added to the
-	// page's.
+	// page's; Used are those of which an input has come.
 	Shift   [input.MaxPad + 1]uint32
+	Used    [input.MaxPad + 1]bool
 	Message control.Message
 }
 

@@ -13,12 +13,15 @@ import (
 type Batch struct {
 	Player [key.Size]byte
 	Seat   uint8 // of the page's first local player, 0 to 3
-	// Shift is by local player what the container's numbering has added to the page's.
+	// Shift is by local player what the container's numbering has added to the page's. It
+	// says nothing of one that is not Used: no message of that one had come yet.
 	Shift [Pads]uint32
+	Used  [Pads]bool
 	Inputs
 }
 
-// batchVersion opens the encoding: version (1) ‖ player (32) ‖ seat (1) ‖ shifts (4 × 4) ‖
+// batchVersion opens the encoding: version (1) ‖ player (32) ‖ seat, and 16 << i for
+// each local player i in use (1) ‖ shifts (4 × 4) ‖
 // second (4) ‖ first (4) ‖ signature (64) ‖ number of leaves (2) ‖ leaves, integers
 // big-endian.
 const (
@@ -32,7 +35,13 @@ const (
 func (x *Batch) Append(b []byte) []byte {
 	b = append(b, batchVersion)
 	b = append(b, x.Player[:]...)
-	b = append(b, x.Seat)
+	seat := x.Seat
+	for i, used := range x.Used {
+		if used {
+			seat |= 16 << i
+		}
+	}
+	b = append(b, seat)
 	for _, s := range x.Shift {
 		b = binary.BigEndian.AppendUint32(b, s)
 	}
@@ -50,7 +59,10 @@ func ParseBatch(b []byte) (x Batch, err error) {
 		return x, fmt.Errorf("%w: a record of inputs of %d bytes, %d to %d, version %d", ErrMalformed, len(b), batchFixed+LeafSize, MaxBatch, batchVersion)
 	}
 	at := 1 + copy(x.Player[:], b[1:])
-	x.Seat = b[at]
+	x.Seat = b[at] & 15
+	for i := range x.Used {
+		x.Used[i] = b[at]&(16<<i) != 0
+	}
 	at++
 	for i := range x.Shift {
 		x.Shift[i] = binary.BigEndian.Uint32(b[at:])
@@ -76,15 +88,25 @@ func (x *Batch) Sent(s Session, seat uint8, message []byte) (seq uint32, ok bool
 	if len(message) != MessageSize || s.Player != x.Player {
 		return 0, false
 	}
-	pad := message[1]
-	if pad >= Pads || x.Seat+pad != seat {
+	if !x.Speaks(seat, message) {
 		return 0, false
 	}
+	pad := message[1]
 	var m [MessageSize]byte
 	copy(m[:], message)
 	seq = Seq(message) - x.Shift[pad]
 	binary.LittleEndian.PutUint32(m[4:], seq)
 	return seq, x.Covers(s, m[:])
+}
+
+// Speaks says whether the record is about the number of a message that reached a seat,
+// whatever it says of it.
+func (x *Batch) Speaks(seat uint8, message []byte) bool {
+	if len(message) != MessageSize {
+		return false
+	}
+	pad := message[1]
+	return pad < Pads && x.Used[pad] && x.Seat+pad == seat && Seq(message)-x.Shift[pad]-x.First < uint32(x.Count())
 }
 
 // KeptReceipt is a receipt as its container keeps it.

@@ -120,7 +120,7 @@ func TestReceipt(t *testing.T) {
 
 func TestBatchFindsMessagesInTheContainersNumbering(t *testing.T) {
 	s, k := player(7)
-	x := Batch{Player: s.Player, Seat: 1, Shift: [Pads]uint32{1000, 5}, Inputs: *record(t, s, k, 1, message(1, 0, 4), message(2, 1, 9))}
+	x := Batch{Player: s.Player, Seat: 1, Shift: [Pads]uint32{1000, 5}, Used: [Pads]bool{true, true}, Inputs: *record(t, s, k, 1, message(1, 0, 4), message(2, 1, 9))}
 	got, err := ParseBatch(x.Append(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -131,12 +131,15 @@ func TestBatchFindsMessagesInTheContainersNumbering(t *testing.T) {
 	if seq, ok := got.Sent(s, 2, message(7, 1, 9)); !ok || seq != 2 {
 		t.Errorf("second player: %d, %v", seq, ok)
 	}
+	unused := got
+	unused.Used[1] = false
 	for name, ok := range map[string]bool{
 		"another seat":   second(got.Sent(s, 2, message(1001, 0, 4))),
 		"another number": second(got.Sent(s, 1, message(1002, 0, 4))),
 		"another key":    second(got.Sent(s, 1, message(1001, 0, 5))),
 		"no such player": second(got.Sent(s, 5, message(1001, 4, 4))),
 		"short":          second(got.Sent(s, 1, nil)),
+		"not in use":     second(unused.Sent(s, 2, message(7, 1, 9))),
 	} {
 		if ok {
 			t.Errorf("passed: %s", name)

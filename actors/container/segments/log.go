@@ -28,6 +28,13 @@ const backlog = 128
 // are left out: each costs a tenth of a millisecond.
 const maxForged = 32
 
+// Records of inputs that a session keeps per second of play, of the owner's page and of
+// all others together: so many that an audit's answer holds all of them.
+const (
+	wordsPer  = 2
+	wordsMost = 4
+)
+
 // minute is the seconds of play in one file.
 const minute = 60
 
@@ -62,6 +69,8 @@ type Log struct {
 	covered  bool // the owner signed inputs since the newest SegCommit
 	receipts hash.Hash
 	tally    tally
+	owners   int // records that the owner may still send, and the others
+	guests   int
 }
 
 var _ session.Work = (*Log)(nil)
@@ -89,7 +98,7 @@ func (s *Store) Begin(a About) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{store: s, about: a, in: make(chan any, backlog), done: make(chan struct{}), keeper: keeper, sizes: map[uint32]int64{}, receipts: sha256.New()}
+	l := &Log{store: s, about: a, in: make(chan any, backlog), done: make(chan struct{}), keeper: keeper, sizes: map[uint32]int64{}, owners: wordsMost, guests: wordsMost, receipts: sha256.New()}
 	l.witness = witness.Session{Chain: s.o.Chain, Container: s.node, ID: a.Session}
 	copy(l.witness.Player[:], a.Player)
 	s.mu.Lock()
@@ -189,6 +198,7 @@ func (l *Log) second(s *segment.Second) error {
 			return err
 		}
 	}
+	l.owners, l.guests = min(l.owners+wordsPer, wordsMost), min(l.guests+wordsPer, wordsMost)
 	l.tally.second(s)
 	if l.about.Tell != nil {
 		l.about.Tell(control.Segment{Second: s.Number, Frames: hex.EncodeToString(s.Roots.Frame[:])})
@@ -208,7 +218,16 @@ func (l *Log) signed(m stream.Signed) error {
 		if err != nil {
 			return nil
 		}
-		b := witness.Batch{Player: w.Player, Seat: uint8(m.Seat), Shift: m.Shift,
+		left := &l.guests
+		if m.Role == stream.RoleOwner {
+			left = &l.owners
+		}
+		if *left == 0 {
+			l.lost.Add(1)
+			return nil
+		}
+		*left--
+		b := witness.Batch{Player: w.Player, Seat: uint8(m.Seat), Shift: m.Shift, Used: m.Used,
 			Inputs: witness.Inputs{Second: word.Second, First: word.First, Leaves: leaves, Signature: sig}}
 		if b.Verify(w) != nil {
 			l.forged.Add(1)

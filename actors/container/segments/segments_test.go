@@ -215,8 +215,11 @@ func TestWordsOfOthersAreLeftOut(t *testing.T) {
 	}
 	m := stream.Signed{Role: stream.RoleOwner, Key: hex.EncodeToString(k.Public().(ed25519.PublicKey)),
 		Message: control.Inputs{Second: 5, First: 1, Leaves: "AAAAAAAAAAA=", Sig: hex.EncodeToString(in.Signature[:])}}
-	for range 100 {
+	r := m
+	r.Message = control.Receipt{Second: 5, Frames: 60, Sig: hex.EncodeToString(in.Signature[:])}
+	for range 50 {
 		l.Signed(m) // the owner's key was named in the reservation, and this is another
+		l.Signed(r)
 	}
 	p.Pages = p.Pages[:1]
 	p.Seconds(3)

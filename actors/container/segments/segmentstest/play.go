@@ -220,7 +220,7 @@ func (g *Page) sign(to Sink, frames [32]byte) {
 	if g.Silent {
 		return
 	}
-	signed := stream.Signed{Role: g.Role, Seat: g.Seat, Key: hex.EncodeToString(g.session.Player[:]), Shift: [4]uint32{g.Shift}}
+	signed := stream.Signed{Role: g.Role, Seat: g.Seat, Key: hex.EncodeToString(g.session.Player[:]), Shift: [4]uint32{g.Shift}, Used: [4]bool{true}}
 	if len(g.leaves) > 0 {
 		in, err := g.session.SignInputs(g.Key, g.clock, g.first, g.leaves)
 		if err != nil {
