@@ -24,6 +24,9 @@ const (
 	lookups     = 8 // batches looked up on the ledger in one go
 )
 
+// certificateWhat is a certificate's name among what is brought to the ledger.
+const certificateWhat = "certificate"
+
 // ErrSettled is wrapped by Book.Send when the ledger has what was to be brought to it.
 var ErrSettled = errors.New("checker: the ledger has it already")
 
@@ -33,7 +36,8 @@ type (
 		epoch uint64
 		batch uint32
 	}
-	recalled struct{ statements []*proof.Opened }
+	certificateSent struct{ epoch uint64 }
+	recalled        struct{ statements []*proof.Opened }
 )
 
 // publish gossips a statement that is on the disk.
@@ -41,6 +45,7 @@ func (s *rounds) publish(c *supervise.Ctx, p round.Publish) {
 	s.heard.add(p.Opened)
 	s.r.metrics.published.WithLabelValues(p.Opened.Kind().String()).Inc()
 	if v := p.Opened.Statement.GetVote(); v != nil {
+		s.report(s.epoch).Votes++
 		for _, f := range v.GetFindings() {
 			s.r.metrics.verdicts.WithLabelValues(proof.VerdictName(f.GetVerdict())).Inc()
 		}
@@ -110,6 +115,7 @@ func (s *rounds) opened(c *supervise.Ctx, m opened) {
 		return
 	}
 	s.r.metrics.opened.WithLabelValues("opened").Inc()
+	s.report(m.epoch).Opened++
 	s.do(c, todo)
 }
 
@@ -139,8 +145,10 @@ func (s *rounds) verified(c *supervise.Ctx, m verified) {
 		c.Log().Warn("tiles could not be recomputed", "container", m.found.Job.Container, "err", m.found.Err)
 	case m.found.Wrong >= 0:
 		s.r.metrics.checked.WithLabelValues("wrong").Inc()
+		s.report(m.epoch).Wrong++
 	default:
 		s.r.metrics.checked.WithLabelValues("right").Inc()
+		s.report(m.epoch).Right++
 	}
 	if m.epoch == s.epoch && s.round != nil {
 		s.do(c, s.round.Verified(s.now(), m.found))
@@ -152,12 +160,13 @@ func (s *rounds) submit(c *supervise.Ctx, a round.Submit) {
 	until := s.r.o.Book.EpochStart(s.epoch + sendFor)
 	c.Log().Debug("a certificate is complete", "epoch", s.epoch, "batch", a.Batch, "bytes", len(a.Certificate.GetResult()))
 	epoch := s.epoch
-	s.bring(c, "certificate", until, &tx.Body{Op: &tx.Body_Certificate{Certificate: a.Certificate}},
+	s.bring(c, certificateWhat, until, &tx.Body{Op: &tx.Body_Certificate{Certificate: a.Certificate}},
 		func() any { return onLedger{epoch, a.Batch} })
 }
 
 // fraud keeps a proof and brings it to the ledger.
 func (s *rounds) fraud(c *supervise.Ctx, a round.Fraud) {
+	s.report(s.epoch).Frauds++
 	c.Log().Warn("somebody cheated, and it can be proven", "accused", a.Accused, "epoch", s.epoch, "kind", a.Proof.GetKind())
 	r, log, until := s.r, c.Log(), s.r.o.Book.EpochStart(s.epoch+fraudFor)
 	c.Go(func(context.Context) any {
@@ -177,13 +186,16 @@ const fraudFor = 96
 
 // bring sends an operation until it is in a block, somebody else's is, or its time is over.
 func (s *rounds) bring(c *supervise.Ctx, what string, untilMS uint64, body *tx.Body, done func() any) {
-	r, log := s.r, c.Log()
+	r, log, self, epoch := s.r, c.Log(), c.Self(), s.epoch
 	c.Go(func(ctx context.Context) any {
 		for {
 			err := r.o.Book.Send(ctx, body)
 			switch {
 			case err == nil:
 				r.metrics.sent.WithLabelValues(what).Inc()
+				if what == certificateWhat {
+					_ = self.Tell(certificateSent{epoch}) // only counted
+				}
 				return done()
 			case errors.Is(err, ErrSettled):
 				r.metrics.sent.WithLabelValues(what + "-late").Inc()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -93,6 +94,7 @@ type rounds struct {
 	early []*proof.Opened
 	rtt   map[key.Node]uint32 // least round trip in ms, of this epoch's containers
 
+	reports   []*Report              // of the last epochs
 	certified map[uint32]bool        // batches whose certificate is on the ledger
 	sessions  map[key.Node]inSession // those that busy containers named
 
@@ -170,6 +172,10 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 		}
 	case recall:
 		c.Reply(s.recall(m))
+	case askReports:
+		s.replyReports(c)
+	case certificateSent:
+		s.report(m.epoch).Sent++
 	case askDuties:
 		s.duties(c)
 	case saveDue:
@@ -194,6 +200,7 @@ func (s *rounds) begin(c *supervise.Ctx, epoch uint64) {
 	if s.heard.epoch != epoch {
 		s.before, s.heard = s.heard, newMinutes(epoch)
 	}
+	s.newReport(epoch)
 	s.r.metrics.epoch.Set(float64(epoch))
 	s.r.metrics.batches.Set(0)
 	c.After(s.until(s.r.o.Book.EpochStart(epoch+1)), beginNext{epoch + 1})
@@ -301,6 +308,14 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 		return
 	}
 	s.r.metrics.rounds.WithLabelValues(result).Inc()
+	rep := s.report(s.epoch)
+	rep.Batches, rep.Challenged = 0, nil
+	for _, d := range m.roll.Assignment.Duties(s.r.self) {
+		if d.Attempt == 0 {
+			rep.Batches++
+			rep.Challenged = append(rep.Challenged, m.roll.Assignment.Batches[d.Batch].Containers...)
+		}
+	}
 	s.meet(c)
 	s.do(c, s.round.At(s.now()))
 	early := s.early
@@ -452,6 +467,7 @@ func (s *rounds) hear(c *supervise.Ctx, o *proof.Opened) {
 	}
 	todo, err := s.round.Heard(s.now(), o)
 	if err != nil {
+		s.report(epoch).Refused++
 		s.r.metrics.said.WithLabelValues("refused").Inc()
 		c.Log().Debug("a statement was refused", "kind", o.Kind().String(), "signer", o.Signer, "err", err)
 	} else {
@@ -472,6 +488,7 @@ func (s *rounds) handedIn(c *supervise.Ctx, m handedIn) {
 	have, todo, err := s.round.Committed(m.atMS, m.from, m.o, rtt)
 	s.do(c, todo)
 	if err != nil && !errors.Is(err, round.ErrDuplicate) {
+		s.report(s.epoch).Refused++
 		s.r.metrics.commits.WithLabelValues("refused").Inc()
 		c.Log().Debug("a commitment was refused", "container", m.from, "err", err)
 		c.Reply(err)
@@ -481,7 +498,12 @@ func (s *rounds) handedIn(c *supervise.Ctx, m handedIn) {
 		c.Log().Warn("a container committed twice", "container", m.from, "epoch", s.epoch)
 	}
 	s.r.metrics.commits.WithLabelValues("stamped").Inc()
+	rep := s.report(s.epoch)
+	if !slices.Contains(rep.Committed, m.from) {
+		rep.Committed = append(rep.Committed, m.from)
+	}
 	if b := m.o.Statement.GetCommit().GetBusy(); b != nil && have == m.o.Digest {
+		rep.Busy++
 		s.lookAtSession(c, m.from, b.GetSession())
 	}
 	c.Reply(stamped{have, uint32(min(m.atMS-min(s.t0, m.atMS), 1<<32-1))})

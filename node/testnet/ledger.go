@@ -31,6 +31,9 @@ type Money struct {
 	BlockMS      int    // pause between blocks; 500
 	// FRMPerUSD is what the network's oracle says a dollar is worth; 100.
 	FRMPerUSD string
+	// Proofs lets containers prove what they render and checkers check it. Epochs should
+	// last 15 s or more then: a round has windows of a few hundredths of an epoch.
+	Proofs bool
 	// Params changes the parameters before they are frozen in the genesis; may be nil.
 	Params func(*economics.Params)
 }
@@ -107,6 +110,10 @@ func newTreasury(o Options, names map[string]node.Role) (*treasury, error) {
 	return p, os.WriteFile(p.path, raw, 0o600)
 }
 
+// standingRP is the score, in milli-RP, with which a testnet's containers stand in the genesis
+// file: about what a part of a core does.
+const standingRP = 20_000
+
 // params are the main network's, in time that passes fast and with one oracle.
 func (p *treasury) params() economics.Params {
 	e := economics.DefaultParams()
@@ -119,6 +126,7 @@ func (p *treasury) params() economics.Params {
 	e.AppealEpochs = 4
 	e.ChallengeEpochs = 2
 	e.SessionExpiryEpochs = 96
+	e.ProofStandingEpochs = 64
 	if p.Params != nil {
 		p.Params(&e)
 	}
@@ -157,6 +165,7 @@ func (p *treasury) node(o Options, name string, r node.Role, e economics.Params)
 	switch r {
 	case node.RoleContainer:
 		n.Roles, n.Price, n.Stake = genesis.Roles(economics.RoleContainer), node.DefaultConfig().Container.Price, e.ContainerStake
+		n.RPMilli = standingRP
 	case node.RoleIndexer:
 		n.Roles, n.Stake = genesis.Roles(economics.RoleIndexer), e.IndexerStake
 	case node.RoleChecker:
@@ -192,6 +201,7 @@ func (p *treasury) validates(name string) bool {
 // edit points a node's configuration at the ledger.
 func (p *treasury) edit(name string, c *node.Config) {
 	c.Ledger.Genesis, c.Ledger.BlockMS = p.path, p.BlockMS
+	c.Proof.Enabled, c.Proof.Backend, c.Proof.Threads = p.Proofs, node.BackendCPU, 1
 	c.Ledger.Mode = node.LedgerLight
 	if p.validates(name) {
 		c.Ledger.Mode = node.LedgerValidator

@@ -58,6 +58,7 @@ type Peer struct {
 type Net struct {
 	o        Options
 	treasury *treasury // nil without a ledger
+	seen     ledgerRounds
 	mu       sync.Mutex
 	peers    []*Peer
 }
