@@ -5,7 +5,11 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/judge"
@@ -80,4 +84,17 @@ func bad(place int, commit, evidence byte) *proof.Finding {
 
 func absent(place int) *proof.Finding {
 	return &proof.Finding{Container: uint32(place), Verdict: proof.VerdictAbsent}
+}
+
+func asJSON(t testing.TB, m proto.Message) json.RawMessage {
+	t.Helper()
+	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer // the library varies its spaces on purpose
+	if err := json.Compact(&compact, b); err != nil {
+		t.Fatal(err)
+	}
+	return compact.Bytes()
 }
