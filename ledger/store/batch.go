@@ -301,10 +301,10 @@ func (b *batch) Write() error {
 	}
 	if b.v.nodes != nil {
 		for _, o := range b.ops {
-			if key := string(o.key[len(b.v.prefix):]); o.value == nil {
-				b.v.nodes.Remove(key)
+			if key := o.key[len(b.v.prefix):]; o.value == nil {
+				b.v.nodes.remove(key)
 			} else {
-				b.v.nodes.Add(key, o.value)
+				b.v.nodes.add(key, o.value)
 			}
 		}
 	}

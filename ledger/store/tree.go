@@ -12,16 +12,12 @@ import (
 	"sync/atomic"
 
 	"github.com/cosmos/iavl"
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// About what one node takes in iavl's cache, and in the cache of coded nodes below it. The
-// latter gets three quarters of the memory: it holds twice the nodes, and the pruner finds
-// there what the writer has just written.
-const (
-	nodeBytes  = 512
-	codedBytes = 256
-)
+// nodeBytes is about what one node takes in iavl's cache. The cache of coded nodes below it
+// gets three quarters of the memory: it holds four times as many in as much, and the pruner
+// finds there what the writer has just written.
+const nodeBytes = 512
 
 // MaxKey and MaxValue bound what the tree takes, in bytes.
 const (
@@ -86,13 +82,9 @@ func open(space view, nodes int, log *slog.Logger) *iavl.MutableTree {
 	return iavl.NewMutableTree(nodesDB{space}, nodes, true, iavlLog{log}, iavl.FlushThresholdOption(math.MaxInt))
 }
 
-// cached gives a tree's view a cache of coded nodes. A node never changes under its key.
+// cached gives a tree's view a cache of coded nodes.
 func (d *DB) cached(v view) view {
-	nodes, err := lru.New[string, []byte](d.opts.CacheMiB << 20 / 4 * 3 / codedBytes)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	v.nodes = nodes
+	v.nodes = newNodeCache(d.opts.CacheMiB << 20 / 4 * 3)
 	return v
 }
 

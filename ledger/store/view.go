@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // What CometBFT and iavl expect of a database, in their words.
@@ -23,8 +22,8 @@ var (
 type view struct {
 	db     *DB
 	prefix []byte
-	loose  bool                       // large batches may be split: see commit
-	nodes  *lru.Cache[string, []byte] // what was read or written last, or nil
+	loose  bool       // large batches may be split: see commit
+	nodes  *nodeCache // nodes that were read or written last, or nil
 }
 
 func (v view) key(k []byte) []byte {
@@ -71,12 +70,12 @@ func (v view) Get(key []byte) ([]byte, error) {
 	if v.nodes == nil {
 		return v.db.get(v.key(key))
 	}
-	if value, ok := v.nodes.Get(string(key)); ok {
+	if value := v.nodes.get(key); value != nil {
 		return value, nil
 	}
 	value, err := v.db.get(v.key(key))
 	if value != nil {
-		v.nodes.Add(string(key), value)
+		v.nodes.add(key, value)
 	}
 	return value, err
 }
