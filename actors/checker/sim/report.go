@@ -18,6 +18,8 @@ type Fate struct {
 	Batches     int    // checkers: voted in or drawn for
 	Convicted   int
 	FalseProofs int // that it brought
+	Checks      int // containers: times that an honest checker recomputed tiles of it
+	Found       int // and found one wrong
 }
 
 // Conviction is one that the ledger's rules came to.

@@ -42,7 +42,11 @@ type Config struct {
 	Rate                 uint64 // samples/s of a container's device
 	Frames               int    // whole frames of a round at that rate, 0 = by Rate; fewer frames make real kernels affordable
 	CrossPPM             uint64
-	Cheats               []cheat.Cheat // containers' to the first containers, checkers' to the first checkers, in order
+	// Trials makes each epoch a trial by itself: containers keep the standing that they
+	// have whatever happens, that of honest ones with rounds behind them (Established) or
+	// none.
+	Trials, Established bool
+	Cheats              []cheat.Cheat // containers' to the first containers, checkers' to the first checkers, in order
 }
 
 // Default is the main network's rounds with a kernel that costs nothing.

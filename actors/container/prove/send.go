@@ -28,10 +28,10 @@ func (p *Prover) send(now uint64) (todo []Action) {
 	return todo
 }
 
-// pause is how long to wait after a try, ms: a few tries fit into the grace period, the
+// pause is how long to wait after a try, ms: a second one fits into the grace period, the
 // later ones bring at least what is late.
 func (p *Prover) pause(tries int) uint64 {
-	return max((p.s.CommitBy-p.s.Until)/4, 20) << min(tries-1, 6)
+	return max((p.s.CommitBy-p.s.Until)/2, 20) << min(tries-1, 6)
 }
 
 // Answered is a checker's answer to a Send. One that has another commitment is asked again

@@ -1,0 +1,58 @@
+package sim
+
+import (
+	"math"
+	"testing"
+)
+
+// TestCheatersAreCaught runs every cheat: each is caught as often as theory says, and no
+// honest node comes to harm.
+func TestCheatersAreCaught(t *testing.T) {
+	c := Default()
+	c.Frames = 20
+	for _, bad := range Shown() {
+		t.Run(bad.String(), func(t *testing.T) {
+			n := epochs(t, 15)
+			switch bad.Name {
+			case "skip", "replay", "precompute":
+				n = epochs(t, 150) // of which the lot draws a tenth
+			}
+			r := Detect(c, bad, n)
+			t.Logf("one %.3f of %d, epoch %.3f, gain %.2f, %s, harmed %d", r.One, r.Looks, r.Epoch, r.Gain, r.Caught, r.Harmed)
+			if r.Harmed != 0 {
+				t.Errorf("%d honest nodes or epochs came to harm", r.Harmed)
+			}
+			// Four standard deviations of so many trials, and a little for very few.
+			far := func(p [2]float64, trials int) bool {
+				return p[1] >= 0 && trials > 20 && math.Abs(p[0]-p[1]) > 4*math.Sqrt(p[1]*(1-p[1])/float64(trials))+0.05
+			}
+			if far(r.One, r.Looks) {
+				t.Errorf("a checker that looks finds it with %.3f, theory says %.3f", r.One[0], r.One[1])
+			}
+			if far(r.Epoch, max(n, 21)) {
+				t.Errorf("an epoch catches it with %.3f, theory says %.3f", r.Epoch[0], r.Epoch[1])
+			}
+			if bad.Name == "sybil" && math.Abs(r.Gain-1) > 0.05 {
+				t.Errorf("%d names on one device are paid for %.2f devices", bad.Value, r.Gain)
+			}
+		})
+	}
+}
+
+// TestScale counts what a round of many nodes sends, on a small scale.
+func TestScale(t *testing.T) {
+	c := Large(200, 40, 5)
+	c.Net.LatencyMS, c.Net.JitterMS = 20, 10
+	w := New(c)
+	r := w.Run(1)
+	if r.Certified != r.Batches || r.Batches != 13 {
+		t.Fatalf("%d of %d batches certified", r.Certified, r.Batches)
+	}
+	if got := r.Bytes["commit"].Messages; got != 200*10 {
+		t.Errorf("%d commitments sent, each container has ten checkers", got)
+	}
+	if got := r.Bytes["vote"].Messages; got != 13*5 {
+		t.Errorf("%d votes on 13 batches", got)
+	}
+	t.Log("\n" + w.Traffic())
+}
