@@ -39,6 +39,7 @@ type scene struct {
 	words   [8]uint32
 	spheres [Spheres]sphere
 	pairs   [Spheres / 2]pair
+	kinds   [Spheres + 1]uint8 // by code: the floor's, then the spheres'
 }
 
 func pcg(v uint32) uint32 {
@@ -63,6 +64,10 @@ func (sc *scene) derive(seed Seed) {
 		q.z = next(14000) - 5000
 		q.red, q.green, q.blue = 90+next(160), 90+next(160), 90+next(160)
 		q.kind = [4]int32{matt, mirror, matt, light}[i&3]
+	}
+	sc.kinds[0] = meetsFloor
+	for i := range sc.spheres {
+		sc.kinds[i+1] = [3]uint8{meetsMatt, meetsMirror, meetsLight}[sc.spheres[i].kind]
 	}
 	k := func(q *sphere) int64 { return int64(q.x*q.x + q.y*q.y + q.z*q.z - q.r*q.r) }
 	for i := range sc.pairs {

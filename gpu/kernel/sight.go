@@ -64,19 +64,3 @@ func (sc *scene) look(f *frame, x, y, w, h uint32, from *sight, see *sight) {
 		add(target{ex, ey, ez, ex*ex + ey*ey + ez*ez - q.r*q.r, int32(i)})
 	}
 }
-
-// hit is scene.hit for a ray from the eye.
-func (see *sight) hit(dx, dy, dz int32) (best, id int32) {
-	best, id = floorHit(eyeX, eyeY, eyeZ, dx, dy, dz)
-	for i := range see.n {
-		q := &see.seen[i&15]
-		b := (q.x*dx + q.y*dy + q.z*dz) >> 14
-		d := b*b - q.c
-		if b < 0 && d > 0 {
-			if t := -b - root(d); t > 8 && t < best {
-				best, id = t, q.id
-			}
-		}
-	}
-	return best, id
-}

@@ -42,25 +42,3 @@ func TestTwinIsThePlainKernel(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkTile(b *testing.B) {
-	var words [TileWords]uint32
-	size := Sizes()[3]
-	var n uint32
-	for b.Loop() {
-		RenderTile(size, First([32]byte{}, [32]byte{byte(n / 16)}), n*37%size.Tiles(), &words)
-		n++
-	}
-	b.ReportMetric(float64(n)*256*float64(size.SPP)/b.Elapsed().Seconds()/1e6, "Msamples/s")
-}
-
-func BenchmarkPlain(b *testing.B) {
-	var words [TileWords]uint32
-	size := Sizes()[3]
-	var n uint32
-	for b.Loop() {
-		plainTile(size, First([32]byte{}, [32]byte{byte(n / 16)}), n*37%size.Tiles(), &words)
-		n++
-	}
-	b.ReportMetric(float64(n)*256*float64(size.SPP)/b.Elapsed().Seconds()/1e6, "Msamples/s")
-}

@@ -99,10 +99,11 @@ func (t *Twin) work() {
 		runtime.LockOSThread()
 		lowestPriority()
 	}
+	var w wave
 	for j := range t.jobs {
 		tiles := j.frame.size.Tiles()
 		for n := j.next.Add(1) - 1; n < tiles && j.ctx.Err() == nil; n = j.next.Add(1) - 1 {
-			j.scene.tile(&j.frame, n, (*[TileWords]uint32)(j.out[int(n)*TileWords:]))
+			j.scene.tile(&j.frame, &w, n, (*[TileWords]uint32)(j.out[int(n)*TileWords:]))
 		}
 		j.done.Done()
 	}
