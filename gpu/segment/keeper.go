@@ -71,8 +71,7 @@ func OpenKeeper(dir string, budget int64) (*Keeper, error) {
 				if err := os.Remove(k.path(logFile{first: n}.name())); err != nil {
 					return nil, fmt.Errorf("segment: keep: %w", err)
 				}
-				l.packed, l.size = true, max(l.size, k.logs[i].size)
-				k.logs[i] = l
+				k.logs[i] = l // names sort the packed one second
 				continue
 			}
 			k.logs = append(k.logs, l)

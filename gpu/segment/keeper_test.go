@@ -66,6 +66,10 @@ func TestKeptWindowsCanBeAudited(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, stateName(70)+tempExt), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// And between packing a log and removing the plain one.
+	if err := os.WriteFile(filepath.Join(dir, logFile{first: 0}.name()), []byte("plain"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	k = keeper(t, dir, 0)
 	if k.Next() != 75 {
 		t.Fatalf("after the kill next is %d", k.Next())

@@ -30,6 +30,9 @@ func through(t *testing.T, w Window) Window {
 func TestHonestPlayIsAsClaimed(t *testing.T) {
 	for name, code := range map[string][]byte{"novareef": game(t, "novareef"), "cometcup": game(t, "cometcup"), "cart": cart(t), "latency-30": game(t, "latency-30")} {
 		t.Run(name, func(t *testing.T) {
+			if raceDetector && name != "cart" && name != "novareef" {
+				t.Skip("one game is enough for the race detector, which compiles for half a minute each")
+			}
 			s := play(t, code, 5, nil)
 			from0 := s.play(2)
 			later := s.play(3)
@@ -196,7 +199,7 @@ func trim(events []Event, ticks uint16) (out []Event) {
 }
 
 func TestAnotherSeedOrModuleIsFoundAtTheStart(t *testing.T) {
-	nova, cup := game(t, "novareef"), game(t, "cometcup")
+	nova := game(t, "novareef")
 	w := play(t, nova, 5, nil).play(1)
 	// The session ran with another seed than it says: its roots speak of seed 6.
 	cheat := play(t, nova, 5, nil)
@@ -216,7 +219,7 @@ func TestAnotherSeedOrModuleIsFoundAtTheStart(t *testing.T) {
 		t.Errorf("another seed: %v", v)
 	}
 	// Another module than the one that was promised.
-	if _, err := auditor().Audit(context.Background(), cup, w, w.Claimed()); !errors.Is(err, ErrModule) {
+	if _, err := auditor().Audit(context.Background(), cart(t), w, w.Claimed()); !errors.Is(err, ErrModule) {
 		t.Errorf("another module: %v", err)
 	}
 	// A checker who says another seed than the container did proves nothing.
