@@ -41,6 +41,10 @@ bench-ledger:
     go test -run '^$' -bench 'Skip|Sequential|Memory' -benchtime 1x ./ledger/light
     go test -run '^$' -bench . ./ledger/key ./ledger/tx ./ledger/voucher ./ledger/vrf ./ledger/store/proof
 
+# how cheaters and honest nodes fare in the simulation, into the guide (minutes)
+proof-table *args:
+    go run ./cmd/prooftable {{args}}
+
 # latency in real Chromium through the whole mesh; writes docs/benchmarks/latency.json
 bench-latency *args:
     go run ./cmd/latencybench --out docs/benchmarks/latency.json {{args}}

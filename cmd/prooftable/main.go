@@ -1,0 +1,68 @@
+// Command prooftable runs the simulation of Proof of Render and writes what it found into
+// a guide, between the lines <!-- cheats --> and <!-- /cheats -->, and likewise honest and
+// traffic. The kernel of the cheats' table is the real one, at its smallest size.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/framemesh/framemesh/actors/checker/recompute"
+	"github.com/framemesh/framemesh/actors/checker/sim"
+)
+
+func main() {
+	log.SetFlags(0)
+	guide := flag.String("guide", "docs/guides/proof-of-render.md", "the file to write into")
+	trials := flag.Int("trials", 300, "epochs for each cheat")
+	honest := flag.Int("honest", 1000, "honest epochs in a rough network")
+	containers := flag.Int("containers", 10_000, "containers of the traffic table")
+	checkers := flag.Int("checkers", 500, "checkers of the traffic table")
+	flag.Parse()
+	text, err := os.ReadFile(*guide)
+	if err != nil {
+		log.Fatal(err)
+	}
+	out := string(text)
+	for name, make := range map[string]func() string{
+		"cheats": func() string { return cheats(*trials) },
+		"honest": func() string { return sim.HonestEpochs(*honest).String() },
+		"traffic": func() string {
+			w := sim.New(sim.Large(*containers, *checkers, 100))
+			w.Run(1)
+			return w.Traffic()
+		},
+	} {
+		if out, err = between(out, name, make); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(*guide, []byte(out), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func cheats(trials int) string {
+	c := sim.Default()
+	c.Kernel, c.Frames = recompute.New(), 20
+	var rows []sim.Row
+	for _, bad := range sim.Shown() {
+		row := sim.Detect(c, bad, trials)
+		rows = append(rows, row)
+		log.Printf("%s: %.3f %.3f harmed %d", bad, row.One, row.Epoch, row.Harmed)
+	}
+	return sim.Markdown(rows)
+}
+
+// between puts what make says between the marks of that name; without them nothing is made.
+func between(text, name string, make func() string) (string, error) {
+	open, shut := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	i, j := strings.Index(text, open), strings.Index(text, shut)
+	if i < 0 || j < i {
+		return "", fmt.Errorf("prooftable: the guide has no %q … %q; put both lines where the table belongs", strings.TrimSpace(open), shut)
+	}
+	return text[:i+len(open)] + "\n" + strings.TrimSpace(make()) + "\n\n" + text[j:], nil
+}
