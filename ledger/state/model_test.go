@@ -27,6 +27,7 @@ func (d drawn) Fatal(args ...any)                 { d.rt.Fatal(args...) }
 func (d drawn) Fatalf(format string, args ...any) { d.rt.Fatalf(format, args...) }
 
 func modelPlan(p *genesis.Plan) {
+	manyCheckers(p)
 	p.Params.YearEpochs = 80 // a quarter within reach
 	p.Params.MaxDuePerBlock = 10
 	p.Params.AppealEpochs = 2
@@ -246,7 +247,17 @@ func (h *history) actions() map[string]func() {
 			if len(all) > 0 {
 				id = rapid.SampledFrom(all).Draw(h.T, "accusation")
 			}
-			h.say(h.pick("by", []string{"c1 owner", "c1 owner", "c2 owner", "bob"}), nil, &tx.Appeal{Accusation: id[:]})
+			by := h.pick("by", []string{"c1 owner", "c2 owner", "bob"})
+			if a, ok, err := ReadAccusation(h.bed.Reader(), id); err == nil && ok && rapid.Bool().Draw(h.T, "owner") {
+				if n, ok, err := ReadNode(h.bed.Reader(), a.Node); err == nil && ok {
+					by = ownerOf(n.Owner, by)
+				}
+			}
+			h.say(by, nil, &tx.Appeal{Accusation: id[:]})
+			if rapid.Bool().Draw(h.T, "at once") {
+				h.block(10_000)
+				h.answer()
+			}
 		},
 		"answer": func() { h.answer() },
 		"double vote": func() {
