@@ -249,8 +249,10 @@ func TestTwinIsOneForAnyNumberOfWorkers(t *testing.T) {
 		if err := b.Render(ctx, size, Seed{}, got); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		if b.Close() != nil || b.Close() != nil {
-			t.Error("closing twice fails")
+		for range 2 {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

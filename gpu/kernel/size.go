@@ -32,10 +32,10 @@ var sizes = [...]Size{
 // has four times the samples of the one before it.
 func Sizes() []Size { return append([]Size(nil), sizes[:]...) }
 
-// Class returns the index of the size class in which a machine of rate samples/s
-// renders a frame in a tenth of a second: the largest whose frame takes at most
-// 200 ms, and at most a sixteenth of a round of ms milliseconds, so that the frame
-// that is cut off at the round's end is a small part of the whole.
+// Class returns the index of the size class that suits a machine of rate samples/s in
+// a round of ms milliseconds: the largest whose frame takes at most 200 ms, so that one
+// takes 50 ms at least, and at most a sixteenth of the round, so that the frame that is
+// cut off at its end is a small part of the whole.
 func Class(rate, ms uint64) int {
 	limit := min(200, ms/16)
 	for i := len(sizes) - 1; i > 0; i-- {

@@ -47,9 +47,12 @@ func CPU(workers int, options ...Option) *Twin {
 		o(t)
 	}
 	t.ended.Add(workers)
+	var begun sync.WaitGroup
+	begun.Add(workers)
 	for range workers {
-		go t.work()
+		go t.work(&begun)
 	}
+	begun.Wait()
 	return t
 }
 
@@ -92,13 +95,14 @@ func (t *Twin) Render(ctx context.Context, size Size, seed Seed, out []uint32) e
 	return ctx.Err()
 }
 
-func (t *Twin) work() {
+func (t *Twin) work(begun *sync.WaitGroup) {
 	defer t.ended.Done()
 	if t.idle {
 		// never unlocked: the thread ends with the goroutine and takes its priority along
 		runtime.LockOSThread()
 		lowestPriority()
 	}
+	begun.Done()
 	var w wave
 	for j := range t.jobs {
 		tiles := j.frame.size.Tiles()

@@ -11,7 +11,16 @@ package imports
 
 import "github.com/framemesh/framemesh/gpu/kernel/webgpu/internal/libdl"
 
-// where the jumps lead to; read by assembly
-var dlopen, dlsym, dlerror, errnoLocation uintptr
+// Where the jumps lead to.
+var (
+	//lint:ignore U1000 read by assembly
+	dlopen uintptr
+	//lint:ignore U1000 read by assembly
+	dlsym uintptr
+	//lint:ignore U1000 read by assembly
+	dlerror uintptr
+	//lint:ignore U1000 read by assembly
+	errnoLocation uintptr
+)
 
 func init() { dlopen, dlsym, dlerror, errnoLocation = libdl.Addresses() }
