@@ -17,4 +17,9 @@
 // the pipe. If the pipe still holds the last picture, the next one is not coded at
 // all, because dropping a coded picture would break the prediction of those after
 // it.
+//
+// After a picture has left, the loop does its part of the proof of what is played
+// (package segment): each second's roots go to the parent about a quarter of a second
+// after it ended, and a worker that takes another's place goes on where a second
+// ended.
 package worker

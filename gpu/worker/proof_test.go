@@ -109,7 +109,7 @@ func provenOverACrash(t *testing.T, module string) {
 		}
 	}
 	for _, s := range slices.Concat(a.stats, b.stats) {
-		t.Logf("second of play at tick %d: proof %v, worst tick %v", s.Tick, s.Proof, s.Worst)
+		t.Logf("second of play at tick %d: proof %v, worst tick %v, %d MiB", s.Tick, s.Proof, s.Worst, s.RSS>>20)
 	}
 }
 
