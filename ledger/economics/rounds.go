@@ -12,8 +12,10 @@ const KeptRounds = 8
 // CapRound is what a measured score counts beside the rounds before it: at most
 // ⌊median·cap/10^6⌋, where cap is the parameter proof_cap_ppm. Without a median (0) the
 // score counts whole. A machine that really became faster is believed within some rounds;
-// one that borrows a faster machine for one round gains next to nothing.
+// one that borrows a faster machine for one round gains next to nothing. No score is above
+// 2^32 milli-RP.
 func CapRound(measured, median, capPPM uint64) uint64 {
+	measured = min(measured, maxRPMilli)
 	if median == 0 {
 		return measured
 	}

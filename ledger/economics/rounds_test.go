@@ -14,7 +14,8 @@ func TestCapRound(t *testing.T) {
 		{100, 400, 1_200_000, 100},
 		{5, 0, 0, 5},
 		{9, 1, 1_000_000, 1},
-		{1 << 40, 1<<64 - 1, 4_000_000, 1 << 40},
+		{1 << 40, 1<<64 - 1, 4_000_000, 1 << 32},
+		{1 << 40, 0, 1_200_000, 1 << 32},
 	} {
 		if got := economics.CapRound(c.measured, c.median, c.cap); got != c.want {
 			t.Errorf("CapRound(%d, %d, %d) = %d, want %d", c.measured, c.median, c.cap, got, c.want)
