@@ -26,7 +26,7 @@ import (
 const (
 	rollRetry  = 300 * time.Millisecond // until the seed of an epoch can be read
 	rollTime   = 20 * time.Second       // for one try
-	standAtOne = 4                      // standings read at the same time
+	standAtOne = 8                      // standings read at the same time
 	maxEarly   = 2048                   // statements kept for a round that is not known yet
 	maxRound   = 16 << 20               // bytes of a saved round
 	saveLater  = 250 * time.Millisecond // how long what need not be on the disk at once waits
@@ -45,8 +45,11 @@ type (
 	retryRoll struct{ epoch uint64 }
 	beginNext struct{ epoch uint64 }
 	wakeUp    struct{ epoch uint64 }
-	said      struct{ o *proof.Opened }
-	handedIn  struct {
+	said      struct {
+		o    *proof.Opened
+		atMS uint64 // when it came
+	}
+	handedIn struct {
 		atMS uint64
 		from key.Node
 		o    *proof.Opened
@@ -90,8 +93,8 @@ type rounds struct {
 	r     *Rounds
 	epoch uint64
 	roll  *ledgeractor.Roll
-	round *round.Round // nil until the epoch is known
-	early []*proof.Opened
+	round *round.Round        // nil until the epoch is known
+	early []said              // that came before the round was known
 	rtt   map[key.Node]uint32 // least round trip in ms, of this epoch's containers
 
 	reports   []*Report              // of the last epochs
@@ -142,7 +145,7 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 			s.do(c, s.round.At(s.now()))
 		}
 	case said:
-		s.hear(c, m.o)
+		s.hear(c, m)
 	case handedIn:
 		s.handedIn(c, m)
 	case opened:
@@ -168,7 +171,7 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 		}
 	case recalled:
 		for _, o := range m.statements {
-			s.hear(c, o)
+			s.hear(c, said{o, s.now()})
 		}
 	case recall:
 		c.Reply(s.recall(m))
@@ -214,7 +217,7 @@ func (s *rounds) readRoll(c *supervise.Ctx) {
 		ctx, cancel := context.WithTimeout(ctx, rollTime)
 		defer cancel()
 		m := rollRead{epoch: epoch}
-		if m.roll, m.err = r.o.Book.Roll(ctx, epoch); m.err != nil {
+		if m.roll, m.err = r.awaitRoll(ctx, epoch); m.err != nil {
 			return m
 		}
 		if m.standing, m.err = r.standings(ctx, m.roll); m.err != nil {
@@ -228,6 +231,23 @@ func (s *rounds) readRoll(c *supervise.Ctx) {
 		}
 		return m
 	})
+}
+
+// awaitRoll reads the roll of an epoch as soon as a block shows it.
+func (r *Rounds) awaitRoll(ctx context.Context, epoch uint64) (*ledgeractor.Roll, error) {
+	for {
+		block := r.o.Book.NextBlock()
+		roll, err := r.o.Book.Roll(ctx, epoch)
+		if err == nil || ctx.Err() != nil {
+			return roll, err
+		}
+		select {
+		case <-block:
+		case <-time.After(rollRetry):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // errSaved: what an earlier run left cannot be read, so what it signed is unknown.
@@ -320,8 +340,8 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 	s.do(c, s.round.At(s.now()))
 	early := s.early
 	s.early = nil
-	for _, o := range early {
-		s.hear(c, o)
+	for _, e := range early {
+		s.hear(c, e)
 	}
 	if m.saved != nil {
 		s.recallAll(c)
@@ -446,7 +466,8 @@ func (s *rounds) written(c *supervise.Ctx, m written) {
 }
 
 // hear takes what another checker gossiped.
-func (s *rounds) hear(c *supervise.Ctx, o *proof.Opened) {
+func (s *rounds) hear(c *supervise.Ctx, m said) {
+	o := m.o
 	epoch, ok := o.Epoch()
 	if !ok {
 		return
@@ -456,7 +477,7 @@ func (s *rounds) hear(c *supervise.Ctx, o *proof.Opened) {
 	case epoch == s.epoch || epoch == s.epoch+1:
 		if len(s.early) < maxEarly {
 			s.r.metrics.said.WithLabelValues("early").Inc()
-			s.early = append(s.early, o)
+			s.early = append(s.early, m)
 		}
 		return
 	default:
@@ -465,7 +486,7 @@ func (s *rounds) hear(c *supervise.Ctx, o *proof.Opened) {
 	if !s.round.Member(o.Signer) {
 		return // of batches that are not this checker's
 	}
-	todo, err := s.round.Heard(s.now(), o)
+	todo, err := s.round.Heard(m.atMS, o)
 	if err != nil {
 		s.report(epoch).Refused++
 		s.r.metrics.said.WithLabelValues("refused").Inc()

@@ -27,6 +27,8 @@ type Book interface {
 	// EpochAt is the epoch at a unix time in ms, EpochStart when an epoch begins.
 	EpochAt(ms uint64) uint64
 	EpochStart(epoch uint64) uint64
+	// NextBlock is closed when there is a newer block than now; it is looked out for.
+	NextBlock() <-chan struct{}
 	// Roll is who checks whom in an epoch. Errors pass with time.
 	Roll(ctx context.Context, epoch uint64) (*ledgeractor.Roll, error)
 	// Standing is what the rounds so far have shown of a container.
@@ -140,7 +142,7 @@ func (r *Rounds) Start(ctx context.Context) error {
 		if !ok || o.Signer == r.self {
 			return
 		}
-		if ref.Tell(said{o}) != nil {
+		if ref.Tell(said{o, uint64(max(r.o.Now().UnixMilli(), 0))}) != nil {
 			r.metrics.dropped.Inc() // it is asked for again when it is missed
 		}
 	})

@@ -23,25 +23,25 @@ type Roll struct {
 	Assignment *judge.Assignment
 }
 
-// rolls are what was read for rounds: the newest two epochs' rolls, and the checkers of the
-// newest three, which are known before their epoch begins.
+// rolls are what was read for rounds: the newest epochs' rolls, and who may be drawn, which
+// is known before an epoch begins.
 type rolls struct {
-	mu       sync.Mutex
-	all      []*Roll
-	checkers []*checkers
-	reading  sync.Mutex // one reader at a time: a container and a checker may share a node
+	mu      sync.Mutex
+	all     []*Roll
+	drawn   []*drawn
+	reading sync.Mutex // one reader at a time: a container and a checker may share a node
 }
 
-// checkers are the candidates of one epoch.
-type checkers struct {
-	epoch uint64
-	all   []judge.Candidate
-	ids   map[peer.ID]struct{}
+// drawn are who may be drawn in one epoch.
+type drawn struct {
+	epoch                uint64
+	containers, checkers []judge.Candidate
+	ids                  map[peer.ID]struct{} // of the checkers
 }
 
 const (
-	keptRolls    = 2
-	keptCheckers = 3
+	keptRolls = 2
+	keptDrawn = 3
 )
 
 func (r *rolls) get(epoch uint64) *Roll {
@@ -64,10 +64,10 @@ func (r *rolls) put(one *Roll) {
 	}
 }
 
-func (r *rolls) checkersOf(epoch uint64) *checkers {
+func (r *rolls) drawnIn(epoch uint64) *drawn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, c := range r.checkers {
+	for _, c := range r.drawn {
 		if c.epoch == epoch {
 			return c
 		}
@@ -75,12 +75,12 @@ func (r *rolls) checkersOf(epoch uint64) *checkers {
 	return nil
 }
 
-func (r *rolls) putCheckers(c *checkers) {
+func (r *rolls) putDrawn(c *drawn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.checkers = append(r.checkers, c)
-	if len(r.checkers) > keptCheckers {
-		r.checkers = r.checkers[1:]
+	r.drawn = append(r.drawn, c)
+	if len(r.drawn) > keptDrawn {
+		r.drawn = r.drawn[1:]
 	}
 }
 
@@ -110,41 +110,48 @@ func (l *Ledger) Roll(ctx context.Context, epoch uint64) (*Roll, error) {
 	if !ok {
 		return nil, ErrNoBeacon
 	}
-	containers, err := l.candidatesOf(ctx, epoch, economics.RoleContainer)
-	if err != nil {
-		return nil, err
-	}
-	who, err := l.checkersIn(ctx, epoch)
+	who, err := l.candidatesIn(ctx, epoch)
 	if err != nil {
 		return nil, err
 	}
 	p := judge.From(l.Params())
 	r := &Roll{Epoch: epoch, Seed: seed.value, Params: p, Times: judge.Schedule(p, epoch, l.o.Genesis.TimeMS()),
-		Assignment: judge.Assign(l.chain, seed.value, epoch, containers, who.all, p)}
+		Assignment: judge.Assign(l.chain, seed.value, epoch, who.containers, who.checkers, p)}
 	l.rolls.put(r)
-	// Whoever speaks first in the next epoch is to be known by then.
-	if _, err := l.checkersIn(ctx, epoch+1); err != nil {
-		l.o.Log.Debug("the checkers of the next epoch cannot be read yet", "err", err)
-	}
+	go l.readAhead(epoch + 1)
 	return r, nil
 }
 
-// checkersIn are the checkers that may be drawn in an epoch.
-func (l *Ledger) checkersIn(ctx context.Context, epoch uint64) (*checkers, error) {
-	if c := l.rolls.checkersOf(epoch); c != nil {
+// readAhead reads who may be drawn in an epoch before it begins: whoever speaks first in it
+// is known by then, and nothing but its seed is left to be read.
+func (l *Ledger) readAhead(epoch uint64) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	if _, err := l.candidatesIn(ctx, epoch); err != nil {
+		l.o.Log.Debug("the candidates of the next epoch cannot be read yet", "err", err)
+	}
+}
+
+// candidatesIn are the containers and checkers that may be drawn in an epoch.
+func (l *Ledger) candidatesIn(ctx context.Context, epoch uint64) (*drawn, error) {
+	if c := l.rolls.drawnIn(epoch); c != nil {
 		return c, nil
 	}
-	all, err := l.candidatesOf(ctx, epoch, economics.RoleChecker)
-	if err != nil {
+	c := &drawn{epoch: epoch}
+	var err error
+	if c.containers, err = l.candidatesOf(ctx, epoch, economics.RoleContainer); err != nil {
 		return nil, err
 	}
-	c := &checkers{epoch, all, make(map[peer.ID]struct{}, len(all))}
-	for _, one := range all {
+	if c.checkers, err = l.candidatesOf(ctx, epoch, economics.RoleChecker); err != nil {
+		return nil, err
+	}
+	c.ids = make(map[peer.ID]struct{}, len(c.checkers))
+	for _, one := range c.checkers {
 		if id, err := one.Node.Peer(); err == nil {
 			c.ids[id] = struct{}{}
 		}
 	}
-	l.rolls.putCheckers(c)
+	l.rolls.putDrawn(c)
 	return c, nil
 }
 
@@ -168,7 +175,7 @@ func (l *Ledger) candidatesOf(ctx context.Context, epoch uint64, role economics.
 // that were frozen for it or, while those are not known here, registered as a checker. It
 // answers from memory.
 func (l *Ledger) MayVote(id peer.ID, epoch uint64) bool {
-	if c := l.rolls.checkersOf(epoch); c != nil {
+	if c := l.rolls.drawnIn(epoch); c != nil {
 		_, ok := c.ids[id]
 		return ok
 	}

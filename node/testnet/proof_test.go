@@ -9,7 +9,7 @@ import (
 // in a session renders, is checked and certified, all are paid two epochs later, and nobody
 // is punished.
 func TestHonestContainersAreProven(t *testing.T) {
-	n := start(t, Options{Containers: 3, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: 15, Proofs: true}})
+	n := start(t, Options{Containers: 3, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: 20, Proofs: true}})
 	var got []Proofs
 	until(t, "two epochs are certified and the first is paid", 2*time.Minute, func() bool {
 		var err error

@@ -51,6 +51,8 @@ type Book interface {
 	// EpochAt is the epoch at a unix time in ms, EpochStart when an epoch begins.
 	EpochAt(ms uint64) uint64
 	EpochStart(epoch uint64) uint64
+	// NextBlock is closed when there is a newer block than now; it is looked out for.
+	NextBlock() <-chan struct{}
 	// Duty is a container's part in an epoch. It returns ErrNoDuty for a container that has
 	// none; other errors pass with time.
 	Duty(ctx context.Context, epoch uint64, container key.Node) (Duty, error)

@@ -148,8 +148,19 @@ func (s *state) readDuty(c *supervise.Ctx) {
 	c.Go(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, dutyTime)
 		defer cancel()
-		d, err := book.Duty(ctx, epoch, self)
-		return dutyRead{epoch, d, err}
+		for {
+			block := book.NextBlock()
+			d, err := book.Duty(ctx, epoch, self)
+			if err == nil || errors.Is(err, ErrNoDuty) || ctx.Err() != nil {
+				return dutyRead{epoch, d, err}
+			}
+			select { // its first block shows who is drawn
+			case <-block:
+			case <-time.After(dutyRetry):
+			case <-ctx.Done():
+				return dutyRead{epoch, d, err}
+			}
+		}
 	})
 }
 
