@@ -161,7 +161,7 @@ func TestAppealsAreJudgedByOthers(t *testing.T) {
 	accused := judge.Candidate{Node: named(1), Owner: checkers[40].Owner}
 	except := append([]judge.Candidate{accused}, checkers[:5]...)
 	got := judge.Appeal(seed, [32]byte{1}, checkers, except, params())
-	if len(got) != 11 { // 4·2 + 3
+	if len(got) != 11 || params().Wider().Members() != 11 || params().Wider().Quorum() != 6 { // 4·2 + 3
 		t.Fatalf("%d members", len(got))
 	}
 	for _, i := range []int{0, 1, 2, 3, 4, 30, 40} {

@@ -39,6 +39,13 @@ func (p Params) Quorum() int { return max(p.N, 0) + 1 }
 // Members is how many checkers a committee has: 2N + 1.
 func (p Params) Members() int { return 2*max(p.N, 0) + 1 }
 
+// Wider are the parameters of an appeal's committee, of 4N + 3 members and a quorum of
+// 2N + 2.
+func (p Params) Wider() Params {
+	p.N = p.Members()
+	return p
+}
+
 // Window is until when after T0 a commit is in time, in ms.
 func (p Params) Window() uint64 { return p.DurMS + p.GraceMS }
 

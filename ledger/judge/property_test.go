@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math/bits"
 	"slices"
 	"testing"
@@ -257,6 +258,26 @@ func FuzzJudge(f *testing.F) {
 		out := judge.Judge(in)
 		if _, err := proof.DecodeResult(out.Bytes); (err == nil) != (size%40 > 0) {
 			t.Fatalf("a batch of %d: %v", size%40, err)
+		}
+	})
+}
+
+// FuzzRecount: no ballot in a file makes counting it again panic.
+func FuzzRecount(f *testing.F) {
+	for _, v := range makeVectors(f).Ballots {
+		raw, err := hex.DecodeString(v.File)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := proof.ParseFile(b)
+		if err != nil {
+			return
+		}
+		if out, err := judge.Recount(x); err == nil && !bytes.Equal(out.Bytes, x.GetBallot().GetResult()) {
+			t.Fatal("another result is taken")
 		}
 	})
 }

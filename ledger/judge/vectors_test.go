@@ -100,7 +100,7 @@ func described(all []judge.Candidate) (out []candidateVector) {
 	return out
 }
 
-func makeVectors(t *testing.T) vectors {
+func makeVectors(t testing.TB) vectors {
 	t.Helper()
 	var v vectors
 	for _, x := range [][3]uint64{{900, 0, 0}, {900, 5, 1_700_000_000_000}, {15, 1000, 1_700_000_000_123}, {3600, 1, 1}} {

@@ -16,12 +16,12 @@ import (
 // Kinds of fraud proofs that this package judges, as in the ledger's FraudProof.kind. 3 and 4
 // are not among them: a wrong segment rests on a committee, a wrong match is the indexers'.
 const (
-	FraudTile    = 1 // a tile that recomputes differently
-	FraudPath    = 2 // an opening that does not lead to its root
-	FraudCommits = 5 // two commits of a container for one epoch
-	FraudSeconds = 6 // two commitments of a container for one second of a session
-	FraudWork    = 7 // a vote that its own checks contradict
-	FraudVotes   = 8 // two statements of a checker on one question
+	FraudTile    = tx.FraudTile   // a tile that recomputes differently
+	FraudPath    = tx.FraudPath   // an opening that does not lead to its root
+	FraudCommits = tx.FraudCommit // two commits of a container for one epoch
+	FraudSeconds = tx.FraudSecond // two commitments of a container for one second of a session
+	FraudWork    = tx.FraudVote   // a vote that its own checks contradict
+	FraudVotes   = tx.FraudVotes  // two statements of a checker on one question
 )
 
 // Errors of evidence.
