@@ -133,8 +133,8 @@ func (c *control) push(e segment.Event) {
 	c.events = append(c.events, e)
 }
 
-// take returns what reached the seats since the last tick, valid until the call after
-// the next, and what the parent asked for.
+// take returns what reached the seats since the last tick, valid until the next call,
+// and what the parent asked for.
 func (c *control) take() ([]segment.Event, orders) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
