@@ -128,7 +128,8 @@ func (r *Round) advance(now uint64, d *duty) (todo []Action) {
 			Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Digest: digest[:]}}})
 		todo = append(todo, Publish{d.batch, mine.bound})
 	}
-	if (d.promised || d.restored) && !d.revealed && now >= d.windows.reveal && now < d.windows.revealBy {
+	// After a restart nobody knows whether the vote went out, so it goes again.
+	if !d.revealed && now >= d.windows.reveal && (d.promised && now < d.windows.revealBy || d.restored && now < d.windows.attestBy) {
 		d.revealed = true
 		todo = append(todo, Publish{d.batch, d.vote})
 	}

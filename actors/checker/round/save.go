@@ -40,7 +40,6 @@ type savedSubject struct {
 type savedDuty struct {
 	Batch    uint32   `json:"batch"`
 	Vote     []byte   `json:"vote,omitempty"`
-	Revealed bool     `json:"revealed,omitempty"`
 	Attested []byte   `json:"attested,omitempty"`
 	Heard    [][]byte `json:"heard,omitempty"` // others' votes
 	Bound    [][]byte `json:"bound,omitempty"` // what they are bound to
@@ -51,7 +50,7 @@ type savedDuty struct {
 func (r *Round) Save() ([]byte, error) {
 	s := saved{Epoch: r.epoch, Task: r.s.Assignment.Task[:], Bound: rawOf(r.bound)}
 	for _, d := range r.duties {
-		sd := savedDuty{Batch: d.batch, Vote: rawOf(d.vote), Revealed: d.revealed}
+		sd := savedDuty{Batch: d.batch, Vote: rawOf(d.vote)}
 		if d.attested != [32]byte{} {
 			sd.Attested = d.attested[:]
 		}
