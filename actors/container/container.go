@@ -19,11 +19,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/framemesh/framemesh/actors/container/segments"
 	"github.com/framemesh/framemesh/actors/gpu"
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/gpu/worker"
+	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/p2p/blob"
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -101,6 +103,12 @@ type Options struct {
 	// PayDir keeps the newest voucher of each session until it is settled, so that a crash
 	// costs at most two seconds of play; "" keeps them in memory only.
 	PayDir string
+	// Segments keeps the proof of every session; nil proves nothing.
+	Segments *segments.Store
+	// Audits says why a checker may not audit a session of this container in an epoch,
+	// or nil when it is drawn for that. It is asked on goroutines of its own. Nobody is
+	// answered without it.
+	Audits func(ctx context.Context, checker key.Node, epoch uint64, session [16]byte) error
 	// SaveDir keeps what apps save for players who have a key; "" keeps nothing.
 	SaveDir string
 	// Session has the durations of sessions; what it leaves zero has their defaults.

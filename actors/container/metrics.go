@@ -11,6 +11,7 @@ type metrics struct {
 	ended        prometheus.Counter
 	restarts     prometheus.Counter
 	settled      *prometheus.CounterVec
+	audits       prometheus.Counter
 }
 
 var _ prometheus.Collector = (*metrics)(nil)
@@ -27,11 +28,12 @@ func newMetrics() *metrics {
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "framemesh_container_worker_restarts_total", Help: "Worker restarts of sessions that ended."}),
 		settled: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "framemesh_container_settlements_total",
 			Help: "Sessions closed on the ledger by result of the attempt: ok, failed."}, []string{"result"}),
+		audits: prometheus.NewCounter(prometheus.CounterOpts{Name: "framemesh_container_audits_total", Help: "Audits of sessions that were answered."}),
 	}
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.reservations, m.ads, m.sessions, m.waiting, m.ended, m.restarts, m.settled}
+	return []prometheus.Collector{m.reservations, m.ads, m.sessions, m.waiting, m.ended, m.restarts, m.settled, m.audits}
 }
 
 // Describe implements prometheus.Collector.

@@ -47,6 +47,9 @@ var (
 func (c *Container) serve(s *rpc.Server) {
 	rpc.Handle(s, "reserve", reserveLimits, c.onReserve)
 	rpc.Handle(s, "signal", signalLimits, c.onSignal)
+	if c.o.Segments != nil {
+		rpc.Handle(s, AuditProtocol, auditLimits, newAudits(c).answer)
+	}
 	rpc.Handle(s, "ad", smallLimits, func(ctx context.Context, _ peer.ID, _ *wire.AdRequest) (*wire.AdResponse, error) {
 		ad, err := c.Ad(ctx)
 		if err != nil {

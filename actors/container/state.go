@@ -260,16 +260,19 @@ func (s *state) open(c *supervise.Ctx, w waiter, terms *wire.PayTerms, now time.
 	if o.Payment, err = s.c.payment(l.id, w.player, terms, func() { _ = self.Tell(sessionOver{}) }); err != nil {
 		return nil, err
 	}
+	if err := s.c.prove(&o, w); err != nil {
+		return nil, err
+	}
 	o.Acquire = func(ctx context.Context, fresh bool) (session.Slot, error) { return s.c.acquire(ctx, w.app, fresh) }
 	o.Report = func(sum session.Summary) { _ = self.Tell(sum) }
 	o.Abrupt = s.c.abrupt.Load
 	o.Log = s.c.o.Log.With("session", hex.EncodeToString(l.id[:4]))
 	behavior, err := session.New(o)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		l.ref, err = c.Spawn(session.Name(l.id), behavior, supervise.Restart(supervise.Backoff{}))
 	}
-	l.ref, err = c.Spawn(session.Name(l.id), behavior, supervise.Restart(supervise.Backoff{}))
 	if err != nil {
+		unprove(&o)
 		return nil, err
 	}
 	l.sum = session.Summary{ID: l.id, Phase: session.Starting, App: o.Info.App, Started: now}
@@ -305,7 +308,11 @@ func (c *Container) acquire(ctx context.Context, sha [32]byte, fresh bool) (sess
 	if !ok {
 		return nil, errNoApp
 	}
-	return c.o.Device.Acquire(app.App, fresh)
+	slot, err := c.o.Device.Acquire(c.double(app).App, fresh)
+	if err != nil {
+		return nil, err
+	}
+	return c.inventing(slot), nil
 }
 
 func (s *state) leaseResponse(l *lease) *wire.ReserveResponse {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/actors/gpu"
+	"github.com/framemesh/framemesh/gpu/segment"
 	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/stream"
 	"github.com/framemesh/framemesh/stream/control"
@@ -21,6 +22,9 @@ type bridge struct {
 	bitrate   atomic.Int64 // asked for last, bit/s
 	lastInput atomic.Int64 // unix ns
 	epoch     time.Time    // zero of the pictures' clock
+
+	joined     atomic.Bool  // a page that can see has come
+	firstFrame atomic.Int64 // unix ns of the first picture after that, 0 before
 }
 
 var _ stream.Handler = (*bridge)(nil)
@@ -62,7 +66,10 @@ func (b *bridge) Bitrate(bps int) {
 func (b *bridge) ShiftTick(d time.Duration) { b.with(func(p gpu.Process) { p.ShiftTick(d) }) }
 
 // Joined implements stream.Handler.
-func (b *bridge) Joined(peer string, role stream.Role) { b.tell(peerJoined{peer, role}) }
+func (b *bridge) Joined(peer string, role stream.Role) {
+	b.joined.Store(true)
+	b.tell(peerJoined{peer, role})
+}
 
 // Left implements stream.Handler.
 func (b *bridge) Left(peer string, role stream.Role, why string) { b.tell(peerLeft{peer, role, why}) }
@@ -96,8 +103,9 @@ type feed struct {
 }
 
 var (
-	_ worker.Sink     = (*feed)(nil)
-	_ worker.SaveSink = (*feed)(nil)
+	_ worker.Sink        = (*feed)(nil)
+	_ worker.SaveSink    = (*feed)(nil)
+	_ worker.SegmentSink = (*feed)(nil)
 )
 
 // Ready implements worker.Sink.
@@ -116,6 +124,9 @@ func (f *feed) Video(u worker.AccessUnit) {
 	f.b.out.Applied(u.Tick, u.Acked)
 	// An error means that the session is closed; its end is on the way.
 	_ = f.b.out.WriteVideo(u.Data, u.Key, f.on(u.PTS))
+	if f.b.joined.Load() && f.b.firstFrame.Load() == 0 {
+		f.b.firstFrame.Store(time.Now().UnixNano())
+	}
 }
 
 // Audio implements worker.Sink.
@@ -133,6 +144,20 @@ func (f *feed) Stats(s worker.Stats) {
 func (f *feed) Saved(data []byte) {
 	if f.b.save != nil {
 		f.b.save.Store(data)
+	}
+}
+
+// Segment implements worker.SegmentSink.
+func (f *feed) Segment(s segment.Second) {
+	if f.b.work != nil {
+		f.b.work.Second(s)
+	}
+}
+
+// State implements worker.SegmentSink.
+func (f *feed) State(_ uint32, read func() ([]byte, error)) {
+	if f.b.work != nil {
+		f.b.work.State(read)
 	}
 }
 

@@ -83,6 +83,9 @@ func (s *state) answered(c *supervise.Ctx, m answered) {
 		s.pages[m.peer].seat = m.seat
 		s.seat(m.seat, true)
 	}
+	if m.out.Role == stream.RoleOwner && s.offered.IsZero() {
+		s.offered = time.Now()
+	}
 	s.review(c)
 	m.out.Summary = s.summary()
 	m.reply(m.out)

@@ -85,6 +85,7 @@ type state struct {
 	ready    bool      // the worker of this life is
 	everUp   bool      // a worker was ready once
 	run      bool      // the first offer came
+	offered  time.Time // when it was answered
 	downAt   time.Time // when the worker crashed, while there is none
 	crashes  crashes
 	pages    map[string]*page
@@ -197,6 +198,9 @@ func (s *state) start(c *supervise.Ctx) {
 		panic(fmt.Errorf("session: open stream: %w", err))
 	}
 	s.b.out = out
+	if s.o.Work != nil {
+		s.o.Work.Attach(out.ToOwner)
+	}
 	s.lease = c.After(s.o.Lease, leaseOver{})
 	c.After(s.o.IdleNotice, idleCheck{})
 	s.open(c, 0)
@@ -402,6 +406,7 @@ func (s *state) end(c *supervise.Ctx, code, text string) {
 // close frees everything. It runs once, as the actor's last act, and may wait for the
 // pages to have heard the last words.
 func (s *state) close(err error) {
+	defer s.endWork()
 	if s.b != nil {
 		s.settle()
 	}

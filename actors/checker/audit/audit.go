@@ -191,11 +191,6 @@ func (s *shown) chained() string {
 				c.GetSecond() != p.GetSecond()+1 && !c.GetRestored() {
 				return fmt.Sprintf("The commitment of second %d does not follow that of second %d.", c.GetSecond(), p.GetSecond())
 			}
-			// What a state root stands for is checked by the replay, so a window begins
-			// where the container signed that it did.
-			if !c.GetRestored() {
-				copy(sec.Start[:], p.GetState())
-			}
 		}
 		previous = o
 	}
@@ -215,6 +210,10 @@ func (s *shown) claimed() []segment.Roots {
 // replay plays the seconds again.
 func (s *shown) replay(ctx context.Context, code []byte, a segment.Auditor) (Finding, *proof.File, error) {
 	claimed := s.claimed()
+	if s.torn(claimed[0]) {
+		v := segment.Verdict{Number: s.first(), Field: segment.FieldStart, Got: [32]byte(s.before.Statement.GetSegment().GetState()), Claimed: s.w.Seconds[0].Start}
+		return s.wrong(v), s.header(0, claimed), nil
+	}
 	v, err := a.Audit(ctx, code, s.w, claimed)
 	switch {
 	case errors.Is(err, segment.ErrUnbound), errors.Is(err, segment.ErrMalformed):
@@ -228,10 +227,39 @@ func (s *shown) replay(ctx context.Context, code []byte, a segment.Auditor) (Fin
 	if !v.Bad() {
 		return f, nil, nil
 	}
-	f.Outcome, f.Reason, f.FirstBad, f.Field = Wrong, proof.ReasonSegment, v.Number, v.Field
-	f.Text = fmt.Sprintf("The session does not replay: %v.", v)
+	switch {
+	case v.Field == segment.FieldStart && v.FirstBad > 0:
+		return s.wrong(v), s.header(v.FirstBad, claimed), nil
+	case v.Field == segment.FieldStart:
+		// How the app was started is in no commitment, so no file can show this; the
+		// container has signed it in its answer.
+		return s.wrong(v), nil, nil
+	}
 	file, err := s.prove(ctx, code, a, claimed, v.FirstBad)
-	return f, file, err
+	return s.wrong(v), file, err
+}
+
+// wrong is the finding of a replay that does not come to what was signed.
+func (s *shown) wrong(v segment.Verdict) Finding {
+	return Finding{Outcome: Wrong, Reason: proof.ReasonSegment, FirstBad: v.Number, Field: v.Field, Seconds: uint32(len(s.segments)),
+		Restored: s.w.Seconds[0].Restored, Text: fmt.Sprintf("The session does not replay: %v.", v)}
+}
+
+// torn says whether the window's first second begins elsewhere than the one before it
+// ended, by the container's own signatures.
+func (s *shown) torn(claimed segment.Roots) bool {
+	first := s.w.Seconds[0]
+	first.Roots = claimed
+	return s.before != nil && !first.Restored && first.Bound() && !bytes.Equal(first.Start[:], s.before.Statement.GetSegment().GetState())
+}
+
+// header is the proof that a second begins elsewhere than the one before it ended: both
+// commitments, and what the later one was told. Nothing is replayed for it.
+func (s *shown) header(k int, claimed []segment.Roots) *proof.File {
+	sec := s.w.Seconds[k]
+	sec.Roots = claimed[k]
+	w := segment.Window{Params: s.w.Params, Seconds: []segment.Second{sec}}
+	return s.file(&proof.Second{Subject: s.t.Container[:], Segments: []*proof.Signed{s.at(k - 1).Signed, s.segments[k].Signed}, Proof: w.Append(nil)})
 }
 
 // prove narrows the window down to the bad second, and puts it into a file with the two

@@ -158,7 +158,6 @@ func (s *shown) invented(f Finding, k int, text string) (Finding, *proof.File, e
 		return f, nil, nil
 	}
 	w := segment.Window{Params: s.w.Params, Seconds: []segment.Second{sec}}
-	w.Seconds[0].Restored = false
 	w.Seconds[0].Roots = s.claimed()[k]
 	return f, s.file(&proof.Second{Subject: s.t.Container[:], Inputs: [][]byte{named.raw},
 		Segments: []*proof.Signed{s.segments[k].Signed, s.segments[k+1].Signed}, Proof: w.Append(nil)}), nil

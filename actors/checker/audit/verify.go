@@ -58,8 +58,13 @@ func VerifyFile(ctx context.Context, f *proof.File, module func(sha [32]byte) ([
 		return v, fmt.Errorf("%w: the window is of second %d, the commitment of second %d", ErrNoProof, sec.Number, last.GetSecond())
 	}
 	sec.Roots = rootsOf(last)
-	if len(all) == 2 {
-		copy(sec.Start[:], all[0].Statement.GetSegment().GetState())
+	if !sec.Bound() {
+		return v, fmt.Errorf("%w: the container did not sign for these inputs", ErrNoProof)
+	}
+	if len(all) == 2 && !bytes.Equal(sec.Start[:], all[0].Statement.GetSegment().GetState()) {
+		v.Guilty, v.Field = true, segment.FieldStart
+		v.Text = fmt.Sprintf("Second %d begins elsewhere than second %d ended, and the container signed both.", v.Second, v.Second-1)
+		return v, nil
 	}
 	code, err := module(w.Params.App)
 	if err != nil {
@@ -71,6 +76,9 @@ func VerifyFile(ctx context.Context, f *proof.File, module func(sha [32]byte) ([
 		return v, fmt.Errorf("%w: %w", ErrNoProof, err)
 	case err != nil:
 		return v, fmt.Errorf("audit: %w", err)
+	}
+	if got.Field == segment.FieldStart {
+		return v, fmt.Errorf("%w: how the app was started is in no commitment", ErrNoProof)
 	}
 	v.Guilty, v.Field = got.Bad(), got.Field
 	v.Text = fmt.Sprintf("Second %d of the session was replayed: %v.", v.Second, got)

@@ -102,6 +102,9 @@ func Open(o Options) (*Store, error) {
 // Node is the key that signs.
 func (s *Store) Node() key.Node { return s.node }
 
+// Double is how this container cheats; Honest for all but tests and demonstrations.
+func (s *Store) Double() Double { return s.o.Double }
+
 // Close waits until the logs of all sessions that have ended are on the disk. No session
 // may be begun after it.
 func (s *Store) Close() { s.wg.Wait() }

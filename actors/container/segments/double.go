@@ -50,7 +50,10 @@ func (d Double) second(s *segment.Second) {
 		if s.Number >= pokedFrom {
 			s.Roots.State[31] ^= 1
 		}
+	default:
+		return
 	}
+	s.Roots.Input = s.InputRoot() // or the lie would not even be an answer
 }
 
 // window changes what an auditor is shown. app is the module that the container has

@@ -43,8 +43,6 @@ type About struct {
 	Session [16]byte
 	App     [32]byte // SHA-256 of the module, as advertised
 	Player  []byte   // the owner's key, 32 bytes; empty when the reservation named none
-	// Tell tells the owner's page the frame root of a second. It must not block.
-	Tell func(m control.Message)
 }
 
 // Log keeps one session. It implements session.Work.
@@ -58,6 +56,7 @@ type Log struct {
 	forged  atomic.Uint64
 
 	// Of the goroutine alone.
+	tell     func(control.Message) // to the owner's page; nil before Attach
 	keeper   *segment.Keeper
 	file     *os.File
 	opened   []uint32 // minutes that files were made for, rising
@@ -77,7 +76,8 @@ var _ session.Work = (*Log)(nil)
 
 // Messages to the goroutine beside segment.Second and stream.Signed.
 type (
-	keptState []byte
+	keptState func() ([]byte, error)
+	attached  func(control.Message)
 	ask       struct {
 		from, seconds uint32
 		answer        chan<- answer
@@ -88,23 +88,15 @@ type (
 	}
 )
 
-// Begin keeps a session from now on, until its End.
+// Begin keeps a session from now on, until its End. It does not touch the disk.
 func (s *Store) Begin(a About) (*Log, error) {
-	dir := s.sessionDir(a.Session)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("segments: %w", err)
-	}
-	keeper, err := segment.OpenKeeper(filepath.Join(dir, playDir), s.o.MaxBytes/shareOf)
-	if err != nil {
-		return nil, err
-	}
-	l := &Log{store: s, about: a, in: make(chan any, backlog), done: make(chan struct{}), keeper: keeper, sizes: map[uint32]int64{}, owners: wordsMost, guests: wordsMost, receipts: sha256.New()}
+	l := &Log{store: s, about: a, in: make(chan any, backlog), done: make(chan struct{}), sizes: map[uint32]int64{}, owners: wordsMost, guests: wordsMost, receipts: sha256.New()}
 	l.witness = witness.Session{Chain: s.o.Chain, Container: s.node, ID: a.Session}
 	copy(l.witness.Player[:], a.Player)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live[a.Session] != nil {
-		return nil, errors.Join(fmt.Errorf("%w: session %x runs already", ErrOptions, a.Session), keeper.Close())
+		return nil, fmt.Errorf("%w: session %x runs already", ErrOptions, a.Session)
 	}
 	s.live[a.Session] = l
 	s.wg.Add(1)
@@ -132,7 +124,10 @@ func (l *Log) put(m any) {
 func (l *Log) Second(s segment.Second) { l.put(s) }
 
 // State implements session.Work.
-func (l *Log) State(b []byte) { l.put(keptState(b)) }
+func (l *Log) State(read func() ([]byte, error)) { l.put(keptState(read)) }
+
+// Attach implements session.Work.
+func (l *Log) Attach(tell func(control.Message)) { l.put(attached(tell)) }
 
 // Signed implements session.Work.
 func (l *Log) Signed(m stream.Signed) { l.put(m) }
@@ -153,12 +148,22 @@ func (l *Log) run() {
 		case segment.Second:
 			err = l.second(&m)
 		case keptState:
-			err = l.keeper.State(m)
+			var b []byte
+			if b, err = m(); err == nil {
+				err = l.open()
+			}
+			if err == nil {
+				err = l.keeper.State(b)
+			}
+		case attached:
+			l.tell = m
 		case stream.Signed:
 			err = l.signed(m)
 		case ask:
 			var a answer
-			a.w, a.err = l.keeper.Window(m.from, int(m.seconds))
+			if a.err = l.open(); a.err == nil {
+				a.w, a.err = l.keeper.Window(m.from, int(m.seconds))
+			}
 			m.answer <- a
 		case session.Ended:
 			err = l.end(m)
@@ -200,10 +205,26 @@ func (l *Log) second(s *segment.Second) error {
 	}
 	l.owners, l.guests = min(l.owners+wordsPer, wordsMost), min(l.guests+wordsPer, wordsMost)
 	l.tally.second(s)
-	if l.about.Tell != nil {
-		l.about.Tell(control.Segment{Second: s.Number, Frames: hex.EncodeToString(s.Roots.Frame[:])})
+	if l.tell != nil {
+		l.tell(control.Segment{Second: s.Number, Frames: hex.EncodeToString(s.Roots.Frame[:])})
+	}
+	if err := l.open(); err != nil {
+		return err
 	}
 	return errors.Join(l.write(kindSegment, o.Raw), l.keeper.Add(s))
+}
+
+// open makes the session's directory when there is something to keep.
+func (l *Log) open() (err error) {
+	if l.keeper != nil {
+		return nil
+	}
+	dir := l.store.sessionDir(l.about.Session)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("segments: %w", err)
+	}
+	l.keeper, err = segment.OpenKeeper(filepath.Join(dir, playDir), l.store.o.MaxBytes/shareOf)
+	return err
 }
 
 // signed checks and keeps what a page signed.
@@ -304,6 +325,9 @@ func (l *Log) closeFile() error {
 
 // write appends a frame. A kill leaves at most the last one torn.
 func (l *Log) write(kind byte, body []byte) error {
+	if err := l.open(); err != nil {
+		return err
+	}
 	if l.file == nil {
 		f, err := os.OpenFile(l.store.minuteFile(l.about.Session, l.at), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
@@ -326,7 +350,10 @@ func (l *Log) write(kind byte, body []byte) error {
 
 // end writes the last words and lets go of everything.
 func (l *Log) end(e session.Ended) error {
-	err := errors.Join(l.quality(e), l.closeFile(), l.keeper.Close())
+	err := errors.Join(l.quality(e), l.closeFile())
+	if l.keeper != nil {
+		err = errors.Join(err, l.keeper.Close())
+	}
 	l.store.mu.Lock()
 	delete(l.store.live, l.about.Session)
 	l.store.mu.Unlock()

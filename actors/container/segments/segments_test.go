@@ -58,9 +58,12 @@ func begin(t testing.TB, s *segments.Store, id [16]byte, tell func(control.Messa
 	w := witness.Session{Chain: "demo", Container: s.Node(), ID: id}
 	relay := &relay{}
 	p := segmentstest.Start(t, code, t.TempDir(), w, relay, page)
-	l, err := s.Begin(segments.About{Session: id, App: p.P.App, Player: page.Key.Public().(ed25519.PublicKey), Tell: tell})
+	l, err := s.Begin(segments.About{Session: id, App: p.P.App, Player: page.Key.Public().(ed25519.PublicKey)})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tell != nil {
+		l.Attach(tell)
 	}
 	relay.to(l)
 	return l, p
@@ -69,7 +72,7 @@ func begin(t testing.TB, s *segments.Store, id [16]byte, tell func(control.Messa
 // relay holds back what comes before the log is there, as a worker's sink does.
 type relay struct {
 	log   *segments.Log
-	early [][]byte
+	early []func() ([]byte, error)
 }
 
 func (r *relay) to(l *segments.Log) {
@@ -80,7 +83,7 @@ func (r *relay) to(l *segments.Log) {
 }
 func (r *relay) Second(s segment.Second) { r.log.Second(s) }
 func (r *relay) Signed(m stream.Signed)  { r.log.Signed(m) }
-func (r *relay) State(b []byte) {
+func (r *relay) State(b func() ([]byte, error)) {
 	if r.log == nil {
 		r.early = append(r.early, b)
 		return
@@ -345,6 +348,6 @@ type memory struct {
 	words   []stream.Signed
 }
 
-func (m *memory) Second(s segment.Second) { m.seconds = append(m.seconds, s) }
-func (m *memory) Signed(w stream.Signed)  { m.words = append(m.words, w) }
-func (m *memory) State([]byte)            {}
+func (m *memory) Second(s segment.Second)      { m.seconds = append(m.seconds, s) }
+func (m *memory) Signed(w stream.Signed)       { m.words = append(m.words, w) }
+func (m *memory) State(func() ([]byte, error)) {}

@@ -22,7 +22,7 @@ import (
 // Sink takes what a Play makes; *segments.Log is one.
 type Sink interface {
 	Second(s segment.Second)
-	State(b []byte)
+	State(read func() ([]byte, error))
 	Signed(m stream.Signed)
 }
 
@@ -100,7 +100,8 @@ func (p *Play) state(number uint32) {
 		p.T.Fatal(err)
 	}
 	s := segment.State{Params: p.P, Number: number, Seats: p.seats}
-	p.Sink.State(append(s.AppendHead(nil), snapshot...))
+	b := append(s.AppendHead(nil), snapshot...)
+	p.Sink.State(func() ([]byte, error) { return b, nil })
 }
 
 // Snapshot is what a crashed worker is put back to.
