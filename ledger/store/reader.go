@@ -16,6 +16,7 @@ type Reader struct {
 	t       *Tree
 	version int64
 	at      *iavl.ImmutableTree
+	loads   int // of t, when the reader was made
 }
 
 // At reads a saved version. It returns ErrVersion for one that is not there.
@@ -32,7 +33,7 @@ func (t *Tree) At(version int64) (*Reader, error) {
 	if err != nil {
 		return nil, t.db.reading(err)
 	}
-	return &Reader{t: t, version: version, at: at}, nil
+	return &Reader{t: t, version: version, at: at, loads: t.loads}, nil
 }
 
 // Version is the version that is read.
@@ -49,7 +50,17 @@ func (r *Reader) Root() []byte {
 func (r *Reader) Get(key []byte) ([]byte, error) {
 	r.t.mu.RLock()
 	defer r.t.mu.RUnlock()
-	return r.t.db.value(r.at, key)
+	last := r.t.bad == nil && r.loads == r.t.loads && r.version == r.t.iavl.Version()
+	if last {
+		if value, ok := r.t.recent.get(key, false); ok {
+			return value, nil
+		}
+	}
+	value, err := r.t.db.value(r.at, key)
+	if last && err == nil {
+		r.t.recent.add(key, value, false)
+	}
+	return value, err
 }
 
 // Range calls fn with the keys from from to before to, ascending, until it returns false.

@@ -47,8 +47,9 @@ type Options struct {
 	// Sync waits for the disk in every write, so that even a power cut loses nothing that
 	// was acknowledged. Without it a killed process still loses nothing, a power cut may.
 	Sync bool
-	// CacheMiB bounds the tree's caches of nodes. A state of n keys fits into about n/1500
-	// MiB; blocks cost twice as much in a state of many times that. 0 takes 32.
+	// CacheMiB bounds the tree's caches of nodes, which grow to it as they fill. A state of n
+	// keys fits into about n/3000 MiB; blocks cost twice as much in a state of many times
+	// that. 0 takes 48.
 	CacheMiB int
 	// Chain and Genesis (its hash) name the network. They are recorded at the first Open;
 	// another one gets ErrForeign. An empty Chain asks nothing and records nothing.
@@ -90,7 +91,7 @@ type DB struct {
 // whose it is. It returns ErrLocked, ErrForeign, ErrDiskFull, or what the disk says.
 func Open(dir string, o Options) (*DB, error) {
 	if o.CacheMiB <= 0 {
-		o.CacheMiB = 32
+		o.CacheMiB = 48
 	}
 	if o.Reserve == 0 {
 		o.Reserve = 64 << 20

@@ -42,6 +42,9 @@ type Tree struct {
 	bad   error        // why the last save failed; wraps ErrUnsaved
 	first atomic.Int64 // the oldest version that is there
 
+	recent recent // values of the last saved version; not used while bad is set
+	loads  int    // how often a version was loaded: readers from before know another history
+
 	pins struct {
 		sync.Mutex
 		held map[int64]int // versions that an export is reading, and by how many
@@ -100,6 +103,8 @@ func (t *Tree) load(version int64) error {
 			return errors.Join(err, tree.Close())
 		}
 	}
+	t.recent.forget()
+	t.loads++
 	t.iavl, t.root, t.bad = tree, slices.Clone(tree.Hash()), nil
 	first, err := t.oldest(tree.Version())
 	t.first.Store(first)
@@ -151,7 +156,16 @@ func (t *Tree) Len() int64 {
 func (t *Tree) Get(key []byte) ([]byte, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.db.value(t.iavl.ImmutableTree, key)
+	if t.bad == nil {
+		if value, ok := t.recent.get(key, true); ok {
+			return value, nil
+		}
+	}
+	value, err := t.db.value(t.iavl.ImmutableTree, key)
+	if err == nil && t.bad == nil {
+		t.recent.add(key, value, true)
+	}
+	return value, err
 }
 
 // value reads one key of one version.
@@ -179,6 +193,7 @@ func (t *Tree) Set(key, value []byte) error {
 	if t.bad != nil {
 		return t.bad
 	}
+	t.recent.change(key)
 	_, err := t.iavl.Set(bytes.Clone(key), bytes.Clone(value))
 	return t.db.reading(err)
 }
@@ -190,6 +205,7 @@ func (t *Tree) Delete(key []byte) error {
 	if t.bad != nil {
 		return t.bad
 	}
+	t.recent.change(key)
 	_, _, err := t.iavl.Remove(key)
 	return t.db.reading(err)
 }
@@ -231,6 +247,7 @@ func (t *Tree) Save() (version int64, root []byte, err error) {
 		t.bad = fmt.Errorf("%w: %w; the state is that of version %d, start the node again once there is room", ErrUnsaved, err, t.iavl.Version())
 		return 0, nil, t.bad
 	}
+	t.recent.saved()
 	t.root = slices.Clone(root)
 	return version, slices.Clone(root), nil
 }
@@ -240,6 +257,7 @@ func (t *Tree) Save() (version int64, root []byte, err error) {
 func (t *Tree) Discard() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.recent.forget()
 	if t.bad == nil {
 		t.iavl.Rollback()
 		return nil
