@@ -247,7 +247,8 @@ func payoutSubject(epoch uint64, c RewardClass) []byte { return with("", u64(epo
 // distributeDue pays the next recipients of a payout, in the order of their keys, and asks
 // to be called again while there are more. What is left in the end goes to the reserve:
 // the remainders of all divisions, shares without weights, work above its fees, and what
-// nodes would have got that are not there any more or not in good standing.
+// nodes would have got that are not there any more, not in good standing, or, of a quarter's
+// bonus, do not deserve it.
 func (m *Machine) distributeDue(subject []byte) ([]Event, error) {
 	r := reader{b: subject}
 	epoch, c := r.u64(), RewardClass(r.u8())
@@ -287,9 +288,21 @@ func (m *Machine) distributeDue(subject []byte) ([]Event, error) {
 		}
 		work, _ := economics.WorkReward(economics.Payout(p.Work, e.weight.Work, p.Sum.Work), e.weight.Fees)
 		v := min(economics.Payout(p.Capacity, e.weight.Capacity, p.Sum.Capacity)+work, p.Left)
+		if c == RewardBonus {
+			if ok, err := m.deservesBonus(e.node, epoch); err != nil {
+				return nil, err
+			} else if !ok {
+				continue
+			}
+		}
 		paid, err := m.reward(c, e.node, v)
 		if err != nil {
 			return nil, err
+		}
+		if c == RewardChecker {
+			if err := m.earned(e.node, paid); err != nil {
+				return nil, err
+			}
 		}
 		if paid > 0 {
 			p.Left -= paid

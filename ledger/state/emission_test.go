@@ -167,11 +167,21 @@ func TestQuarterBonus(t *testing.T) {
 		t.Fatalf("penalties hold %d", penalties)
 	}
 	b.pass(9)
-	b.must(b.AddWeight(9, RewardBonus, who("k0").node(), Weight{Capacity: 5}))
+	for name, answered := range map[string]uint32{"k0": 19, "k1": 18} { // of 20: k1 is below 95 %
+		b.must(b.AddWeight(9, RewardBonus, who(name).node(), Weight{Capacity: 5}))
+		b.must(b.overlay.Set(ConductKey(who(name).node()), Conduct{Now: Duties{20, answered}}.Encode()))
+	}
+	b.must(b.AddWeight(9, RewardBonus, who("k2").node(), Weight{Capacity: 5})) // suspended in that quarter
+	b.must(b.overlay.Set(ConductKey(who("k2").node()), Conduct{BannedUntil: 7, Now: Duties{20, 20}}.Encode()))
 	b.pass(2)
 	want := b.Params().SplitTake(b.Network().Allocated[economics.PoolCheckerBonus]/16).Rest + penalties
-	if got := sumOfLots(b.lots(who("k0 owner"))); got != want {
-		t.Errorf("the bonus is %d, want %d", got, want)
+	if got := sumOfLots(b.lots(who("k0 owner"))); got != want/3 {
+		t.Errorf("the bonus is %d, want a third of %d", got, want)
+	}
+	for _, name := range []string{"k1 owner", "k2 owner"} {
+		if got := sumOfLots(b.lots(who(name))); got != 0 {
+			t.Errorf("%s has %d", name, got)
+		}
 	}
 	if b.Supply().Pool(economics.PoolPenalties) != 0 {
 		t.Error("penalties stayed")

@@ -123,14 +123,21 @@ type Conduct struct {
 	BannedUntil uint64   // epoch from which it may be drawn again; 0 = it always might
 	LastEpoch   uint64   // of its last answer
 	Verdicts    uint32   // ever
+
+	Quarter       uint64 // of the year's quarters, from genesis, that Now is of
+	Now, Previous Duties // in that quarter and in the one before
 }
+
+// Duties are how often a checker was a member of a panel whose certificate came, and how often
+// it had answered there, rightly or not.
+type Duties struct{ Asked, Answered uint32 }
 
 // Banned says whether the checker is kept out of the draw in an epoch.
 func (c Conduct) Banned(epoch uint64) bool { return epoch < c.BannedUntil }
 
-// Encode writes 38 bytes and 8 for each wrong answer.
+// Encode writes 62 bytes and 8 for each wrong answer.
 func (c Conduct) Encode() []byte {
-	w := newWriter(37 + 8*len(c.Wrong))
+	w := newWriter(61 + 8*len(c.Wrong))
 	w.u64(c.Correct)
 	w.u64(c.WrongTotal)
 	w.u8(uint8(len(c.Wrong)))
@@ -140,6 +147,11 @@ func (c Conduct) Encode() []byte {
 	w.u64(c.BannedUntil)
 	w.u64(c.LastEpoch)
 	w.u32(c.Verdicts)
+	w.u64(c.Quarter)
+	for _, d := range []Duties{c.Now, c.Previous} {
+		w.u32(d.Asked)
+		w.u32(d.Answered)
+	}
 	return w.b
 }
 
@@ -154,6 +166,7 @@ func DecodeConduct(b []byte) (c Conduct, err error) {
 		r.check(i == 0 || c.Wrong[i-1] <= c.Wrong[i])
 	}
 	c.BannedUntil, c.LastEpoch, c.Verdicts = r.u64(), r.u64(), r.u32()
+	c.Quarter, c.Now, c.Previous = r.u64(), Duties{r.u32(), r.u32()}, Duties{r.u32(), r.u32()}
 	return c, r.done()
 }
 

@@ -156,29 +156,42 @@ func (m *Machine) accusedBy(c *txContext, a Accusation) error {
 	return m.note(a, VerdictAccused)
 }
 
-// judgedCheckers pays the members who were right and counts those who were wrong.
+// judgedCheckers pays the members who were right, counts those who were wrong, and remembers
+// of all whether they had answered.
 func (m *Machine) judgedCheckers(c *txContext, res *proof.Result, members []key.Node) error {
 	for i, id := range members {
-		v := Verdict{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Evidence: digest(res.GetVotes())}
-		switch bit := uint64(1) << i; {
-		case res.GetCorrect()&bit != 0:
-			if err := m.right(c, id, v); err != nil {
-				return err
-			}
-		case res.GetWrong()&bit != 0:
-			if err := m.wrong(c, id, v); err != nil {
-				return err
-			}
+		if err := m.judgedChecker(c, res, id, uint64(1)<<i); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bit uint64) error {
+	if n, ok, err := m.node(id); err != nil || !ok || !n.Roles.Has(economics.RoleChecker) {
+		return err
+	}
+	conduct, err := m.conduct(id)
+	if err != nil {
+		return err
+	}
+	answered := (res.GetCorrect()|res.GetWrong())&bit != 0
+	conduct.asked(res.GetEpoch()/m.quarterEpochs(), answered)
+	if err := m.overlay.Set(ConductKey(id), conduct.Encode()); err != nil {
+		return err
+	}
+	v := Verdict{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Evidence: digest(res.GetVotes())}
+	switch {
+	case res.GetCorrect()&bit != 0:
+		return m.right(c, id, v)
+	case answered:
+		return m.wrong(c, id, v)
 	}
 	return nil
 }
 
 // right counts an answer of a checker that agreed with what was found.
 func (m *Machine) right(c *txContext, id key.Node, v Verdict) error {
-	if n, ok, err := m.node(id); err != nil || !ok || !n.Roles.Has(economics.RoleChecker) {
-		return err
-	}
 	conduct, err := m.conduct(id)
 	if err != nil {
 		return err

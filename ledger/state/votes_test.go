@@ -147,7 +147,7 @@ func moneyRecords() map[string]moneyRecord {
 			RPMilli: 1, Rounds: []uint64{2, 3}, QualityPPM: 4, PriorityPPM: 5, CleanFrom: 6, ProvenUntil: 7, LastEpoch: 8,
 			LastVerdict: 9, LastReason: 10, Evidence: [32]byte{11}, Slow: 12, Busy: 13, Day: 14, OfflineSeconds: 15, Verdicts: 16, GuiltyUntil: 17,
 		}, DecodeStanding),
-		"conduct": recordOf(Conduct{1, 2, []uint64{3, 3, 4}, 5, 6, 7}, DecodeConduct),
+		"conduct": recordOf(Conduct{1, 2, []uint64{3, 3, 4}, 5, 6, 7, 8, Duties{9, 10}, Duties{11, 12}}, DecodeConduct),
 		"verdict": recordOf(Verdict{1, 2, 4, 5, 6, 7, 8, [32]byte{9}, 10}, DecodeVerdict),
 		"session": recordOf(Session{Phase: PhaseOpen, Seconds: 1, Escrow: 1}, DecodeSession),
 		"lot":     recordOf(Lot{1, 2}, DecodeLot),
