@@ -29,7 +29,7 @@ const (
 	standAtOne = 8                      // standings read at the same time
 	maxEarly   = 2048                   // statements kept for a round that is not known yet
 	maxRound   = 16 << 20               // bytes of a saved round
-	saveLater  = 250 * time.Millisecond // how long what need not be on the disk at once waits
+	saveLater  = time.Second            // how long what need not be on the disk at once waits
 	keptRounds = 4                      // files of rounds that are kept
 )
 

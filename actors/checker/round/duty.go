@@ -1,8 +1,6 @@
 package round
 
 import (
-	"crypto/sha256"
-
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
@@ -26,7 +24,7 @@ type windows struct {
 // windowsOf divides the time: open to vote by, reveal by and attest by.
 func windowsOf(ask, open, voteBy, revealBy, attestBy uint64) windows {
 	w := windows{ask: ask, voteBy: voteBy, revealBy: revealBy, attestBy: attestBy}
-	w.vote = voteBy - (voteBy-open)/4
+	w.vote = open + (voteBy-open)/4
 	w.bound = voteBy + (revealBy-voteBy)/8
 	w.reveal = voteBy + (revealBy-voteBy)/4
 	w.draft = revealBy + (attestBy-revealBy)/8
@@ -121,12 +119,7 @@ func (r *Round) advance(now uint64, d *duty) (todo []Action) {
 	}
 	if d.vote != nil && !d.promised && now < d.windows.voteBy {
 		d.promised = true
-		digest := VoteDigest(r.me, d.vote.Signed.GetStatement())
-		mine := d.ballots[r.me]
-		mine.wanted, mine.vote = true, d.vote
-		mine.bound = r.sign(&proof.Statement{Says: &proof.Statement_VoteCommit{VoteCommit: &proof.VoteCommit{
-			Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Digest: digest[:]}}})
-		todo = append(todo, Publish{d.batch, mine.bound})
+		todo = append(todo, Publish{d.batch, r.promise(d)})
 	}
 	// After a restart nobody knows whether the vote went out, so it goes again.
 	if !d.revealed && now >= d.windows.reveal && (d.promised && now < d.windows.revealBy || d.restored && now < d.windows.attestBy) {
@@ -141,12 +134,12 @@ func (r *Round) advance(now uint64, d *duty) (todo []Action) {
 	return append(todo, r.submit(now, d)...)
 }
 
-// VoteDigest binds a checker to a vote: SHA-256("framemesh/vote/1" ‖ checker ‖ statement).
-// The key keeps another from binding itself to the same vote and repeating it.
-func VoteDigest(checker key.Node, statement []byte) [32]byte {
-	h := sha256.New()
-	h.Write([]byte("framemesh/vote/1"))
-	h.Write(checker[:])
-	h.Write(statement)
-	return [32]byte(h.Sum(nil))
+// promise binds this checker to its vote, which it enters among the others'. The digest
+// is that of the statement, which names its checker: nobody else can reveal it as their own.
+func (r *Round) promise(d *duty) *proof.Opened {
+	mine := d.ballots[r.me]
+	mine.wanted, mine.vote = true, d.vote
+	mine.bound = r.sign(&proof.Statement{Says: &proof.Statement_VoteCommit{VoteCommit: &proof.VoteCommit{
+		Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Digest: d.vote.Digest[:]}}})
+	return mine.bound
 }
