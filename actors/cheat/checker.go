@@ -112,7 +112,7 @@ func (l *Liar) copied(batch uint32) []round.Action {
 func (l *Liar) resign(vote, other *proof.Opened) *proof.Opened {
 	v := vote.Statement.GetVote()
 	salt := sha256.Sum256(v.GetSalt())
-	again := &proof.Vote{Epoch: v.GetEpoch(), Batch: v.GetBatch(), Attempt: v.GetAttempt(), Salt: salt[:], Findings: v.GetFindings()}
+	again := &proof.Vote{Epoch: v.GetEpoch(), Batch: v.GetBatch(), Attempt: v.GetAttempt(), Salt: salt[:], Checker: v.GetChecker(), Findings: v.GetFindings()}
 	if other != nil {
 		again.Findings = other.Statement.GetVote().GetFindings()
 	}

@@ -130,7 +130,7 @@ func (r *Round) hearVote(now uint64, o *proof.Opened, v *proof.Vote) ([]Action, 
 	if now > d.windows.attestBy {
 		return nil, fmt.Errorf("%w: vote of %s on batch %d", ErrClosed, o.Signer, d.batch)
 	}
-	if digest := VoteDigest(o.Signer, o.Signed.GetStatement()); b.bound == nil || !bytes.Equal(digest[:], b.bound.Statement.GetVoteCommit().GetDigest()) {
+	if b.bound == nil || !bytes.Equal(o.Digest[:], b.bound.Statement.GetVoteCommit().GetDigest()) {
 		b.stray = o
 		return nil, fmt.Errorf("%w: vote of %s on batch %d", ErrReveal, o.Signer, d.batch)
 	}

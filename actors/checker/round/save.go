@@ -194,12 +194,8 @@ func (r *Round) restoreDuty(was savedDuty) error {
 		if v.GetBatch() != d.batch || v.GetAttempt() != d.attempt || len(was.Attested) != 0 && len(was.Attested) != 32 {
 			return fmt.Errorf("%w: vote on batch %d", ErrSaved, d.batch)
 		}
-		digest := VoteDigest(r.me, o.Signed.GetStatement())
-		mine := d.ballots[r.me]
-		mine.wanted, mine.vote = true, o
-		mine.bound = r.sign(&proof.Statement{Says: &proof.Statement_VoteCommit{VoteCommit: &proof.VoteCommit{
-			Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Digest: digest[:]}}})
 		d.vote, d.restored = o, true
+		r.promise(d)
 		if len(was.Attested) == 32 {
 			d.attested = [32]byte(was.Attested)
 		}

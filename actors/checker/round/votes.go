@@ -7,7 +7,7 @@ import (
 // makeVote says what this checker found out about the containers of a batch.
 func (r *Round) makeVote(d *duty) *proof.Vote {
 	salt := r.derive("salt", d.batch, d.attempt)
-	v := &proof.Vote{Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Salt: salt[:]}
+	v := &proof.Vote{Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Salt: salt[:], Checker: r.me[:]}
 	for i, s := range d.subjects {
 		f := r.finding(s)
 		f.Container = uint32(i)
