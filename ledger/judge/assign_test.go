@@ -26,7 +26,9 @@ func TestEveryContainerIsInOneBatchAndNobodyJudgesItsOwn(t *testing.T) {
 			checkers[i].Owner = containers[i].Owner
 		}
 	}
-	checkers = append(checkers, containers[7]) // a node may be both
+	both := containers[7] // a node may be both, and even be said to have two owners
+	both.Owner = key.Address(named(77))
+	checkers = append(checkers, both)
 	owner := map[key.Node]key.Address{}
 	for _, c := range checkers {
 		owner[c.Node] = c.Owner

@@ -73,6 +73,7 @@ func TestVerdicts(t *testing.T) {
 		"a commit of its own for two":    {[]findings{{good}, {good}, {good}, {ok(0, 2, 10_020)}, {ok(0, 2, 10_020)}}, decided{1, 0, 0b00111, 0}},
 		"three commits":                  {[]findings{{good}, {good}, {ok(0, 2, 10_020)}, {ok(0, 2, 10_020)}, {ok(0, 3, 10_020)}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
 		"samples that the commit is not": {[]findings{{good}, {good}, {good}, {samples(5)}, {samples(6)}}, decided{1, 0, 0b00111, 0b11000}},
+		"samples on which nobody agrees": {[]findings{{good}, {good}, {samples(5)}, {samples(6)}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
 		"late, by their own clocks":      {[]findings{{late(10_501)}, {ok(0, 1, 10_501)}, {late(11_000)}, {good}, {good}}, decided{2, proof.ReasonLate, 0b00111, 0}},
 		"late, and said to be in time":   {[]findings{{late(10_500)}, {late(10_400)}, {late(10_300)}, {good}, {good}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
 		"bad by three":                   {[]findings{{bad(0, 1, 5)}, {bad(0, 1, 4)}, {bad(0, 1, 6)}, {good}, {good}}, decided{3, proof.ReasonTile, 0b00111, 0}},
@@ -218,6 +219,35 @@ func TestMeasurementsAreMedians(t *testing.T) {
 	// One sample of three that a quorum needs: two thirds are neutral.
 	out = judge.Judge(input(batch(1), five(t, with(0, 15, 0, half, 10_020), with(1, 15, 0, nil, 10_020), with(2, 15, 3, nil, 10_020))...))
 	if e := out.GetEntries()[0]; e.GetQualityPpm() != (500_000+2*900_000)/3 || e.GetOfflinePpm() != 1_000_000 {
+		t.Errorf("%v", e)
+	}
+}
+
+func TestDowntimeNeedsAQuorumOfMeasurements(t *testing.T) {
+	gone := func(pings uint32) findings {
+		f := ok(0, 1, 10_020)
+		f.Pings = pings
+		return findings{f}
+	}
+	for name, x := range map[string]struct {
+		votes []findings
+		want  uint32
+	}{
+		"two of three measured":   {[]findings{gone(15), gone(15), gone(0)}, 0},
+		"three of three measured": {[]findings{gone(15), gone(15), gone(1)}, 1_000_000},
+	} {
+		if e := judge.Judge(input(batch(1), five(t, x.votes...)...)).GetEntries()[0]; e.GetOfflinePpm() != x.want {
+			t.Errorf("%s: %d ppm offline, want %d", name, e.GetOfflinePpm(), x.want)
+		}
+	}
+}
+
+// TestTwoQuorumsAreNone: a committee larger than 2N + 1 cannot be drawn, but a file can say
+// there was one.
+func TestTwoQuorumsAreNone(t *testing.T) {
+	in := input(batch(1), five(t, findings{ok(0, 1, 10_020)}, findings{ok(0, 1, 10_020)}, findings{absent(0)}, findings{absent(0)})...)
+	in.Params.N = 1
+	if e := judge.Judge(in).GetEntries()[0]; e.GetVerdict() != proof.VerdictNone || proof.Reason(e.GetReason()) != proof.ReasonNoQuorum {
 		t.Errorf("%v", e)
 	}
 }

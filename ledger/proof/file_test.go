@@ -129,7 +129,12 @@ func TestSecondsInAFileFollowEachOther(t *testing.T) {
 		"the wrong way round":    func(s *proof.Second) { s.Segments[0], s.Segments[1] = s.Segments[1], s.Segments[0] },
 		"the same twice":         func(s *proof.Second) { s.Segments[1] = s.Segments[0] },
 		"without the one before": func(s *proof.Second) { s.Segments = s.Segments[1:] },
-		"none":                   func(s *proof.Second) { s.Segments = nil },
+		"that names another one before": func(s *proof.Second) {
+			st := everyStatement(t)[9].st
+			st.GetSegment().Previous = fill(1, 32)
+			s.Segments[1] = sign(t, container, st).Signed
+		},
+		"none": func(s *proof.Second) { s.Segments = nil },
 		"no segment": func(s *proof.Second) {
 			s.Segments[0] = sign(t, container, everyStatement(t)[0].st).Signed
 		},
