@@ -12,10 +12,10 @@ func TestCheatersAreCaught(t *testing.T) {
 	c.Frames = 20
 	for _, bad := range Shown() {
 		t.Run(bad.String(), func(t *testing.T) {
-			n := epochs(t, 15)
+			n := epochs(t, 8)
 			switch bad.Name {
 			case "skip", "replay", "precompute":
-				n = epochs(t, 150) // of which the lot draws a tenth
+				n = epochs(t, 100) // of which the lot draws a tenth
 			}
 			r := Detect(c, bad, n)
 			t.Logf("one %.3f of %d, epoch %.3f, gain %.2f, %s, harmed %d", r.One, r.Looks, r.Epoch, r.Gain, r.Caught, r.Harmed)

@@ -32,11 +32,11 @@ func TestHonestEpochs(t *testing.T) {
 	}
 }
 
-// TestCrashesPunishNobody lets every second node crash in every epoch, wherever it is.
+// TestCrashesPunishNobody lets nine of ten nodes crash in every epoch, wherever it is.
 func TestCrashesPunishNobody(t *testing.T) {
 	c := Default()
 	c.Containers, c.Checkers, c.Frames = 8, 10, 12
-	c.Net = Net{LatencyMS: 80, JitterMS: 60, LossPPM: 10_000, CrashPPM: 500_000}
+	c.Net = Net{LatencyMS: 80, JitterMS: 60, LossPPM: 10_000, CrashPPM: 900_000}
 	w := New(c)
 	r := w.Run(epochs(t, 40))
 	t.Logf("%d of %d batches certified, %d by the reserve", r.Certified, r.Batches, r.ByReserve)
@@ -48,7 +48,7 @@ func TestCrashesPunishNobody(t *testing.T) {
 			t.Errorf("checker %d was called wrong %d times", i, f.Wrong)
 		}
 	}
-	if r.ByReserve == 0 || r.Certified*10 < r.Batches*8 {
+	if r.ByReserve == 0 || r.Certified*10 < r.Batches*5 {
 		t.Errorf("%d of %d batches certified, %d of them by the reserve", r.Certified, r.Batches, r.ByReserve)
 	}
 }
