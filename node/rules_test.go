@@ -87,7 +87,8 @@ func TestImportArrows(t *testing.T) {
 
 // pure packages decide; time and randomness come in as arguments.
 var pure = []string{"actors/indexer/match/", "stream/ticklock/", "stream/input/", "stream/control/", "stream/sdpfrag/", "stream/whep/",
-	"ledger/amount/", "ledger/key/", "ledger/tx/", "ledger/voucher/", "ledger/quote/", "ledger/economics/", "ledger/genesis/", "ledger/state/"}
+	"ledger/amount/", "ledger/key/", "ledger/tx/", "ledger/voucher/", "ledger/quote/", "ledger/economics/", "ledger/genesis/", "ledger/state/",
+	"ledger/canonical/", "ledger/proof/", "ledger/judge/"}
 
 func TestPurePackagesHaveNoClock(t *testing.T) {
 	forbidden := map[string][]string{"time": {"Now", "Since", "Until", "Sleep", "After", "NewTimer", "NewTicker"}, "rand": {"Read", "Int", "IntN", "Uint64", "Float64"}}
