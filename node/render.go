@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/container"
+	"github.com/framemesh/framemesh/actors/container/segments"
 	gpuactor "github.com/framemesh/framemesh/actors/gpu"
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/gpu/app/games"
@@ -145,6 +147,9 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	if l := n.Ledger(); l != nil {
 		o.Stake = func() uint64 { return l.Stake(n.ID()) }
 	}
+	if o.Segments, err = n.segments(); err != nil {
+		return nil, err
+	}
 	c, err := container.New(o)
 	if err != nil {
 		return nil, err
@@ -175,8 +180,18 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 		if err := c.Stop(ctx); err != nil {
 			return err
 		}
+		o.Segments.Close()
 		return n.engine.Close(ctx)
 	}, nil
+}
+
+// segments keeps the proof of what this node's sessions rendered.
+func (n *Node) segments() (*segments.Store, error) {
+	raw, err := n.key.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("node: key: %w", err)
+	}
+	return segments.Open(segments.Options{Dir: filepath.Join(n.dir, "segments"), Chain: n.cfg.Network, Key: ed25519.PrivateKey(raw), Log: n.log})
 }
 
 func (n *Node) streamConfig() stream.Config {

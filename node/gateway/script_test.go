@@ -31,6 +31,9 @@ var (
 	preloaded = regexp.MustCompile(`rel="modulepreload" href="/([\w.]+)"`)
 )
 
+// later are the modules that are fetched once there is a picture.
+var later = map[string]bool{"witness.js": true}
+
 // Every module is fetched at once: a module that is found only through another's
 // import costs the first picture a round trip.
 func TestEveryModuleIsPreloaded(t *testing.T) {
@@ -48,8 +51,8 @@ func TestEveryModuleIsPreloaded(t *testing.T) {
 	}
 	for _, f := range files {
 		name := strings.TrimPrefix(f, "web/")
-		if !listed[name] {
-			t.Errorf("index.html does not preload %s", name)
+		if later[name] == listed[name] {
+			t.Errorf("index.html does not preload %s, or preloads it though the first picture does without it", name)
 		}
 		delete(listed, name)
 		b, err := web.ReadFile(f)

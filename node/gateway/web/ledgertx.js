@@ -21,9 +21,9 @@ function varint(v) {
 }
 
 // A field that has its default value is not written: that is the one form of a message.
-const num = (no, v) => (BigInt(v) === 0n ? none : concat(varint(no << 3), varint(v)));
+export const num = (no, v) => (BigInt(v) === 0n ? none : concat(varint(no << 3), varint(v)));
 const message = (no, b) => concat(varint(no << 3 | 2), varint(b.length), b);
-const bytes = (no, b) => (b.length === 0 ? none : message(no, b));
+export const bytes = (no, b) => (b.length === 0 ? none : message(no, b));
 
 function fixed(v, size) {
   const out = new Uint8Array(size);

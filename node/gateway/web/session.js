@@ -10,6 +10,8 @@ import { encodeSlack } from './packet.js';
 const SILENT_MS = 1500; // no media and no sign of life: the machine is gone
 const PICTURE_MS = 5000; // signs of life, but no picture
 const CONNECT_MS = 10000;
+const STALL_MS = 250;
+const EARLY = 600; // inputs that wait for the witness
 
 /** mark leaves a stage's time in the browser's own timeline (performance.getEntriesByType('mark')). */
 export const mark = name => performance.mark('framemesh:' + name);
@@ -89,6 +91,10 @@ export class Session extends EventTarget {
     this.verified = { answer: 'no', certificate: 'no' };
     this.sentAt = new Map();
     this.applied = [];
+    this.latencies = []; // of the running second
+    this.early = []; // inputs before somebody signs for them
+    this.stalls = 0;
+    this.acked = 0;
     this.container = '';
     this.abort = new AbortController();
   }
@@ -201,7 +207,9 @@ export class Session extends EventTarget {
     const each = (now, md) => {
       if (this.closed) return;
       this.frames++;
-      this.lastPicture = performance.now();
+      const t = performance.now();
+      if (t - this.lastPicture > STALL_MS && this.frames > 1 && !this.paused) this.stalls++;
+      this.lastPicture = t;
       if (this.frames === 1) {
         mark('first-frame');
         this.#tell('first', {});
@@ -228,6 +236,8 @@ export class Session extends EventTarget {
 
   /** sendInput sends a player's state and remembers when, to time its acknowledgement. */
   sendInput(bytes, seq) {
+    if (this.witness) this.witness.sent(bytes, seq);
+    else if (this.early?.push([bytes, seq]) > EARLY) this.early = null; // nobody signs on this connection
     if (!this.raw(bytes)) return;
     this.sentAt.set(seq, performance.now());
     if (this.sentAt.size > 512) this.sentAt.delete(this.sentAt.keys().next().value);
@@ -258,8 +268,12 @@ export class Session extends EventTarget {
       this.sentAt.delete(k);
       if (k === seq) break;
     }
-    this.applied.push(performance.now() - t);
+    const ms = performance.now() - t;
+    this.applied.push(ms);
+    this.latencies.push(ms);
+    this.acked = seq;
     if (this.applied.length > 30) this.applied.shift();
+    if (this.latencies.length > 60) this.latencies.shift();
   }
 
   #silent(kind) {
@@ -305,6 +319,20 @@ export class Session extends EventTarget {
     const n = await this.#packets(), before = this.movedPackets ?? n;
     this.movedPackets = n;
     return n > before;
+  }
+
+  /** attest has a witness sign for this connection from its first input on. */
+  attest(witness) {
+    this.witness = witness;
+    for (const [bytes, seq] of this.early ?? []) witness.sent(bytes, seq);
+    this.early = null;
+    let frames = 0, stalls = 0;
+    return counted => {
+      witness.second({ frames: this.frames - frames, stalls: this.stalls - stalls, latencies: this.latencies, acked: this.acked, ...counted });
+      frames = this.frames;
+      stalls = this.stalls;
+      this.latencies = [];
+    };
   }
 
   /** talks says whether the control channel is open. */

@@ -19,6 +19,9 @@ import { words, problemWords, byeWords } from './words.js';
 /** playing is what a reload needs to go on with the same session. */
 export const playing = remembered(() => sessionStorage, 'framemesh.playing');
 
+/** signedFor is the number of the last second that this tab signed for. */
+const signedFor = remembered(() => sessionStorage, 'framemesh.witness');
+
 const NEXT_S = 5; // seconds before the next machine is taken by itself
 
 export class Stage {
@@ -163,6 +166,20 @@ export class Stage {
     this.video.play().catch(() => {}); // muted, so only a page in the background says no, and that plays later
   }
 
+  // What the player sent and saw is signed beside the game: the module for it is fetched
+  // once there is a picture, and plays no part before.
+  async #attest(s) {
+    const player = s.player, subtle = globalThis.crypto?.subtle;
+    if (!s.welcome?.proven || s.role === 'watch' || !s.frames || s.attested || !player || !subtle || !s.containerBytes) return;
+    s.attested = true;
+    try {
+      const [{ Witness }, { peerKey }] = await Promise.all([import('./witness.js'), import('./ledgertx.js')]), container = peerKey(s.containerBytes);
+      if (s.closed || !container) return;
+      const w = new Witness({ chain: s.network, container, session: s.session, player }, { sign: this.env.sign, say: m => s.say(m), last: signedFor });
+      this.stats.onsecond = s.attest(w);
+    } catch { /* the game goes on, unsigned */ }
+  }
+
   #sound(track) {
     this.audio.srcObject = new MediaStream([track]); // on its own: sound must never hold the picture back
     this.#wake();
@@ -179,6 +196,7 @@ export class Stage {
 
   #first() {
     this.veil.hide();
+    this.#attest(this.session);
     this.root.focus({ preventScroll: true });
     this.hud.wake();
     navigator.wakeLock?.request('screen').then(l => { this.lock = l; }, () => {});
@@ -190,6 +208,7 @@ export class Stage {
     switch (m.t) {
       case 'welcome':
         s.welcome = m;
+        this.#attest(s);
         if (!this.how.app.id) { // came by a link: now the game has a name
           const known = this.env.apps().find(a => a.title === m.app || a.name === m.app);
           Object.assign(this.how.app, known ?? { title: m.app, width: m.width, height: m.height });
@@ -199,6 +218,9 @@ export class Stage {
         break;
       case 'stats':
         this.stats.heard(m);
+        break;
+      case 'segment':
+        s.witness?.told(m);
         break;
       case 'escrow':
       case 'pay':

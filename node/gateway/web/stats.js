@@ -68,12 +68,14 @@ export class StatsOverlay {
     this.container = {};
     this.figures = {};
     this.last = null;
+    this.onsecond = null;
     clearInterval(this.timer);
     this.timer = setInterval(() => this.#second(), 1000);
   }
 
   stop() {
     clearInterval(this.timer);
+    this.onsecond = null;
   }
 
   /** heard takes the container's own figures. */
@@ -93,6 +95,7 @@ export class StatsOverlay {
     if (this.last) {
       this.figures = figures(this.last, now);
       s.say(digest(this.figures));
+      this.onsecond?.({ lost: this.figures.lost, packets: (now.video?.packetsReceived ?? 0) - (this.last.video?.packetsReceived ?? 0) });
     }
     this.last = now;
     if (this.shown) this.draw();
