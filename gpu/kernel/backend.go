@@ -20,6 +20,12 @@ type Backend interface {
 	Close() error
 }
 
+// Leafer is a Backend that can hand out a frame's leaves without its words.
+type Leafer interface {
+	// Leaves fills leaves, of which there are size.Tiles().
+	Leaves(ctx context.Context, size Size, seed Seed, leaves [][32]byte) error
+}
+
 // Errors of Check and Render.
 var (
 	ErrEmpty  = errors.New("kernel: the device runs no shaders")

@@ -38,7 +38,6 @@ func Run(ctx context.Context, b Backend, size Size, task, container [32]byte, li
 	if limit < 1 || limit > MaxFrames {
 		return c, fmt.Errorf("%w: a chain of %d frames, not 1 to %d", ErrRange, limit, MaxFrames)
 	}
-	c.words = make([]uint32, size.Words())
 	for n := uint32(0); int(n) < limit; n++ {
 		leaves, err := c.render(ctx, n)
 		if ctx.Err() != nil {
@@ -60,10 +59,17 @@ func Run(ctx context.Context, b Backend, size Size, task, container [32]byte, li
 }
 
 func (c *Chain) render(ctx context.Context, n uint32) ([][32]byte, error) {
-	if err := c.backend.Render(ctx, c.size, SeedOf(c.task, c.container, c.roots, n), c.words); err != nil {
+	seed := SeedOf(c.task, c.container, c.roots, n)
+	leaves := make([][32]byte, c.size.Tiles())
+	if l, ok := c.backend.(Leafer); ok {
+		return leaves, l.Leaves(ctx, c.size, seed, leaves)
+	}
+	if c.words == nil {
+		c.words = make([]uint32, c.size.Words())
+	}
+	if err := c.backend.Render(ctx, c.size, seed, c.words); err != nil {
 		return nil, err
 	}
-	leaves := make([][32]byte, c.size.Tiles())
 	for t := range leaves {
 		leaves[t] = Leaf(uint32(t), (*[TileWords]uint32)(c.words[t*TileWords:]))
 	}

@@ -33,6 +33,7 @@ const (
 // device is a backend on one card. Its methods are for one goroutine at a time.
 type device struct {
 	name     string
+	software bool
 	instance *wgpu.Instance
 	adapter  *wgpu.Adapter
 	device   *wgpu.Device
@@ -71,6 +72,13 @@ func Open(log *slog.Logger) (kernel.Backend, error) {
 	return d, nil
 }
 
+// Software reports whether b, opened by this package, is a graphics device made of
+// software: good for tests, and slower than the processor's own backend.
+func Software(b kernel.Backend) bool {
+	d, ok := b.(*device)
+	return ok && d.software
+}
+
 // caught turns a panic of the driver's library into an error.
 func caught(err *error) {
 	if r := recover(); r != nil {
@@ -97,6 +105,7 @@ func open(source string) (d *device, err error) {
 	if info.Backend == gputypes.BackendEmpty {
 		return d, fmt.Errorf("%w (found only %q)", ErrNoDevice, info.Name)
 	}
+	d.software = info.DeviceType == gputypes.DeviceTypeCPU
 	d.name = fmt.Sprintf("%s (%s, %s)", info.Name, info.Backend, info.DeviceType)
 	if d.device, err = d.adapter.RequestDevice(nil); err != nil {
 		return d, fmt.Errorf("%w: open %s: %w", ErrDriver, d.name, err)

@@ -10,3 +10,6 @@ import (
 
 // Open returns ErrNoDevice: this system's graphics drivers cannot be reached.
 func Open(*slog.Logger) (kernel.Backend, error) { return nil, ErrNoDevice }
+
+// Software returns false: there are no devices.
+func Software(kernel.Backend) bool { return false }
