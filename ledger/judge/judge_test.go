@@ -218,7 +218,7 @@ func TestMeasurementsAreMedians(t *testing.T) {
 
 	// One sample of three that a quorum needs: two thirds are neutral.
 	out = judge.Judge(input(batch(1), five(t, with(0, 15, 0, half, 10_020), with(1, 15, 0, nil, 10_020), with(2, 15, 3, nil, 10_020))...))
-	if e := out.GetEntries()[0]; e.GetQualityPpm() != (500_000+2*900_000)/3 || e.GetOfflinePpm() != 1_000_000 {
+	if e := out.GetEntries()[0]; e.GetQualityPpm() != (500_000+2*950_000)/3 || e.GetOfflinePpm() != 1_000_000 {
 		t.Errorf("%v", e)
 	}
 }

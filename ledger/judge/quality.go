@@ -2,11 +2,13 @@ package judge
 
 import (
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/proof"
 )
 
-// neutralQuality stands in for samples that nobody took.
-const neutralQuality = 900_000
+// neutralQuality stands in for samples that nobody took: what a container has of which
+// nothing was ever measured, so that being measured is worth something to the good ones.
+const neutralQuality = economics.FirstQuality
 
 // What costs nothing, and where nothing is left.
 const (
