@@ -56,6 +56,18 @@ func TestVectors(t *testing.T) {
 		node, owner := economics.Cut(v, 123_456)
 		add("cut_123456_ppm", []uint64{v}, node, owner)
 	}
+	for _, c := range [][3]uint64{{100_000, 0, 1_200_000}, {130_000, 100_000, 1_200_000}, {90_000, 100_000, 1_200_000}, {1 << 40, 0, 1_200_000}, {9, 1, 1_000_000}} {
+		add("cap_round", c[:], economics.CapRound(c[0], c[1], c[2]))
+	}
+	for _, rounds := range [][]uint64{{7}, {9, 3}, {9, 3, 5}, {8, 1, 7, 2, 6, 3, 5, 4}} {
+		add("median_round", rounds, economics.MedianRound(rounds))
+	}
+	for _, c := range [][2]uint64{{950_000, 0}, {950_000, 1_000_000}, {800_000, 1}, {1_000_000, 2_000_000}} {
+		add("smooth_quality", c[:], economics.SmoothQuality(c[0], c[1]))
+	}
+	for _, c := range [][2]uint64{{900, 1_000_000}, {900, 999_999}, {10, 0}} {
+		add("online_seconds", c[:], economics.OnlineSeconds(c[0], c[1]))
+	}
 	for _, c := range [][2]uint64{{0, 5}, {1, 1}, {500_000, 2_000_000_000}, {3_600_000_000, 2_000_000_000}, {3_600_000_001, 1}, {999_999_999_999, 123_456_789}} {
 		v, err := economics.PricePerSecond(c[0], c[1])
 		if err != nil {
