@@ -43,8 +43,9 @@ func demoCommand() *cobra.Command {
 		Short: "Start a whole mesh on this machine and a page to play on",
 		Long: `demo starts real peers in one process: a gateway, indexers, containers and checkers,
 each with its own libp2p host on loopback, and a ledger of their own, on which play is
-paid by the second with money from a faucet. Open the URL it prints and click a game.
-With --for it plays by itself, without a browser, and says what it measured.`,
+paid by the second with money from a faucet. In each epoch the containers prove what they
+can render, the checkers check it, and all are paid for that two epochs later. Open the URL
+it prints and click a game. With --for it plays by itself, without a browser, and says what it measured.`,
 		Example: `  framemesh demo                          play at the URL it prints; Ctrl-C ends it
   framemesh demo --open                   and open the browser
   framemesh demo --for 20s --json         play without a browser, print one JSON object
@@ -62,11 +63,11 @@ With --for it plays by itself, without a browser, and says what it measured.`,
 	fl.StringVar(&f.app, "app", "", "with --for: the app to play, by short name (default: the first that is no test card)")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "where to serve the page; port 0 takes any free one")
 	fl.StringVar(&f.dir, "dir", "", "keep the peers' data here (default: a temporary directory)")
-	fl.IntVar(&f.containers, "containers", 2, "peers that render")
+	fl.IntVar(&f.containers, "containers", 3, "peers that render")
 	fl.IntVar(&f.indexers, "indexers", 2, "peers that match")
-	fl.IntVar(&f.checkers, "checkers", 3, "peers that check")
+	fl.IntVar(&f.checkers, "checkers", 5, "peers that check")
 	fl.IntVar(&f.validators, "validators", 1, "checkers that make the ledger's blocks")
-	fl.DurationVar(&f.epoch, "epoch", 5*time.Second, "length of the ledger's epochs")
+	fl.DurationVar(&f.epoch, "epoch", 20*time.Second, "length of the ledger's epochs; rounds of Proof of Render need 15s")
 	fl.BoolVar(&f.free, "free", false, "no ledger: play costs nothing and nobody is paid")
 	fl.IntVar(&f.slots, "slots", 0, "sessions per container (default: what the machine holds, shared)")
 	fl.StringVar(&f.encoder, "encoder", "", "video encoder by name (default: the best that works)")
@@ -304,10 +305,14 @@ func openBrowser(url string) error {
 	return exec.Command(name, args...).Start()
 }
 
+// leastRound is the shortest epoch that has room for a round: parts of it last a few
+// hundredths of the epoch, and a machine that plays a game meanwhile is busy.
+const leastRound = 15 * time.Second
+
 // money is the demo's ledger; nil for none.
 func (f *demoFlags) money() *testnet.Money {
 	if f.free {
 		return nil
 	}
-	return &testnet.Money{Validators: f.validators, EpochSeconds: uint64(f.epoch / time.Second)}
+	return &testnet.Money{Validators: f.validators, EpochSeconds: uint64(f.epoch / time.Second), Proofs: f.epoch >= leastRound}
 }

@@ -89,7 +89,7 @@ func playByItself(t *testing.T, args ...string) (r demoReport) {
 
 func TestDemoPlaysByItself(t *testing.T) {
 	r := playByItself(t, "--for", "8s")
-	if r.Nodes != 8 || r.Connections < 8 || r.App == "" || r.Container == "" || !r.Certificate || !r.Answer || len(r.Errors) != 0 {
+	if r.Nodes != 11 || r.Connections < 8 || r.App == "" || r.Container == "" || !r.Certificate || !r.Answer || len(r.Errors) != 0 {
 		t.Errorf("%+v", r)
 	}
 	if r.Frames < 50 || r.FPS < 10 || r.Audio < 50 || r.Sent == 0 || r.Acked == 0 || r.Kbps <= 0 {

@@ -57,6 +57,7 @@ type Report struct {
 	Encoder     string   `json:"encoder"`
 	SlackMS     float64  `json:"slack_ms"`
 	Ledger      *Ledger  `json:"ledger,omitempty"` // absent in a network without one
+	Proof       *Proof   `json:"proof,omitempty"`  // likewise, and where epochs are too short for rounds
 	Errors      []string `json:"errors"`
 }
 
@@ -116,6 +117,11 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 		} else {
 			r.Errors = append(r.Errors, r.Ledger.judge(money.Report(), firstFrame)...)
 		}
+	}
+	if r.Proof, err = proofs(stop, n); err != nil {
+		fail(err)
+	} else if r.Proof != nil {
+		r.Errors = append(r.Errors, r.Proof.judge()...)
 	}
 	return r
 }

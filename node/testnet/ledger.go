@@ -127,6 +127,7 @@ func (p *treasury) params() economics.Params {
 	e.ChallengeEpochs = 2
 	e.SessionExpiryEpochs = 96
 	e.ProofStandingEpochs = 64
+	e.ProofCheckPPM = 1_000_000 // there are few containers, and something is to be seen
 	if p.Params != nil {
 		p.Params(&e)
 	}
