@@ -48,6 +48,8 @@ type fakeContainer struct {
 	frozen  bool // no media and no word any more, as after a power cut
 	control *webrtc.DataChannel
 	pcs     []*webrtc.PeerConnection
+	proven  bool     // it keeps what pages sign
+	signed  []string // of that, as it came
 }
 
 func newContainer(t testing.TB, seed byte) *fakeContainer {
@@ -249,7 +251,7 @@ func (c *fakeContainer) channel(d *webrtc.DataChannel, role mesh.Role) {
 			c.mu.Lock()
 			c.control = d
 			c.mu.Unlock()
-			c.say(map[string]any{"t": "welcome", "v": 1, "session": c.session, "role": role, "seat": 0, "app": "Nova Reef", "width": cardW, "height": cardH, "fps": cardFPS, "encoder": "openh264", "container": c.id.String()})
+			c.say(map[string]any{"t": "welcome", "v": 1, "session": c.session, "role": role, "seat": 0, "app": "Nova Reef", "width": cardW, "height": cardH, "fps": cardFPS, "encoder": "openh264", "container": c.id.String(), "proven": c.proven})
 		})
 		d.OnMessage(func(m webrtc.DataChannelMessage) {
 			var v map[string]any
@@ -258,6 +260,9 @@ func (c *fakeContainer) channel(d *webrtc.DataChannel, role mesh.Role) {
 			}
 			c.mu.Lock()
 			c.heard = append(c.heard, v)
+			if v["t"] == "inputs" || v["t"] == "receipt" {
+				c.signed = append(c.signed, string(m.Data))
+			}
 			c.mu.Unlock()
 			switch v["t"] {
 			case "open", "topup", "voucher":

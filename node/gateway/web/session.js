@@ -324,6 +324,7 @@ export class Session extends EventTarget {
   /** attest has a witness sign for this connection from its first input on. */
   attest(witness) {
     this.witness = witness;
+    if (this.segment) witness.told(this.segment);
     for (const [bytes, seq] of this.early ?? []) witness.sent(bytes, seq);
     this.early = null;
     let frames = 0, stalls = 0;

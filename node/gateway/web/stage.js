@@ -220,6 +220,7 @@ export class Stage {
         this.stats.heard(m);
         break;
       case 'segment':
+        s.segment = m;
         s.witness?.told(m);
         break;
       case 'escrow':
