@@ -3,6 +3,9 @@ package sim
 import (
 	"math"
 	"testing"
+
+	"github.com/framemesh/framemesh/actors/cheat"
+	"github.com/framemesh/framemesh/actors/checker/recompute"
 )
 
 // TestCheatersAreCaught runs every cheat: each is caught as often as theory says, and no
@@ -36,6 +39,21 @@ func TestCheatersAreCaught(t *testing.T) {
 				t.Errorf("%d names on one device are paid for %.2f devices", bad.Value, r.Gain)
 			}
 		})
+	}
+}
+
+// TestRealTilesConvict runs the cheats that tiles give away against the kernel itself.
+func TestRealTilesConvict(t *testing.T) {
+	c := Default()
+	c.Kernel, c.Frames = recompute.New(), 6
+	for _, name := range []string{"overclaim=4", "skip=50", "path"} {
+		bad, err := cheat.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := Detect(c, bad, 2); r.Epoch[0] != 1 || r.One[0] < 0.99 || r.Harmed != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }
 
