@@ -145,10 +145,14 @@ func (s *rounds) verified(c *supervise.Ctx, m verified) {
 		c.Log().Warn("tiles could not be recomputed", "container", m.found.Job.Container, "err", m.found.Err)
 	case m.found.Wrong >= 0:
 		s.r.metrics.checked.WithLabelValues("wrong").Inc()
-		s.report(m.epoch).Wrong++
+		if m.found.Job.Own() {
+			s.report(m.epoch).Wrong++
+		}
 	default:
 		s.r.metrics.checked.WithLabelValues("right").Inc()
-		s.report(m.epoch).Right++
+		if m.found.Job.Own() {
+			s.report(m.epoch).Right++
+		}
 	}
 	if m.epoch == s.epoch && s.round != nil {
 		s.do(c, s.round.Verified(s.now(), m.found))
