@@ -30,16 +30,20 @@ func main() {
 		log.Fatal(err)
 	}
 	out := string(text)
-	for name, make := range map[string]func() string{
-		"cheats": func() string { return cheats(*trials, *real) },
-		"honest": func() string { return sim.HonestEpochs(*honest).String() },
-		"traffic": func() string {
+	for _, table := range []struct {
+		name string
+		make func() string
+	}{
+		{"cheats", func() string { return cheats(*trials, *real) }},
+		{"honest", func() string { return sim.HonestEpochs(*honest).String() }},
+		{"traffic", func() string {
 			w := sim.New(sim.Large(*containers, *checkers, 100))
 			w.Run(1)
 			return w.Traffic()
-		},
+		}},
 	} {
-		if out, err = between(out, name, make); err != nil {
+		log.Print(table.name)
+		if out, err = between(out, table.name, table.make); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -69,8 +69,7 @@ func (w *World) measure(row *Row) {
 		case "path":
 			gain = 4
 		}
-		frames := math.Ceil(float64(w.c.Frames) * gain)
-		found := 1 - w.escape(wrong, frames)
+		found := 1 - w.escape(wrong)
 		one(found)
 		if gain*1e6 > float64(w.c.Params.CapPPM) {
 			q = 1 // more than it ever showed: checked in any case
@@ -112,17 +111,9 @@ func (w *World) measure(row *Row) {
 	}
 }
 
-// escape is the probability that one checker's K different tiles miss all wrong ones.
-func (w *World) escape(wrong, frames float64) float64 {
-	tiles, _, _ := w.c.Kernel.Shape(0)
-	all := frames * float64(tiles)
-	bad := math.Round(all * wrong)
-	p := 1.0
-	for i := range min(w.c.Params.K, int(all)) {
-		p *= math.Max(0, all-bad-float64(i)) / (all - float64(i))
-	}
-	return p
-}
+// escape is the probability that one checker's K tiles miss all wrong ones, each of which is
+// wrong by itself with this probability.
+func (w *World) escape(wrong float64) float64 { return math.Pow(1-wrong, float64(w.c.Params.K)) }
 
 // harmed counts honest nodes that were convicted or called wrong, and honest containers'
 // epochs without pay that no collusion took.
