@@ -94,6 +94,10 @@ func (p *Player) channels() error {
 		switch msg.(type) {
 		case control.Escrow, control.Pay:
 			p.bill(msg)
+		case control.Segment:
+			if w := p.opt.Witness; w != nil {
+				w.Told(msg.(control.Segment))
+			}
 		}
 		if p.opt.OnMessage != nil {
 			p.opt.OnMessage(msg)
@@ -235,6 +239,7 @@ func (p *Player) video(track *webrtc.TrackRemote) {
 		p.tally.mu.Lock()
 		p.tally.r.VideoBytes += uint64(len(pkt.Payload))
 		p.tally.r.PacketsLost = a.lost
+		p.tally.packets++
 		p.tally.mu.Unlock()
 		if broken && now.Sub(asked) > pliEvery && a.lost > 0 {
 			asked = now

@@ -25,6 +25,8 @@ type inputs struct {
 	tally *tally
 	kick  chan struct{} // a change was made
 
+	witness Witness // nil signs nothing; set before run
+
 	mu    sync.Mutex
 	state input.State
 }
@@ -53,6 +55,9 @@ func (in *inputs) send() {
 	in.state.Seq++
 	b := in.state.Append(nil)
 	in.mu.Unlock()
+	if in.witness != nil {
+		in.witness.Sent(b)
+	}
 	if err := in.dc.Send(b); err != nil {
 		return
 	}

@@ -62,6 +62,9 @@ type Options struct {
 	// Payer pays for sessions that cost something; nil pays nothing, so that the app is
 	// paused when the container's credit is used up.
 	Payer Payer
+	// Witness signs what is sent and seen; nil signs nothing, so that nobody can tell
+	// which inputs were this player's.
+	Witness Witness
 }
 
 // Player is one peer connection to a session.
@@ -144,6 +147,9 @@ func (p *Player) start(ctx context.Context) error {
 		}
 		p.paid.Store(paid)
 	}
+	if p.opt.Witness != nil && (p.control == nil || !p.opt.Witness.Begin(p.header)) {
+		p.opt.Witness = nil
+	}
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: p.answer}); err != nil {
 		return fmt.Errorf("%w: %v", ErrAnswer, err)
 	}
@@ -152,10 +158,14 @@ func (p *Player) start(ctx context.Context) error {
 	p.tally.mu.Unlock()
 	p.wg.Go(p.trickle)
 	if p.inputs != nil {
+		p.inputs.witness = p.opt.Witness
 		p.wg.Go(func() { p.inputs.run(p.ctx, p.opt) })
 	}
 	if p.paid.Load() {
 		p.wg.Go(p.pay)
+	}
+	if p.opt.Witness != nil {
+		p.wg.Go(p.attest)
 	}
 	if p.display != nil {
 		p.wg.Go(func() { p.display.run(p.ctx) })

@@ -57,6 +57,7 @@ type tally struct {
 	first    time.Time
 	last     time.Time // frame
 	acked    uint32
+	packets  uint64 // of video
 }
 
 // maxKept bounds what is kept word for word, whatever a container sends.

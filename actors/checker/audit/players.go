@@ -145,22 +145,24 @@ func (s *shown) sender(e *segment.Event) (b *batch, seq uint32, invented bool) {
 	return nil, 0, invented
 }
 
-// invented makes the finding of an input that nobody sent. It is proven by the record
-// that the container itself has named in the second or the one after it.
+// invented makes the finding of an input that nobody sent. It is proven by a record that
+// the container itself has named, in the same second as such an input or the one after it.
 func (s *shown) invented(f Finding, k int, text string) (Finding, *proof.File, error) {
-	sec := s.w.Seconds[k]
-	f.Outcome, f.Reason, f.FirstBad, f.Field, f.Text = Wrong, proof.ReasonSegment, sec.Number, FieldPlayer, text
-	if k+1 >= len(s.segments) {
-		return f, nil, nil
+	f.Outcome, f.Reason, f.FirstBad, f.Field, f.Text = Wrong, proof.ReasonSegment, s.w.Seconds[k].Number, FieldPlayer, text
+	for ; k+1 < len(s.segments); k++ {
+		sec := s.w.Seconds[k]
+		for _, o := range s.segments[k : k+2] {
+			named := s.named(o.Statement.GetSegment().GetPlayerInputs())
+			if named == nil || !contradictsAny(named, &sec) {
+				continue
+			}
+			sec.Roots = s.claimed()[k]
+			w := segment.Window{Params: s.w.Params, Seconds: []segment.Second{sec}}
+			return f, s.file(&proof.Second{Subject: s.t.Container[:], Inputs: [][]byte{named.raw},
+				Segments: []*proof.Signed{s.segments[k].Signed, s.segments[k+1].Signed}, Proof: w.Append(nil)}), nil
+		}
 	}
-	named := s.named(s.segments[k+1].Statement.GetSegment().GetPlayerInputs())
-	if named == nil || !contradictsAny(named, &sec) {
-		return f, nil, nil
-	}
-	w := segment.Window{Params: s.w.Params, Seconds: []segment.Second{sec}}
-	w.Seconds[0].Roots = s.claimed()[k]
-	return f, s.file(&proof.Second{Subject: s.t.Container[:], Inputs: [][]byte{named.raw},
-		Segments: []*proof.Signed{s.segments[k].Signed, s.segments[k+1].Signed}, Proof: w.Append(nil)}), nil
+	return f, nil, nil
 }
 
 // contradictsAny says whether a record speaks of a number that a message of the second

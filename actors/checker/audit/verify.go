@@ -86,8 +86,8 @@ func VerifyFile(ctx context.Context, f *proof.File, module func(sha [32]byte) ([
 }
 
 // verifyInputs checks the proof of an input that nobody sent: the container signed the
-// second with it, and then named the player's record, which has another message under
-// that number.
+// second with it, and named there or in the next one the player's record, which has
+// another message under that number.
 func verifyInputs(f *proof.File, x *proof.Second, all []*proof.Opened, w segment.Window, v Verdict) (Verdict, error) {
 	if len(all) != 2 || len(x.GetInputs()) != 1 {
 		return v, fmt.Errorf("%w: an input is disproved by two seconds and one record", ErrNoProof)
@@ -101,7 +101,7 @@ func verifyInputs(f *proof.File, x *proof.Second, all []*proof.Opened, w segment
 	if err != nil {
 		return v, fmt.Errorf("%w: %w", ErrNoProof, err)
 	}
-	if !bytes.Equal(b.digest[:], next.GetPlayerInputs()) {
+	if !bytes.Equal(b.digest[:], c.GetPlayerInputs()) && !bytes.Equal(b.digest[:], next.GetPlayerInputs()) {
 		return v, fmt.Errorf("%w: the container never named this record", ErrNoProof)
 	}
 	v.Text = "Every input of the second that the record speaks of was sent by the player."
