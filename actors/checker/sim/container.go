@@ -56,10 +56,7 @@ func (n *container) frames(r prove.Render) int {
 func (n *container) begun(r prove.Render) uint64 { return min(n.clock(n.w.q.now), r.UntilMS) }
 
 // device renders honestly.
-type device struct {
-	n     *container
-	until uint64
-}
+type device struct{ n *container }
 
 // chain is what it rendered; the leaves are made when they are asked for.
 type chain struct {
