@@ -36,7 +36,7 @@ var id = [16]byte{7}
 // play is a session on a container and an auditor who looks at it.
 type play struct {
 	*segmentstest.Play
-	t     *testing.T
+	t     testing.TB
 	store *segments.Store
 	log   *segments.Log
 	owner *segmentstest.Page
@@ -45,7 +45,7 @@ type play struct {
 }
 
 // start begins a session. ran is the module that really runs, code the one advertised.
-func start(t *testing.T, double segments.Double, ran, code []byte, guests ...*segmentstest.Page) *play {
+func start(t testing.TB, double segments.Double, ran, code []byte, guests ...*segmentstest.Page) *play {
 	t.Helper()
 	s, err := segments.Open(segments.Options{Dir: t.TempDir(), Chain: "demo", Key: segmentstest.PlayerKey(200), Double: double})
 	if err != nil {
