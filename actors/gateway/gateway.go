@@ -40,14 +40,17 @@ type AdSource interface {
 	Subscribe(ctx context.Context, region string, handle func(from peer.ID, sealed []byte, ad *wire.Ad)) error
 }
 
-// Options are what a gateway is made of. All fields are needed.
+// Options are what a gateway is made of. All fields but Figures are needed.
 type Options struct {
-	System  *supervise.System
-	Net     Network
-	Calls   Caller
-	Finder  Finder
-	Ads     AdSource
-	Beacon  match.Lottery // draws the indexers, and judges their certificates
+	System *supervise.System
+	Net    Network
+	Calls  Caller
+	Finder Finder
+	Ads    AdSource
+	Beacon match.Lottery // draws the indexers, and judges their certificates
+	// Figures is the ledger, where what certificates say was measured is looked up; nil = there
+	// is none. The player's page cannot do that: it relies on its gateway.
+	Figures match.Figures
 	Network string
 	Region  string
 	Version string

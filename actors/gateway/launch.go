@@ -150,11 +150,15 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 	return nil, nil, &Refused{Code: "no-indexer", Text: fmt.Sprintf("No indexer answered (%v).", last), Try: "again in a few seconds"}
 }
 
-// drawnWell says whether a certificate's draw counts. Containers ask the same.
+// drawnWell says whether a certificate's draw counts, which containers ask too, and whether
+// its figures are the ledger's.
 func (g *Gateway) drawnWell(ctx context.Context, c *wire.Certificate) error {
 	ctx, cancel := context.WithTimeout(ctx, drawTimeout)
 	defer cancel()
-	return match.CheckDraw(ctx, g.o.Beacon, c)
+	if err := match.CheckDraw(ctx, g.o.Beacon, c); err != nil {
+		return err
+	}
+	return match.CheckFigures(ctx, g.o.Figures, c)
 }
 
 // Bounds on when a certificate says that it was made, beside this gateway's clock. A

@@ -68,7 +68,10 @@ type Options struct {
 	Stake func(peer.ID) uint64
 	// Doubt is told of a container whose ad claims more than Stake says: it may have added
 	// to its stake since it was looked up. It must not block; nil = nobody is told.
-	Doubt         func(peer.ID)
+	Doubt func(peer.ID)
+	// Figures is where the ledger's measurements are read; nil = there is no ledger, and
+	// what containers claim is believed.
+	Figures       Figures
 	Key           crypto.PrivKey // signs the certificates; the node key
 	Network       string
 	Region        string // whose ads to take

@@ -10,6 +10,8 @@ import (
 type metrics struct {
 	held     prometheus.Gauge       // containers in the table
 	ads      *prometheus.CounterVec // ads by what became of them
+	figures  *prometheus.CounterVec // containers read from the ledger, by what became of it
+	proven   prometheus.Gauge       // containers that may be matched
 	matches  prometheus.Counter     // certificates signed
 	refusals *prometheus.CounterVec // candidates that failed, by filter, when nothing matched
 	duration prometheus.Histogram   // of a match with its signature, seconds
@@ -25,6 +27,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "framemesh_indexer_ads_total",
 			Help: "Ads that came, by result: accepted, stale, invalid, full, dropped.",
 		}, []string{"result"}),
+		figures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "framemesh_indexer_figures_total",
+			Help: "Containers whose measured figures were asked of the ledger, by result: read, failed.",
+		}, []string{"result"}),
+		proven: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "framemesh_indexer_proven",
+			Help: "Containers that may be matched as far as the ledger says, at the last reading of it; 0 without a ledger.",
+		}),
 		matches: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "framemesh_indexer_matches_total",
 			Help: "Match certificates signed.",
@@ -41,6 +51,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m.held = register(reg, m.held)
 	m.ads = register(reg, m.ads)
+	m.figures = register(reg, m.figures)
+	m.proven = register(reg, m.proven)
 	m.matches = register(reg, m.matches)
 	m.refusals = register(reg, m.refusals)
 	m.duration = register(reg, m.duration)

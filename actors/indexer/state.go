@@ -40,10 +40,15 @@ type state struct {
 	ix       *Indexer
 	table    *match.Table
 	indexers []peer.ID // this one first; replaced, never changed
+	measure  measure
 }
 
 func newState(ix *Indexer) *state {
-	return &state{ix: ix, table: match.NewTable(ix.opts.MaxContainers), indexers: []peer.ID{ix.id}}
+	s := &state{ix: ix, table: match.NewTable(ix.opts.MaxContainers), indexers: []peer.ID{ix.id}, measure: newMeasure(ix.opts.Figures)}
+	if ix.opts.Figures != nil {
+		s.table = match.NewMeasuredTable(ix.opts.MaxContainers)
+	}
+	return s
 }
 
 // Receive handles one message; nothing in it waits.
@@ -52,8 +57,9 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 	case supervise.Started:
 		c.After(expireTime, expire{})
 		s.find(c)
+		s.look(c)
 	case adCame:
-		s.put(m)
+		s.put(c, m)
 	case matchAsked:
 		result, err := s.table.Match(s.now(), m.req)
 		if err != nil {
@@ -67,6 +73,14 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		s.table.Expire(s.now())
 		s.ix.metrics.held.Set(float64(s.table.Len()))
 		c.After(expireTime, expire{})
+	case countProven:
+		c.Reply(s.table.Proven())
+	case look:
+		s.look(c)
+	case marked:
+		s.mark(c, m)
+	case measured:
+		s.take(c, m)
 	case find:
 		s.find(c)
 	case found:
@@ -78,11 +92,15 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 
 func (s *state) now() uint64 { return uint64(max(s.ix.opts.Now().UnixMilli(), 0)) }
 
-func (s *state) put(m adCame) {
+func (s *state) put(c *supervise.Ctx, m adCame) {
 	err := s.table.Put(s.now(), m.from, m.ad, m.sealed)
 	result := "accepted"
 	switch {
 	case err == nil:
+		if !s.table.Measured(m.from) { // a container that came now
+			s.want(m.from, s.measure.at.height)
+			s.read(c)
+		}
 	case errors.Is(err, match.ErrStale):
 		result = "stale"
 	case errors.Is(err, match.ErrFull):

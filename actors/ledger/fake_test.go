@@ -26,6 +26,7 @@ type fake struct {
 	lock
 	head    Head
 	values  map[string][]byte
+	past    map[uint64]map[string][]byte // by height, what stood there instead
 	blocks  map[[32]byte]light.Inclusion
 	taken   [][]byte
 	submit  func(raw []byte) error // nil = takes it
@@ -62,6 +63,21 @@ func (f *fake) Value(_ context.Context, k []byte) ([]byte, uint64, error) {
 		return nil, 0, ErrBusy
 	}
 	return f.values[string(k)], f.head.Height, nil
+}
+
+func (f *fake) ValueAt(_ context.Context, k []byte, height uint64) ([]byte, error) {
+	defer f.hold()()
+	f.reads++
+	switch {
+	case f.dead:
+		return nil, ErrBusy
+	case height >= f.head.Height:
+		return nil, ErrUnknown
+	}
+	if v, ok := f.past[height][string(k)]; ok {
+		return v, nil
+	}
+	return f.values[string(k)], nil
 }
 
 func (f *fake) Submit(_ context.Context, raw []byte) error {

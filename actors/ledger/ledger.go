@@ -89,6 +89,7 @@ type Ledger struct {
 	drawable drawable
 	rolls    rolls
 	registry *registry
+	figures  *figures
 	quotes   *quotes
 	funded   funded
 	teller   teller
@@ -108,7 +109,7 @@ func New(o Options) (*Ledger, error) {
 	}
 	l := &Ledger{o: o, chain: o.Genesis.ChainID, metrics: newMetrics(o.Registerer), heads: newFeed(o.Source.Head()),
 		quotes: newQuotes(o.Genesis.ChainID, o.Genesis.Oracles), params: o.Genesis.Params}
-	l.registry = newRegistry(o.Now, l.Epoch)
+	l.registry, l.figures = newRegistry(o.Now, l.Epoch), newFigures()
 	return l, nil
 }
 

@@ -30,6 +30,10 @@ type Source interface {
 	// Value is what stands under key in the newest readable state, after block height; nil
 	// is absent.
 	Value(ctx context.Context, key []byte) (value []byte, height uint64, err error)
+	// ValueAt is what stood under key after block height, which is below the head's; nil is
+	// absent. ErrUnknown when there is no such block yet, ErrPast when its state is not kept
+	// any more.
+	ValueAt(ctx context.Context, key []byte, height uint64) ([]byte, error)
 	// Submit takes a transaction into a pool. Errors are *Refused, ErrBusy, or others that
 	// pass with time.
 	Submit(ctx context.Context, raw []byte) error
@@ -46,6 +50,7 @@ type Source interface {
 var (
 	ErrBusy    = errors.New("ledger: too busy to take the transaction") // try again in a few seconds
 	ErrUnknown = errors.New("ledger: no such transaction is known")
+	ErrPast    = errors.New("ledger: that state is too old to be read")                         // nobody asked keeps it
 	ErrVoid    = errors.New("ledger: the transaction ran out of time before it was in a block") // send it again
 )
 
@@ -91,6 +96,17 @@ func (s lightSource) Value(ctx context.Context, key []byte) ([]byte, uint64, err
 	return p.Value, p.Height, err
 }
 
+func (s lightSource) ValueAt(ctx context.Context, key []byte, height uint64) ([]byte, error) {
+	p, err := s.c.ValueAt(ctx, key, height)
+	switch {
+	case errors.Is(err, light.ErrNotFound):
+		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+	case errors.Is(err, light.ErrTooOld):
+		err = fmt.Errorf("%w: %w", ErrPast, err)
+	}
+	return p.Value, err
+}
+
 func (s lightSource) Submit(ctx context.Context, raw []byte) error {
 	_, err := s.c.Submit(ctx, raw)
 	var no *light.Rejected
@@ -122,6 +138,7 @@ type Chain interface {
 	View(fn func(r state.Reader) error) error
 	Submit(ctx context.Context, raw []byte) (hash [32]byte, err error)
 	Tx(hash [32]byte) (*light.TxFound, error)
+	Value(key []byte, height uint64) (*light.Value, error)
 }
 
 var _ Chain = (*chain.Chain)(nil)
@@ -149,6 +166,19 @@ func (s chainSource) Value(_ context.Context, key []byte) (value []byte, height 
 		return err
 	})
 	return value, height, err
+}
+
+func (s chainSource) ValueAt(_ context.Context, key []byte, height uint64) ([]byte, error) {
+	v, err := s.c.Value(key, max(height, 1)) // 0 would be the newest
+	switch {
+	case errors.Is(err, chain.ErrNotFound):
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	case errors.Is(err, chain.ErrPruned):
+		return nil, fmt.Errorf("%w: %w", ErrPast, err)
+	case err != nil || !v.GetExists():
+		return nil, err
+	}
+	return v.GetValue(), nil
 }
 
 func (s chainSource) Submit(ctx context.Context, raw []byte) error {

@@ -27,7 +27,33 @@ func (c *Client) Value(ctx context.Context, key []byte) (Proven, error) {
 	if err != nil {
 		return Proven{}, err
 	}
-	height := uint64(next.Height) - 1
+	return c.valueAt(ctx, key, uint64(next.Height)-1, next)
+}
+
+// ValueAt proves what is, or is not, under key in the state after a block. When that is the
+// newest one, or one to come, it waits a little for the header that commits to it. Errors:
+// ErrNotFound when there is no such header, ErrTooOld when peers keep that state no more,
+// ErrNoPeers, and what the last peer that was asked said.
+func (c *Client) ValueAt(ctx context.Context, key []byte, height uint64) (Proven, error) {
+	if len(key) == 0 || len(key) > MaxKey {
+		return Proven{}, fmt.Errorf("%w: a key of %d bytes, not 1 to %d", ErrInvalid, len(key), MaxKey)
+	}
+	if head := c.Head().Height; height == 0 || height > head+2 {
+		return Proven{}, fmt.Errorf("%w: the state after block %d, the head is %d", ErrNotFound, height, head)
+	}
+	w, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	if err := c.Wait(w, height+1); err != nil {
+		return Proven{}, fmt.Errorf("%w: no header commits to the state after block %d: %w", ErrNotFound, height, err)
+	}
+	next, err := c.Header(ctx, height+1)
+	if err != nil {
+		return Proven{}, err
+	}
+	return c.valueAt(ctx, key, height, next.Header)
+}
+
+func (c *Client) valueAt(ctx context.Context, key []byte, height uint64, next *types.Header) (Proven, error) {
 	req := &Request{Ask: &Request_Value{Value: &ValueAsk{Key: key, Height: height}}}
 	return inTurn(ctx, c, req, func(resp *Response) (Proven, error) {
 		a, ok := resp.GetAnswer().(*Response_Value)

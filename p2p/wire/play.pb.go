@@ -254,8 +254,9 @@ type Choice struct {
 	Score         int64                  `protobuf:"varint,2,opt,name=score,proto3" json:"score,omitempty"`
 	Ad            []byte                 `protobuf:"bytes,3,opt,name=ad,proto3" json:"ad,omitempty"` // the sealed ad the score was computed from
 	Parts         *ScoreParts            `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
-	Leaf          uint32                 `protobuf:"varint,5,opt,name=leaf,proto3" json:"leaf,omitempty"` // index of the ad among the candidates, sorted by peer id
-	Path          [][]byte               `protobuf:"bytes,6,rep,name=path,proto3" json:"path,omitempty"`  // SHA-256 hashes from the leaf to candidate_root, at most 32
+	Leaf          uint32                 `protobuf:"varint,5,opt,name=leaf,proto3" json:"leaf,omitempty"`        // index of the ad among the candidates, sorted by peer id
+	Path          [][]byte               `protobuf:"bytes,6,rep,name=path,proto3" json:"path,omitempty"`         // SHA-256 hashes from the leaf to candidate_root, at most 32
+	Measured      *Measured              `protobuf:"bytes,7,opt,name=measured,proto3" json:"measured,omitempty"` // on networks with a ledger: what the score was computed from beside the ad
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +333,98 @@ func (x *Choice) GetPath() [][]byte {
 	return nil
 }
 
+func (x *Choice) GetMeasured() *Measured {
+	if x != nil {
+		return x.Measured
+	}
+	return nil
+}
+
+// Measured is what the ledger says that a container can do, see docs/spec/match.md.
+type Measured struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`                              // the figures are those after this block
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                                // of that block
+	RpMilli       uint64                 `protobuf:"varint,3,opt,name=rp_milli,json=rpMilli,proto3" json:"rp_milli,omitempty"`             // median of what its rounds counted, RenderPoints x 1000
+	QualityPpm    uint32                 `protobuf:"varint,4,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"`    // 1000000 = every second was good
+	PriorityPpm   uint32                 `protobuf:"varint,5,opt,name=priority_ppm,json=priorityPpm,proto3" json:"priority_ppm,omitempty"` // 1000000 = never demoted; scores are multiplied by it
+	ProvenUntil   uint64                 `protobuf:"varint,6,opt,name=proven_until,json=provenUntil,proto3" json:"proven_until,omitempty"` // last epoch in which it may stand by; 0 = none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measured) Reset() {
+	*x = Measured{}
+	mi := &file_p2p_wire_play_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measured) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measured) ProtoMessage() {}
+
+func (x *Measured) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_play_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measured.ProtoReflect.Descriptor instead.
+func (*Measured) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Measured) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Measured) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Measured) GetRpMilli() uint64 {
+	if x != nil {
+		return x.RpMilli
+	}
+	return 0
+}
+
+func (x *Measured) GetQualityPpm() uint32 {
+	if x != nil {
+		return x.QualityPpm
+	}
+	return 0
+}
+
+func (x *Measured) GetPriorityPpm() uint32 {
+	if x != nil {
+		return x.PriorityPpm
+	}
+	return 0
+}
+
+func (x *Measured) GetProvenUntil() uint64 {
+	if x != nil {
+		return x.ProvenUntil
+	}
+	return 0
+}
+
 type ScoreParts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Price         int64                  `protobuf:"varint,1,opt,name=price,proto3" json:"price,omitempty"`
@@ -345,7 +438,7 @@ type ScoreParts struct {
 
 func (x *ScoreParts) Reset() {
 	*x = ScoreParts{}
-	mi := &file_p2p_wire_play_proto_msgTypes[3]
+	mi := &file_p2p_wire_play_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +450,7 @@ func (x *ScoreParts) String() string {
 func (*ScoreParts) ProtoMessage() {}
 
 func (x *ScoreParts) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[3]
+	mi := &file_p2p_wire_play_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +463,7 @@ func (x *ScoreParts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreParts.ProtoReflect.Descriptor instead.
 func (*ScoreParts) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{3}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ScoreParts) GetPrice() int64 {
@@ -417,7 +510,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[4]
+	mi := &file_p2p_wire_play_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +522,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[4]
+	mi := &file_p2p_wire_play_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +535,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{4}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MatchResponse) GetCertificate() []byte {
@@ -463,7 +556,7 @@ type MatchRefusal struct {
 
 func (x *MatchRefusal) Reset() {
 	*x = MatchRefusal{}
-	mi := &file_p2p_wire_play_proto_msgTypes[5]
+	mi := &file_p2p_wire_play_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +568,7 @@ func (x *MatchRefusal) String() string {
 func (*MatchRefusal) ProtoMessage() {}
 
 func (x *MatchRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[5]
+	mi := &file_p2p_wire_play_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +581,7 @@ func (x *MatchRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRefusal.ProtoReflect.Descriptor instead.
 func (*MatchRefusal) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{5}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MatchRefusal) GetRejections() []*Rejection {
@@ -516,7 +609,7 @@ type Rejection struct {
 
 func (x *Rejection) Reset() {
 	*x = Rejection{}
-	mi := &file_p2p_wire_play_proto_msgTypes[6]
+	mi := &file_p2p_wire_play_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +621,7 @@ func (x *Rejection) String() string {
 func (*Rejection) ProtoMessage() {}
 
 func (x *Rejection) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[6]
+	mi := &file_p2p_wire_play_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +634,7 @@ func (x *Rejection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejection.ProtoReflect.Descriptor instead.
 func (*Rejection) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{6}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Rejection) GetContainer() []byte {
@@ -579,7 +672,7 @@ type ReserveRequest struct {
 
 func (x *ReserveRequest) Reset() {
 	*x = ReserveRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[7]
+	mi := &file_p2p_wire_play_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +684,7 @@ func (x *ReserveRequest) String() string {
 func (*ReserveRequest) ProtoMessage() {}
 
 func (x *ReserveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[7]
+	mi := &file_p2p_wire_play_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +697,7 @@ func (x *ReserveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveRequest.ProtoReflect.Descriptor instead.
 func (*ReserveRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{7}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReserveRequest) GetCertificate() []byte {
@@ -656,7 +749,7 @@ type ReserveResponse struct {
 
 func (x *ReserveResponse) Reset() {
 	*x = ReserveResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[8]
+	mi := &file_p2p_wire_play_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +761,7 @@ func (x *ReserveResponse) String() string {
 func (*ReserveResponse) ProtoMessage() {}
 
 func (x *ReserveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[8]
+	mi := &file_p2p_wire_play_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +774,7 @@ func (x *ReserveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveResponse.ProtoReflect.Descriptor instead.
 func (*ReserveResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{8}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReserveResponse) GetSessionId() []byte {
@@ -746,7 +839,7 @@ type SignalRequest struct {
 
 func (x *SignalRequest) Reset() {
 	*x = SignalRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[9]
+	mi := &file_p2p_wire_play_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +851,7 @@ func (x *SignalRequest) String() string {
 func (*SignalRequest) ProtoMessage() {}
 
 func (x *SignalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[9]
+	mi := &file_p2p_wire_play_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +864,7 @@ func (x *SignalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRequest.ProtoReflect.Descriptor instead.
 func (*SignalRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{9}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SignalRequest) GetSessionId() []byte {
@@ -890,7 +983,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_p2p_wire_play_proto_msgTypes[10]
+	mi := &file_p2p_wire_play_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -902,7 +995,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[10]
+	mi := &file_p2p_wire_play_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -915,7 +1008,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{10}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Offer) GetSdp() string {
@@ -934,7 +1027,7 @@ type Candidates struct {
 
 func (x *Candidates) Reset() {
 	*x = Candidates{}
-	mi := &file_p2p_wire_play_proto_msgTypes[11]
+	mi := &file_p2p_wire_play_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1039,7 @@ func (x *Candidates) String() string {
 func (*Candidates) ProtoMessage() {}
 
 func (x *Candidates) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[11]
+	mi := &file_p2p_wire_play_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1052,7 @@ func (x *Candidates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidates.ProtoReflect.Descriptor instead.
 func (*Candidates) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{11}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Candidates) GetFragment() string {
@@ -978,7 +1071,7 @@ type Restart struct {
 
 func (x *Restart) Reset() {
 	*x = Restart{}
-	mi := &file_p2p_wire_play_proto_msgTypes[12]
+	mi := &file_p2p_wire_play_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1083,7 @@ func (x *Restart) String() string {
 func (*Restart) ProtoMessage() {}
 
 func (x *Restart) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[12]
+	mi := &file_p2p_wire_play_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1096,7 @@ func (x *Restart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restart.ProtoReflect.Descriptor instead.
 func (*Restart) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{12}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Restart) GetFragment() string {
@@ -1022,7 +1115,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_p2p_wire_play_proto_msgTypes[13]
+	mi := &file_p2p_wire_play_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1127,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[13]
+	mi := &file_p2p_wire_play_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1140,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{13}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Leave) GetEndSession() bool {
@@ -1065,7 +1158,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_p2p_wire_play_proto_msgTypes[14]
+	mi := &file_p2p_wire_play_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1170,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[14]
+	mi := &file_p2p_wire_play_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1183,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{14}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{15}
 }
 
 type SignalResponse struct {
@@ -1107,7 +1200,7 @@ type SignalResponse struct {
 
 func (x *SignalResponse) Reset() {
 	*x = SignalResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[15]
+	mi := &file_p2p_wire_play_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1212,7 @@ func (x *SignalResponse) String() string {
 func (*SignalResponse) ProtoMessage() {}
 
 func (x *SignalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[15]
+	mi := &file_p2p_wire_play_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1225,7 @@ func (x *SignalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalResponse.ProtoReflect.Descriptor instead.
 func (*SignalResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{15}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SignalResponse) GetPeer() []byte {
@@ -1190,7 +1283,7 @@ type SessionState struct {
 
 func (x *SessionState) Reset() {
 	*x = SessionState{}
-	mi := &file_p2p_wire_play_proto_msgTypes[16]
+	mi := &file_p2p_wire_play_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1295,7 @@ func (x *SessionState) String() string {
 func (*SessionState) ProtoMessage() {}
 
 func (x *SessionState) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[16]
+	mi := &file_p2p_wire_play_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1308,7 @@ func (x *SessionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionState.ProtoReflect.Descriptor instead.
 func (*SessionState) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{16}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionState) GetPhase() string {
@@ -1269,7 +1362,7 @@ type AnswerProof struct {
 
 func (x *AnswerProof) Reset() {
 	*x = AnswerProof{}
-	mi := &file_p2p_wire_play_proto_msgTypes[17]
+	mi := &file_p2p_wire_play_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1374,7 @@ func (x *AnswerProof) String() string {
 func (*AnswerProof) ProtoMessage() {}
 
 func (x *AnswerProof) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[17]
+	mi := &file_p2p_wire_play_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1387,7 @@ func (x *AnswerProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerProof.ProtoReflect.Descriptor instead.
 func (*AnswerProof) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{17}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AnswerProof) GetContainer() []byte {
@@ -1355,7 +1448,7 @@ type PayTerms struct {
 
 func (x *PayTerms) Reset() {
 	*x = PayTerms{}
-	mi := &file_p2p_wire_play_proto_msgTypes[18]
+	mi := &file_p2p_wire_play_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1460,7 @@ func (x *PayTerms) String() string {
 func (*PayTerms) ProtoMessage() {}
 
 func (x *PayTerms) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[18]
+	mi := &file_p2p_wire_play_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1473,7 @@ func (x *PayTerms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayTerms.ProtoReflect.Descriptor instead.
 func (*PayTerms) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{18}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PayTerms) GetChain() string {
@@ -1434,7 +1527,7 @@ type AdRequest struct {
 
 func (x *AdRequest) Reset() {
 	*x = AdRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[19]
+	mi := &file_p2p_wire_play_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1539,7 @@ func (x *AdRequest) String() string {
 func (*AdRequest) ProtoMessage() {}
 
 func (x *AdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[19]
+	mi := &file_p2p_wire_play_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1552,7 @@ func (x *AdRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdRequest.ProtoReflect.Descriptor instead.
 func (*AdRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{19}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{20}
 }
 
 type AdResponse struct {
@@ -1471,7 +1564,7 @@ type AdResponse struct {
 
 func (x *AdResponse) Reset() {
 	*x = AdResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[20]
+	mi := &file_p2p_wire_play_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1576,7 @@ func (x *AdResponse) String() string {
 func (*AdResponse) ProtoMessage() {}
 
 func (x *AdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[20]
+	mi := &file_p2p_wire_play_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1589,7 @@ func (x *AdResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdResponse.ProtoReflect.Descriptor instead.
 func (*AdResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{20}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AdResponse) GetAd() []byte {
@@ -1518,7 +1611,7 @@ type AppRequest struct {
 
 func (x *AppRequest) Reset() {
 	*x = AppRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[21]
+	mi := &file_p2p_wire_play_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1623,7 @@ func (x *AppRequest) String() string {
 func (*AppRequest) ProtoMessage() {}
 
 func (x *AppRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[21]
+	mi := &file_p2p_wire_play_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1636,7 @@ func (x *AppRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppRequest.ProtoReflect.Descriptor instead.
 func (*AppRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{21}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AppRequest) GetSha256() []byte {
@@ -1579,7 +1672,7 @@ type AppResponse struct {
 
 func (x *AppResponse) Reset() {
 	*x = AppResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[22]
+	mi := &file_p2p_wire_play_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +1684,7 @@ func (x *AppResponse) String() string {
 func (*AppResponse) ProtoMessage() {}
 
 func (x *AppResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[22]
+	mi := &file_p2p_wire_play_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +1697,7 @@ func (x *AppResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppResponse.ProtoReflect.Descriptor instead.
 func (*AppResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{22}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AppResponse) GetSize() uint64 {
@@ -1644,7 +1737,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_p2p_wire_play_proto_msgTypes[23]
+	mi := &file_p2p_wire_play_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1749,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[23]
+	mi := &file_p2p_wire_play_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1762,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{23}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{24}
 }
 
 type StatusResponse struct {
@@ -1685,7 +1778,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_p2p_wire_play_proto_msgTypes[24]
+	mi := &file_p2p_wire_play_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1790,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_p2p_wire_play_proto_msgTypes[24]
+	mi := &file_p2p_wire_play_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1803,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_p2p_wire_play_proto_rawDescGZIP(), []int{24}
+	return file_p2p_wire_play_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatusResponse) GetRoles() []string {
@@ -1778,14 +1871,23 @@ const file_p2p_wire_play_proto_rawDesc = "" +
 	"\x03top\x18\x05 \x03(\v2\x19.framemesh.wire.v1.ChoiceR\x03top\x12\x17\n" +
 	"\amade_ms\x18\x06 \x01(\x04R\x06madeMs\x12\x16\n" +
 	"\x06beacon\x18\a \x01(\fR\x06beacon\x12\x14\n" +
-	"\x05drawn\x18\b \x03(\fR\x05drawn\"\xa9\x01\n" +
+	"\x05drawn\x18\b \x03(\fR\x05drawn\"\xe2\x01\n" +
 	"\x06Choice\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x03R\x05score\x12\x0e\n" +
 	"\x02ad\x18\x03 \x01(\fR\x02ad\x123\n" +
 	"\x05parts\x18\x04 \x01(\v2\x1d.framemesh.wire.v1.ScorePartsR\x05parts\x12\x12\n" +
 	"\x04leaf\x18\x05 \x01(\rR\x04leaf\x12\x12\n" +
-	"\x04path\x18\x06 \x03(\fR\x04path\"\x80\x01\n" +
+	"\x04path\x18\x06 \x03(\fR\x04path\x127\n" +
+	"\bmeasured\x18\a \x01(\v2\x1b.framemesh.wire.v1.MeasuredR\bmeasured\"\xba\x01\n" +
+	"\bMeasured\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x19\n" +
+	"\brp_milli\x18\x03 \x01(\x04R\arpMilli\x12\x1f\n" +
+	"\vquality_ppm\x18\x04 \x01(\rR\n" +
+	"qualityPpm\x12!\n" +
+	"\fpriority_ppm\x18\x05 \x01(\rR\vpriorityPpm\x12!\n" +
+	"\fproven_until\x18\x06 \x01(\x04R\vprovenUntil\"\x80\x01\n" +
 	"\n" +
 	"ScoreParts\x12\x14\n" +
 	"\x05price\x18\x01 \x01(\x03R\x05price\x12\x18\n" +
@@ -1909,50 +2011,52 @@ func file_p2p_wire_play_proto_rawDescGZIP() []byte {
 	return file_p2p_wire_play_proto_rawDescData
 }
 
-var file_p2p_wire_play_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_p2p_wire_play_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_p2p_wire_play_proto_goTypes = []any{
 	(*MatchRequest)(nil),    // 0: framemesh.wire.v1.MatchRequest
 	(*Certificate)(nil),     // 1: framemesh.wire.v1.Certificate
 	(*Choice)(nil),          // 2: framemesh.wire.v1.Choice
-	(*ScoreParts)(nil),      // 3: framemesh.wire.v1.ScoreParts
-	(*MatchResponse)(nil),   // 4: framemesh.wire.v1.MatchResponse
-	(*MatchRefusal)(nil),    // 5: framemesh.wire.v1.MatchRefusal
-	(*Rejection)(nil),       // 6: framemesh.wire.v1.Rejection
-	(*ReserveRequest)(nil),  // 7: framemesh.wire.v1.ReserveRequest
-	(*ReserveResponse)(nil), // 8: framemesh.wire.v1.ReserveResponse
-	(*SignalRequest)(nil),   // 9: framemesh.wire.v1.SignalRequest
-	(*Offer)(nil),           // 10: framemesh.wire.v1.Offer
-	(*Candidates)(nil),      // 11: framemesh.wire.v1.Candidates
-	(*Restart)(nil),         // 12: framemesh.wire.v1.Restart
-	(*Leave)(nil),           // 13: framemesh.wire.v1.Leave
-	(*Ping)(nil),            // 14: framemesh.wire.v1.Ping
-	(*SignalResponse)(nil),  // 15: framemesh.wire.v1.SignalResponse
-	(*SessionState)(nil),    // 16: framemesh.wire.v1.SessionState
-	(*AnswerProof)(nil),     // 17: framemesh.wire.v1.AnswerProof
-	(*PayTerms)(nil),        // 18: framemesh.wire.v1.PayTerms
-	(*AdRequest)(nil),       // 19: framemesh.wire.v1.AdRequest
-	(*AdResponse)(nil),      // 20: framemesh.wire.v1.AdResponse
-	(*AppRequest)(nil),      // 21: framemesh.wire.v1.AppRequest
-	(*AppResponse)(nil),     // 22: framemesh.wire.v1.AppResponse
-	(*StatusRequest)(nil),   // 23: framemesh.wire.v1.StatusRequest
-	(*StatusResponse)(nil),  // 24: framemesh.wire.v1.StatusResponse
+	(*Measured)(nil),        // 3: framemesh.wire.v1.Measured
+	(*ScoreParts)(nil),      // 4: framemesh.wire.v1.ScoreParts
+	(*MatchResponse)(nil),   // 5: framemesh.wire.v1.MatchResponse
+	(*MatchRefusal)(nil),    // 6: framemesh.wire.v1.MatchRefusal
+	(*Rejection)(nil),       // 7: framemesh.wire.v1.Rejection
+	(*ReserveRequest)(nil),  // 8: framemesh.wire.v1.ReserveRequest
+	(*ReserveResponse)(nil), // 9: framemesh.wire.v1.ReserveResponse
+	(*SignalRequest)(nil),   // 10: framemesh.wire.v1.SignalRequest
+	(*Offer)(nil),           // 11: framemesh.wire.v1.Offer
+	(*Candidates)(nil),      // 12: framemesh.wire.v1.Candidates
+	(*Restart)(nil),         // 13: framemesh.wire.v1.Restart
+	(*Leave)(nil),           // 14: framemesh.wire.v1.Leave
+	(*Ping)(nil),            // 15: framemesh.wire.v1.Ping
+	(*SignalResponse)(nil),  // 16: framemesh.wire.v1.SignalResponse
+	(*SessionState)(nil),    // 17: framemesh.wire.v1.SessionState
+	(*AnswerProof)(nil),     // 18: framemesh.wire.v1.AnswerProof
+	(*PayTerms)(nil),        // 19: framemesh.wire.v1.PayTerms
+	(*AdRequest)(nil),       // 20: framemesh.wire.v1.AdRequest
+	(*AdResponse)(nil),      // 21: framemesh.wire.v1.AdResponse
+	(*AppRequest)(nil),      // 22: framemesh.wire.v1.AppRequest
+	(*AppResponse)(nil),     // 23: framemesh.wire.v1.AppResponse
+	(*StatusRequest)(nil),   // 24: framemesh.wire.v1.StatusRequest
+	(*StatusResponse)(nil),  // 25: framemesh.wire.v1.StatusResponse
 }
 var file_p2p_wire_play_proto_depIdxs = []int32{
 	2,  // 0: framemesh.wire.v1.Certificate.top:type_name -> framemesh.wire.v1.Choice
-	3,  // 1: framemesh.wire.v1.Choice.parts:type_name -> framemesh.wire.v1.ScoreParts
-	6,  // 2: framemesh.wire.v1.MatchRefusal.rejections:type_name -> framemesh.wire.v1.Rejection
-	10, // 3: framemesh.wire.v1.SignalRequest.offer:type_name -> framemesh.wire.v1.Offer
-	11, // 4: framemesh.wire.v1.SignalRequest.candidates:type_name -> framemesh.wire.v1.Candidates
-	12, // 5: framemesh.wire.v1.SignalRequest.restart:type_name -> framemesh.wire.v1.Restart
-	13, // 6: framemesh.wire.v1.SignalRequest.leave:type_name -> framemesh.wire.v1.Leave
-	14, // 7: framemesh.wire.v1.SignalRequest.ping:type_name -> framemesh.wire.v1.Ping
-	16, // 8: framemesh.wire.v1.SignalResponse.state:type_name -> framemesh.wire.v1.SessionState
-	18, // 9: framemesh.wire.v1.AnswerProof.terms:type_name -> framemesh.wire.v1.PayTerms
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	4,  // 1: framemesh.wire.v1.Choice.parts:type_name -> framemesh.wire.v1.ScoreParts
+	3,  // 2: framemesh.wire.v1.Choice.measured:type_name -> framemesh.wire.v1.Measured
+	7,  // 3: framemesh.wire.v1.MatchRefusal.rejections:type_name -> framemesh.wire.v1.Rejection
+	11, // 4: framemesh.wire.v1.SignalRequest.offer:type_name -> framemesh.wire.v1.Offer
+	12, // 5: framemesh.wire.v1.SignalRequest.candidates:type_name -> framemesh.wire.v1.Candidates
+	13, // 6: framemesh.wire.v1.SignalRequest.restart:type_name -> framemesh.wire.v1.Restart
+	14, // 7: framemesh.wire.v1.SignalRequest.leave:type_name -> framemesh.wire.v1.Leave
+	15, // 8: framemesh.wire.v1.SignalRequest.ping:type_name -> framemesh.wire.v1.Ping
+	17, // 9: framemesh.wire.v1.SignalResponse.state:type_name -> framemesh.wire.v1.SessionState
+	19, // 10: framemesh.wire.v1.AnswerProof.terms:type_name -> framemesh.wire.v1.PayTerms
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_p2p_wire_play_proto_init() }
@@ -1960,7 +2064,7 @@ func file_p2p_wire_play_proto_init() {
 	if File_p2p_wire_play_proto != nil {
 		return
 	}
-	file_p2p_wire_play_proto_msgTypes[9].OneofWrappers = []any{
+	file_p2p_wire_play_proto_msgTypes[10].OneofWrappers = []any{
 		(*SignalRequest_Offer)(nil),
 		(*SignalRequest_Candidates)(nil),
 		(*SignalRequest_Restart)(nil),
@@ -1973,7 +2077,7 @@ func file_p2p_wire_play_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_play_proto_rawDesc), len(file_p2p_wire_play_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

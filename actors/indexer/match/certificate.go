@@ -37,7 +37,8 @@ func Sign(c *wire.Certificate, network string, key crypto.PrivKey) ([]byte, erro
 // choice is an ad that its container sealed, that was alive when the certificate was
 // made, that passes every filter, that has exactly the score that follows from it,
 // that is in its place in the order, and that is under the candidate root. It does
-// not know what the time is: whoever uses a certificate checks made_ms.
+// not know what the time is: whoever uses a certificate checks made_ms. Nor does it know a
+// ledger: that figures, where a choice has them, are the ledger's is for CheckFigures.
 //
 // The error is ErrCertificate, or what seal.Open returned, with what is wrong.
 func Verify(sealed []byte, network string) (*wire.Certificate, error) {
@@ -129,6 +130,13 @@ func verifyChoice(c *wire.Certificate, choice *wire.Choice, q *query, network st
 		return rank{}, errors.New("the ad is of another container")
 	}
 	f := factsOf(&ad)
+	measured := measuredOf(choice.GetMeasured())
+	if measured != nil {
+		if err := measured.check(); err != nil {
+			return rank{}, err
+		}
+		f.measure(measured)
+	}
 	apps := appsOf(&ad)
 	has := false
 	for _, app := range apps {
@@ -142,8 +150,8 @@ func verifyChoice(c *wire.Certificate, choice *wire.Choice, q *query, network st
 	if points := f.points(c.GetMadeMs(), d2); choice.GetScore() != points || !proto.Equal(choice.GetParts(), parts) {
 		return rank{}, fmt.Errorf("its score is %d, not %d", points, choice.GetScore())
 	}
-	if !holdsLeaf(hash(c.GetCandidateRoot()), leafHash(choice.GetAd()), choice.GetLeaf(), c.GetCandidates(), choice.GetPath()) {
-		return rank{}, errors.New("its ad is not under the candidate root")
+	if !holdsLeaf(hash(c.GetCandidateRoot()), leafOf(choice.GetAd(), measured), choice.GetLeaf(), c.GetCandidates(), choice.GetPath()) {
+		return rank{}, errors.New("its ad and figures are not under the candidate root")
 	}
 	return rank{readiness(&f, has), choice.GetScore(), id}, nil
 }

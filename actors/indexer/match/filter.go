@@ -19,6 +19,7 @@ const (
 	filterRegion
 	filterSlot
 	filterApp
+	filterUnproven
 	filterScore
 	filterLatency
 	filterPrice
@@ -26,7 +27,7 @@ const (
 )
 
 // Filters are the names of the filters, in the order in which they are asked.
-var Filters = []string{"expired", "excluded", "region", "slot", "app", "score", "latency", "price"}
+var Filters = []string{"expired", "excluded", "region", "slot", "app", "unproven", "score", "latency", "price"}
 
 func (f filter) String() string { return Filters[f-1] }
 
@@ -87,6 +88,8 @@ func (q *query) judge(nowMS uint64, id peer.ID, f *facts, has bool, d2 int64) fi
 		return filterSlot
 	case !has && !f.fetches:
 		return filterApp
+	case f.standing == unread || f.standing == unproven:
+		return filterUnproven
 	case f.score < q.minScore:
 		return filterScore
 	case q.maxLatency > 0 && (d2 < 0 || d2 > q.maxLatency2):
@@ -110,7 +113,12 @@ func (q *query) reason(why filter, nowMS uint64, f *facts, apps int, d2 int64) s
 		return fmt.Sprintf("%d of its %d slots are free, 1 is needed", f.free, f.total)
 	case filterApp:
 		return fmt.Sprintf("none of its %d apps is %x, and it does not fetch apps", apps, q.app[:4])
+	case filterUnproven:
+		return f.whyUnproven()
 	case filterScore:
+		if f.standing == proven {
+			return fmt.Sprintf("checkers measured %d milli-RP, the app needs %d", f.score, q.minScore)
+		}
 		return fmt.Sprintf("its score is %d milli-RP, the app needs %d", f.score, q.minScore)
 	case filterLatency:
 		if d2 < 0 {

@@ -109,10 +109,14 @@ func (t *Table) Match(nowMS uint64, req *wire.MatchRequest) (*Result, error) {
 
 func (t *Table) choice(nowMS uint64, q *query, c found) *wire.Choice {
 	leaf := t.position(c.id)
-	return &wire.Choice{
+	out := &wire.Choice{
 		Container: []byte(c.id), Score: c.points, Ad: c.e.sealed, Leaf: uint32(leaf), Path: t.tree.path(leaf),
 		Parts: c.e.parts(nowMS, q.distance2(&c.e.facts)),
 	}
+	if c.e.read != nil {
+		out.Measured = c.e.read.wire()
+	}
+	return out
 }
 
 // noMatch goes over all ads and says why each failed. Those that failed the last

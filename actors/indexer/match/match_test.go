@@ -85,27 +85,35 @@ func TestFilterOrder(t *testing.T) {
 		a.ExpiresMs, a.Region, a.SlotsFree, a.Apps, a.ScoreRpMilli = now, "us-east", 0, nil, 0
 		a.CoordinateUs, a.PriceMicroUsdPerHour = nil, 1<<40
 	}
+	figures := Measured{Height: 1, Epoch: 3, RPMilli: 999, PriorityPPM: million, ProvenUntil: 2}
 	mend := []func(*wire.Ad, *wire.MatchRequest){
 		func(a *wire.Ad, _ *wire.MatchRequest) { a.ExpiresMs = now + 1 },
 		func(_ *wire.Ad, r *wire.MatchRequest) { r.Exclude = nil },
 		func(a *wire.Ad, _ *wire.MatchRequest) { a.Region = "eu-west" },
 		func(a *wire.Ad, _ *wire.MatchRequest) { a.SlotsFree = 1 },
 		func(a *wire.Ad, _ *wire.MatchRequest) { a.FetchesApps = true },
-		func(a *wire.Ad, _ *wire.MatchRequest) { a.ScoreRpMilli = 1000 },
+		func(*wire.Ad, *wire.MatchRequest) { figures.ProvenUntil = 3 },
+		func(*wire.Ad, *wire.MatchRequest) { figures.RPMilli = 1000 },
 		func(a *wire.Ad, _ *wire.MatchRequest) { a.CoordinateUs = []int32{1} },
 		func(a *wire.Ad, _ *wire.MatchRequest) { a.PriceMicroUsdPerHour = 0 },
 	}
 	c := newContainer(t, 0, worst)
 	r := request(func(r *wire.MatchRequest) { r.Exclude = [][]byte{c.ad.PeerId} })
+	measured := func() *Table {
+		tab := NewMeasuredTable(0)
+		mustPut(t, tab, c.id, c.ad, c.sealed(t))
+		tab.Measure(c.id, figures)
+		return tab
+	}
 	for i, want := range Filters {
-		_, err := table(t, c).Match(now, r)
+		_, err := measured().Match(now, r)
 		var none *NoMatch
 		if !errors.As(err, &none) || none.Rejections[0].GetFilter() != want {
 			t.Fatalf("after %d repairs: got %v, want %q", i, err, want)
 		}
 		mend[i](c.ad, r)
 	}
-	if _, err := table(t, c).Match(now, r); err != nil {
+	if _, err := measured().Match(now, r); err != nil {
 		t.Errorf("all repaired: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ type hash = [sha256.Size]byte
 const (
 	leafPrefix = 0
 	nodePrefix = 1
+	// measuredPrefix begins a leaf with what the ledger measured.
+	measuredPrefix = 2
 )
 
 // leafHash is SHA-256(0x00 ‖ sealed ad).

@@ -41,17 +41,22 @@ type facts struct {
 	free      uint32
 	total     uint32
 	fetches   bool
+	standing  standing
 	region    string
+	priority  int64 // ppm; the sum of the parts is multiplied by it
 
 	// Parts of the score that do not depend on the request.
 	pricePart, qualityPart, stakePart int64
+
+	read *Measured // what the ledger says; nil = not read, or there is no ledger
 }
 
+// factsOf reads the ad alone, as on a network without a ledger; see measure.
 func factsOf(ad *wire.Ad) facts {
 	f := facts{
 		expires: ad.GetExpiresMs(), price: ad.GetPriceMicroUsdPerHour(), idleSince: ad.GetIdleSinceMs(),
 		score: ad.GetScoreRpMilli(), free: ad.GetSlotsFree(), total: ad.GetSlotsTotal(),
-		fetches: ad.GetFetchesApps(), region: ad.GetRegion(),
+		fetches: ad.GetFetchesApps(), region: ad.GetRegion(), priority: million,
 		pricePart:   weightPrice * half(int64(min(ad.GetPriceMicroUsdPerHour(), maxPrice)), halfPrice),
 		qualityPart: weightQuality * int64(min(ad.GetQualityPpm(), million)),
 		stakePart:   weightStake * (int64(min(ad.GetStake(), fullStake)) * million / fullStake),
@@ -77,9 +82,13 @@ func (f *facts) parts(nowMS uint64, distance2 int64) *wire.ScoreParts {
 	}
 }
 
-// points is the sum of parts, without making them.
+// points is the sum of parts, without making them, times the container's priority.
 func (f *facts) points(nowMS uint64, distance2 int64) int64 {
-	return f.pricePart + latencyPart(distance2) + f.qualityPart + f.idlePart(nowMS) + f.stakePart
+	sum := f.pricePart + latencyPart(distance2) + f.qualityPart + f.idlePart(nowMS) + f.stakePart
+	if f.priority == million {
+		return sum
+	}
+	return sum * f.priority / million // at most 10⁹ · 10⁶
 }
 
 func latencyPart(distance2 int64) int64 {

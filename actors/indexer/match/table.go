@@ -23,6 +23,8 @@ type Table struct {
 	order    []*entry // by peer id: the leaves of the tree
 	tree     *tree    // nil after a container came or went
 	pass     uint64   // of Match, so that a pass sees each entry once
+	measures bool     // a ledger says what containers can do; their claims count nothing
+	epoch    uint64   // of that ledger
 }
 
 // entry is one container. It stays the same over new ads of its container.
@@ -43,6 +45,14 @@ func NewTable(max int) *Table {
 		max = DefaultMaxContainers
 	}
 	return &Table{max: max, byID: map[peer.ID]*entry{}, byApp: map[[32]byte][]*entry{}}
+}
+
+// NewMeasuredTable returns an empty table for a network whose ledger measures containers:
+// one is matched once Measure has said that it is proven, and never by what its ad claims.
+func NewMeasuredTable(max int) *Table {
+	t := NewTable(max)
+	t.measures = true
+	return t
 }
 
 // Len returns the number of containers, with those whose ad expired and that Expire
@@ -88,12 +98,94 @@ func (t *Table) Put(nowMS uint64, id peer.ID, ad *wire.Ad, sealed []byte) error 
 			t.fetchers = append(t.fetchers, e)
 		}
 	}
+	read := e.read
 	e.facts = factsOf(ad)
-	e.seq, e.sealed, e.leaf = ad.GetSeq(), sealed, leafHash(sealed)
-	if t.tree != nil {
-		t.tree.set(t.position(id), e.leaf)
-	}
+	e.read = read
+	e.seq, e.sealed = ad.GetSeq(), sealed
+	t.settle(e)
 	return nil
+}
+
+// settle makes the facts and the leaf of an entry those of its ad and its figures.
+func (t *Table) settle(e *entry) {
+	if t.measures {
+		m := e.read
+		if m != nil && m.Epoch+1 < t.epoch {
+			m = nil // too old to count; who checks a certificate would refuse it
+		}
+		e.measure(m)
+	}
+	e.leaf = leafOf(e.sealed, e.read)
+	if t.tree != nil {
+		t.tree.set(t.position(e.id), e.leaf)
+	}
+}
+
+// Measure says what the ledger measured of a container. It reports whether the table holds
+// the container and had no figures as new; others are passed over.
+func (t *Table) Measure(id peer.ID, m Measured) bool {
+	e, known := t.byID[id]
+	if !t.measures || !known || m.check() != nil || e.read != nil && e.read.Height >= m.Height {
+		return false
+	}
+	e.read = &m
+	t.settle(e)
+	return true
+}
+
+// Enter says in which epoch the ledger is. Figures that are of none of the two newest epochs
+// count nothing from then on.
+func (t *Table) Enter(epoch uint64) {
+	t.epoch = epoch
+	for _, e := range t.order {
+		if e.standing != unread && e.read != nil && e.read.Epoch+1 < epoch {
+			e.measure(nil)
+		}
+	}
+}
+
+// Unmeasured are up to n containers that are not known to be proven in the ledger's epoch,
+// in the order of their ids from after on: those to read, or to read again. It returns no
+// container twice.
+func (t *Table) Unmeasured(after peer.ID, n int) []peer.ID {
+	var out []peer.ID
+	at := t.position(after)
+	for i := range len(t.order) {
+		e := t.order[(at+i)%len(t.order)]
+		if len(out) == n {
+			break
+		}
+		if e.id != after && e.standing != proven {
+			out = append(out, e.id)
+		}
+	}
+	return out
+}
+
+// Measured says whether figures of a container are held, or none are needed.
+func (t *Table) Measured(id peer.ID) bool {
+	e, known := t.byID[id]
+	return !t.measures || known && e.read != nil
+}
+
+// Proven returns how many containers of the table may be matched as far as the ledger says.
+func (t *Table) Proven() int {
+	n := 0
+	for _, e := range t.order {
+		if e.standing == proven || e.standing == claimed {
+			n++
+		}
+	}
+	return n
+}
+
+// IDs are all containers of the table, by peer id.
+func (t *Table) IDs() []peer.ID {
+	out := make([]peer.ID, len(t.order))
+	for i, e := range t.order {
+		out[i] = e.id
+	}
+	return out
 }
 
 // Expire removes the ads that expired and returns how many.
