@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -167,7 +166,8 @@ func (n *Node) startRounds(ctx context.Context) (func(context.Context) error, er
 		return nil, err
 	}
 	n.checking.Store(r)
-	return r.Stop, nil
+	back := makeWay(n.cfg.Proof.CheckThreads)
+	return func(ctx context.Context) error { back(); return r.Stop(ctx) }, nil
 }
 
 // meetAll connects to peers that this node is not connected to.
@@ -198,7 +198,8 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 	if err != nil {
 		return nil, err
 	}
-	backend, err := OpenBackend(n.cfg.Proof.Backend, n.cfg.Proof.threads(n.o.ShareMachine), n.log)
+	threads := n.cfg.Proof.threads(n.o.ShareMachine)
+	backend, err := OpenBackend(n.cfg.Proof.Backend, threads, n.log)
 	if err != nil {
 		n.log.Error("this container does not stand by and is not paid for readiness: nothing here renders what the network's kernel says; run `framemesh doctor`", "err", err)
 		return nil, nil
@@ -212,8 +213,15 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
-	return p.Stop, nil
+	back := func() {}
+	if backend.Name() != kernelOnCard {
+		back = makeWay(threads)
+	}
+	return func(ctx context.Context) error { back(); return p.Stop(ctx) }, nil
 }
+
+// kernelOnCard names the backend that needs no thread of this process.
+const kernelOnCard = "webgpu"
 
 // OpenBackend opens what renders for rounds: "gpu", "cpu" with so many threads, or with
 // "auto" the graphics device where one computes what it should, else the processor. What it
@@ -294,7 +302,7 @@ func (c *ProofConfig) threads(share int) int {
 	if c.Threads > 0 {
 		return c.Threads
 	}
-	return max(1, runtime.GOMAXPROCS(0)/max(1, share))
+	return max(1, cores/max(1, share))
 }
 
 // Rounds is the checker's part in rounds, or nil.

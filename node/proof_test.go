@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/key"
@@ -88,5 +89,25 @@ func TestBackendsOfRounds(t *testing.T) {
 	}
 	if threads := (&ProofConfig{}).threads(1 << 20); threads != 1 {
 		t.Errorf("%d threads where many share the machine", threads)
+	}
+}
+
+// Threads of the lowest priority take no processor of the runtime from the others, and give
+// back what they were given.
+func TestThreadsBehindMakeWay(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	a, b := makeWay(1), makeWay(1)
+	if got := runtime.GOMAXPROCS(0); got != before+2 {
+		t.Errorf("%d processors, want 2 more than %d", got, before)
+	}
+	c := makeWay(1 << 10)
+	if got := runtime.GOMAXPROCS(0); got != cores+mostBehind*cores {
+		t.Errorf("%d processors for a thousand threads", got)
+	}
+	for _, back := range []func(){a, a, b, c} {
+		back()
+	}
+	if got := runtime.GOMAXPROCS(0); got != before {
+		t.Errorf("%d processors are left, there were %d", got, before)
 	}
 }
