@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"encoding/hex"
 	"fmt"
 	"sync"
 	"time"
@@ -218,6 +219,8 @@ func (p *peer) controlMessage(m webrtc.DataChannelMessage) error {
 		return p.pause(false)
 	case control.Open, control.TopUp, control.Voucher:
 		return p.payment(msg)
+	case control.Cell:
+		return p.cell(msg)
 	case control.Inputs, control.Receipt:
 		return p.signed(msg)
 	}
@@ -245,6 +248,23 @@ func (p *peer) payment(m control.Message) error {
 		return errNotInUse
 	}
 	p.s.handler.Payment(p.id, m)
+	return nil
+}
+
+// cell hands on a challenge. One for each second is more than any page sends; more would
+// spoil the picture for those who watch.
+func (p *peer) cell(m control.Cell) error {
+	if p.role != RoleOwner {
+		return errNotInUse
+	}
+	if !p.cellLimit.AllowN(p.s.now(), 1) {
+		return errTooOften
+	}
+	var nonce [8]byte
+	if _, err := hex.Decode(nonce[:], []byte(m.Nonce)); err != nil {
+		return errKind
+	}
+	p.s.handler.Cell(p.id, nonce)
 	return nil
 }
 

@@ -72,6 +72,8 @@ type Handler interface {
 	// Signed is a page's signed word on what it sent and saw, with a form that is checked
 	// and a signature that is not.
 	Signed(Signed)
+	// Cell is the owner's wish for a strip of challenge cells in the next pictures.
+	Cell(peer string, nonce [8]byte)
 	// Chat is text of at most 500 characters that the other peers have been sent.
 	Chat(peer, text string)
 }

@@ -39,6 +39,7 @@ type app struct {
 	chats    []string
 	payments []control.Message
 	signed   []Signed
+	cells    [][8]byte
 	newest   [MaxSeat + 1]uint32
 
 	wantKey atomic.Bool
@@ -70,8 +71,9 @@ func (a *app) Joined(_ string, r Role)   { a.note(func() { a.joined = append(a.j
 func (a *app) Left(_ string, r Role, why string) {
 	a.note(func() { a.left = append(a.left, string(r)+" "+why) })
 }
-func (a *app) Pause(on bool, _ string) { a.note(func() { a.pauses = append(a.pauses, on) }) }
-func (a *app) Signed(s Signed)         { a.note(func() { a.signed = append(a.signed, s) }) }
+func (a *app) Pause(on bool, _ string)  { a.note(func() { a.pauses = append(a.pauses, on) }) }
+func (a *app) Cell(_ string, n [8]byte) { a.note(func() { a.cells = append(a.cells, n) }) }
+func (a *app) Signed(s Signed)          { a.note(func() { a.signed = append(a.signed, s) }) }
 func (a *app) Payment(_ string, m control.Message) {
 	a.note(func() { a.payments = append(a.payments, m) })
 }

@@ -46,7 +46,7 @@ type peer struct {
 	loss             lossMeter
 	made             time.Time
 
-	inputLimit, controlLimit *xrate.Limiter
+	inputLimit, controlLimit, cellLimit *xrate.Limiter
 
 	// Of the session's beat alone.
 	ackSent  bool
@@ -69,7 +69,7 @@ type peer struct {
 func newPeer(s *Session, id string, j Join, pc *webrtc.PeerConnection, est cc.BandwidthEstimator) *peer {
 	return &peer{
 		s: s, id: id, role: j.Role, seat: j.Seat, pc: pc, est: est, video: newVideo(), audio: newAudio(), made: s.now(),
-		inputLimit: xrate.NewLimiter(inputRate, inputRate/4), controlLimit: xrate.NewLimiter(controlRate, controlRate),
+		inputLimit: xrate.NewLimiter(inputRate, inputRate/4), controlLimit: xrate.NewLimiter(controlRate, controlRate), cellLimit: xrate.NewLimiter(1, 1),
 		candidates: strings.Count(j.Offer, "a=candidate:"),
 	}
 }

@@ -112,6 +112,7 @@ func (w *fakeWorker) Run()           {}
 func (w *fakeWorker) Seat(int, bool) {}
 func (w *fakeWorker) Pause(bool)     {}
 func (w *fakeWorker) ForceKeyframe() {}
+func (w *fakeWorker) Cell(uint32)    {}
 func (w *fakeWorker) Stop(context.Context) error {
 	w.Kill()
 	return nil

@@ -31,6 +31,7 @@ type Process interface {
 	Seat(seat int, connected bool)
 	SetBitrate(bps int)
 	ForceKeyframe()
+	Cell(code uint32)
 	ShiftTick(d time.Duration)
 	Pause(on bool)
 	Stop(ctx context.Context) error

@@ -68,6 +68,7 @@ func (p *fakeProcess) Input(int, []byte)          {}
 func (p *fakeProcess) Seat(int, bool)             {}
 func (p *fakeProcess) SetBitrate(int)             {}
 func (p *fakeProcess) ForceKeyframe()             {}
+func (p *fakeProcess) Cell(uint32)                {}
 func (p *fakeProcess) ShiftTick(time.Duration)    {}
 func (p *fakeProcess) Pause(bool)                 {}
 func (p *fakeProcess) Stop(context.Context) error { p.exit(nil); return nil }

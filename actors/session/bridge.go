@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/actors/gpu"
+	"github.com/framemesh/framemesh/gpu/cell"
 	"github.com/framemesh/framemesh/gpu/segment"
 	"github.com/framemesh/framemesh/gpu/worker"
 	"github.com/framemesh/framemesh/stream"
@@ -22,6 +23,7 @@ type bridge struct {
 	bitrate   atomic.Int64 // asked for last, bit/s
 	lastInput atomic.Int64 // unix ns
 	epoch     time.Time    // zero of the pictures' clock
+	owner     [32]byte     // the owner's token, the key of challenge cells
 
 	joined     atomic.Bool  // a page that can see has come
 	firstFrame atomic.Int64 // unix ns of the first picture after that, 0 before
@@ -86,6 +88,12 @@ func (b *bridge) Signed(m stream.Signed) {
 	if b.work != nil {
 		b.work.Signed(m)
 	}
+}
+
+// Cell implements stream.Handler.
+func (b *bridge) Cell(_ string, nonce [8]byte) {
+	code := cell.Code(b.owner[:], nonce)
+	b.with(func(p gpu.Process) { p.Cell(code) })
 }
 
 // Chat implements stream.Handler. The WebRTC session has passed the text on.

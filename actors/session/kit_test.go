@@ -120,6 +120,7 @@ func (p *fakeWorker) Input(seat int, b []byte)       { p.j.add("input %d", seat)
 func (p *fakeWorker) Seat(seat int, on bool)         { p.j.add("seat %d %v", seat, on) }
 func (p *fakeWorker) SetBitrate(bps int)             { p.j.add("bitrate %d", bps) }
 func (p *fakeWorker) ForceKeyframe()                 { p.j.add("key") }
+func (p *fakeWorker) Cell(code uint32)               { p.j.add("cell %08x", code) }
 func (p *fakeWorker) ShiftTick(d time.Duration)      { p.j.add("shift %v", d) }
 func (p *fakeWorker) Pause(on bool)                  { p.j.add("pause %v", on) }
 func (p *fakeWorker) Stop(ctx context.Context) error { p.exit(nil); return nil }

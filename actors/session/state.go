@@ -190,7 +190,7 @@ func (s *state) refuseWhileEnding(c *supervise.Ctx, msg any) bool {
 }
 
 func (s *state) start(c *supervise.Ctx) {
-	s.b = &bridge{tell: c.Inlet(), save: s.o.Save, work: s.o.Work, epoch: time.Now()}
+	s.b = &bridge{tell: c.Inlet(), save: s.o.Save, work: s.o.Work, epoch: time.Now(), owner: stream.Token(s.o.Secret[:], stream.RoleOwner)}
 	s.b.lastInput.Store(time.Now().UnixNano())
 	s.sum = Summary{ID: s.o.ID, App: s.o.Info.App, Started: time.Now()}
 	out, err := s.o.Stream(fmt.Sprintf("%x", s.o.ID), s.b, s.o.Info)

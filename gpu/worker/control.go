@@ -31,6 +31,8 @@ type orders struct {
 	bitrate int // bit/s, 0 for no change
 	key     bool
 	shift   time.Duration
+	cell    uint32 // of a strip, if there is one
+	celled  bool
 }
 
 func newControl() *control { return &control{wake: make(chan struct{}, 1)} }
@@ -76,6 +78,8 @@ func (c *control) apply(typ byte, body []byte) error {
 		c.orders.key = true
 	case msgBitrate:
 		c.orders.bitrate = int(binary.LittleEndian.Uint32(body))
+	case msgCell:
+		c.orders.cell, c.orders.celled = binary.LittleEndian.Uint32(body), true
 	case msgShift:
 		// Bounded before adding up: only the phase counts, and sums must not overflow.
 		c.orders.shift += time.Duration(int64(binary.LittleEndian.Uint64(body))) % time.Minute

@@ -18,10 +18,18 @@ import (
 // Main is the child's whole life: it reads what to run on stdin, writes frames to
 // stdout and returns the exit code of the process. cmd/framemesh calls it when the
 // first argument is "worker", before anything else. With "bench" after it the
-// process runs the device benchmark instead of a session.
+// process runs the device benchmark instead of a session, with "watch" it decodes the
+// pictures of another one.
 func Main() int {
 	if len(os.Args) > 2 && os.Args[2] == "bench" {
 		if device.Serve(os.Stdout) != nil {
+			return 1
+		}
+		return 0
+	}
+	if len(os.Args) > 2 && os.Args[2] == "watch" {
+		if err := watchPictures(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "worker watch:", err)
 			return 1
 		}
 		return 0

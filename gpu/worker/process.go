@@ -152,6 +152,11 @@ func (p *Process) SetBitrate(bps int) {
 	p.send(appendFrame(nil, msgBitrate, binary.LittleEndian.AppendUint32(nil, uint32(bps))))
 }
 
+// Cell draws a strip of challenge cells with this code into the next coded pictures.
+func (p *Process) Cell(code uint32) {
+	p.send(appendFrame(nil, msgCell, binary.LittleEndian.AppendUint32(nil, code)))
+}
+
 // ForceKeyframe makes the next picture an IDR picture.
 func (p *Process) ForceKeyframe() { p.send(appendFrame(nil, msgKey, nil)) }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/gpu/app"
+	"github.com/framemesh/framemesh/gpu/cell"
 	"github.com/framemesh/framemesh/gpu/encode"
 	"github.com/framemesh/framemesh/gpu/segment"
 )
@@ -34,6 +35,8 @@ type session struct {
 	control   *control
 	out       *writer
 	room      room
+	strip     uint32 // code of the challenge cells
+	strips    int    // coded pictures that still shall show them
 	frame     []byte // reused for every message
 
 	clock  tickClock
@@ -179,6 +182,9 @@ func (s *session) obey(o orders) error {
 	if o.shift != 0 {
 		s.clock.shift(o.shift)
 	}
+	if o.celled {
+		s.strip, s.strips = o.cell, cell.Frames
+	}
 	return nil
 }
 
@@ -186,6 +192,9 @@ func (s *session) obey(o orders) error {
 func (s *session) show(f app.Frame, u AccessUnit, drawn time.Duration) error {
 	if err := s.picture.Convert(encode.Frame(f)); err != nil {
 		return fmt.Errorf("%w: %w", ErrApp, err)
+	}
+	if s.strips > 0 { // not into the app's frame, whose root is proven
+		cell.Draw(cell.Luma{Y: s.picture.Y, Width: s.picture.Width, Height: s.picture.Height, Stride: s.picture.Width}, s.picture.Cb, s.picture.Cr, s.strip)
 	}
 	converted := s.now()
 	coded, err := s.video.EncodePicture(s.picture)
@@ -202,6 +211,7 @@ func (s *session) show(f app.Frame, u AccessUnit, drawn time.Duration) error {
 	if len(coded.Data) > maxVideo {
 		return fmt.Errorf("%w: a picture of %d bytes", ErrEncoder, len(coded.Data))
 	}
+	s.strips = max(s.strips-1, 0)
 	u.Data, u.Key = coded.Data, coded.Key
 	s.frame = appendVideo(s.frame, u)
 	if err := s.write(); err != nil {

@@ -28,6 +28,7 @@ const (
 	msgShift   byte = 'T' // ns i64
 	msgPause   byte = 'P' // paused u8
 	msgStop    byte = 'X'
+	msgCell    byte = 'G' // code u32 of a strip of challenge cells
 )
 
 // Child to parent.
@@ -63,7 +64,7 @@ const (
 var (
 	toChild = map[byte]int{
 		msgConfig: maxConfig, msgRun: 0, msgInput: 1 + stateLen, msgSeat: 2, msgBitrate: 4,
-		msgKey: 0, msgShift: 8, msgPause: 1, msgStop: 0,
+		msgKey: 0, msgShift: 8, msgPause: 1, msgStop: 0, msgCell: 4,
 	}
 	toParent = map[byte]int{
 		msgHello: 0, msgReady: maxJSON, msgVideo: videoHeaderLen + maxVideo, msgAudio: audioHeaderLen + maxAudio,

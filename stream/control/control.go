@@ -2,7 +2,7 @@
 // per message, reliable and in order, at most 4096 bytes. Pages ask and chat;
 // containers welcome, measure and say in words what happens.
 //
-// The messages about money are in pay.go, those about proof in witness.go.
+// The messages about money are in pay.go, those about proof in witness.go and cell.go.
 //
 // It only codes and checks; it knows no clock and no connection.
 package control
@@ -240,6 +240,8 @@ func FromPage(b []byte) (Message, error) {
 		return decode[Pause](b)
 	case TResume:
 		return decode[Resume](b)
+	case TCell:
+		return cellFromPage(b)
 	}
 	if m, ok, err := payFromPage(t, b); ok {
 		return m, err
