@@ -6,12 +6,21 @@ import { post, patch, leave, fragment } from './whep.js';
 import { verifyAnswer, verifyCertificate, CannotVerify, VerifyError } from './verify.js';
 import { Slack } from './slack.js';
 import { encodeSlack } from './packet.js';
+import { hex } from './bytes.js';
 
 const SILENT_MS = 1500; // no media and no sign of life: the machine is gone
 const PICTURE_MS = 5000; // signs of life, but no picture
 const CONNECT_MS = 10000;
 const STALL_MS = 250;
 const EARLY = 600; // inputs that wait for the witness
+
+/**
+ * cellAfter is in how many ms a page asks for challenge cells: for the first time 3 to 20 s
+ * after its first picture, then every 5 to 10 minutes. It does not look at the answer:
+ * checkers that play like anybody do, and are not to be known by asking. See
+ * docs/spec/quality.md.
+ */
+export const cellAfter = (first, random = Math.random()) => first ? 3000 + 17000 * random : 300000 * (1 + random);
 
 /** mark leaves a stage's time in the browser's own timeline (performance.getEntriesByType('mark')). */
 export const mark = name => performance.mark('framemesh:' + name);
@@ -286,13 +295,17 @@ export class Session extends EventTarget {
   // runs it late: then the clocks start again, because silence was its own.
   #watch() {
     const start = performance.now();
-    let last = start, n = 0, packets = -1, media = start;
+    let last = start, n = 0, packets = -1, media = start, cell = 0;
     this.lastSign = this.lastPicture = start;
     this.timer = setInterval(async () => {
       const now = performance.now();
       if (now - last > 1200) media = this.lastSign = this.lastPicture = now;
       last = now;
       if (n++ % 2 === 0) this.say({ t: 'ping', n });
+      if (this.role === 'owner' && this.frames && now >= cell) {
+        if (cell) this.say({ t: 'cell', nonce: hex(crypto.getRandomValues(new Uint8Array(8))) });
+        cell = now + cellAfter(!cell);
+      }
       if (this.frames === 0 && this.pc.connectionState !== 'connected') {
         media = this.lastSign = this.lastPicture = now; // silence counts from the connection on
         if (now - start > CONNECT_MS) this.#silent('connect');

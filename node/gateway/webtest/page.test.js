@@ -5,7 +5,7 @@ import { parseHash, linkTo, iceServers, serverTiming } from '../web/links.js';
 import { problemWords, byeWords, words, shortId } from '../web/words.js';
 import { reading, figures, digest } from '../web/meter.js';
 import { fragment } from '../web/whep.js';
-import { stereo } from '../web/session.js';
+import { stereo, cellAfter } from '../web/session.js';
 import { price, places, ordered } from '../web/catalogue.js';
 
 const near = (a, b, d = 1e-6) => assert.ok(Math.abs(a - b) <= d, `${a} is not near ${b}`);
@@ -84,4 +84,11 @@ test('small things', () => {
   assert.equal(price(0), 'free');
   assert.deepEqual(ordered([{ name: 'latency-30' }, { name: 'comet' }, { name: 'nova' }]).map(a => a.name), ['comet', 'nova', 'latency-30']);
   assert.equal(places({ slots_free: 1 }), '1 place free');
+});
+
+test('every page asks for challenge cells early, and rarely after that', () => {
+  for (const r of [0, 0.5, 0.999]) {
+    assert.ok(cellAfter(true, r) >= 3000 && cellAfter(true, r) <= 20000);
+    assert.ok(cellAfter(false, r) >= 300000 && cellAfter(false, r) <= 600000);
+  }
 });
