@@ -51,7 +51,7 @@ type Config struct {
 	DiscoveryTime time.Duration // to look for snapshots; default 15 s, at least 5 s
 
 	Unsynced   bool // do not wait for the disk at each block: a power cut may cost the last ones, a crash of the program does not
-	CacheMiB   int  // of the store; default 48
+	CacheMiB   int  // of the store; default 32
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil = no metrics
 	Now        func() time.Time      // for the check of the clock; default time.Now
@@ -80,7 +80,7 @@ func (c Config) withDefaults() Config {
 		c.DiscoveryTime = 15 * time.Second
 	}
 	if c.CacheMiB == 0 {
-		c.CacheMiB = 48
+		c.CacheMiB = 32
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -49,7 +49,7 @@ type Options struct {
 	Sync bool
 	// CacheMiB bounds the tree's caches of nodes, which grow to it as they fill. A state of n
 	// keys fits into about n/3000 MiB; blocks cost twice as much in a state of many times
-	// that. 0 takes 48.
+	// that. 0 takes 32.
 	CacheMiB int
 	// Chain and Genesis (its hash) name the network. They are recorded at the first Open;
 	// another one gets ErrForeign. An empty Chain asks nothing and records nothing.
@@ -91,7 +91,7 @@ type DB struct {
 // whose it is. It returns ErrLocked, ErrForeign, ErrDiskFull, or what the disk says.
 func Open(dir string, o Options) (*DB, error) {
 	if o.CacheMiB <= 0 {
-		o.CacheMiB = 48
+		o.CacheMiB = 32
 	}
 	if o.Reserve == 0 {
 		o.Reserve = 64 << 20
