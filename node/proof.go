@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -17,7 +18,6 @@ import (
 	"github.com/framemesh/framemesh/actors/container/prover"
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
 	"github.com/framemesh/framemesh/gpu/kernel"
-	"github.com/framemesh/framemesh/gpu/kernel/webgpu"
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
@@ -166,8 +166,7 @@ func (n *Node) startRounds(ctx context.Context) (func(context.Context) error, er
 		return nil, err
 	}
 	n.checking.Store(r)
-	back := makeWay(n.cfg.Proof.CheckThreads)
-	return func(ctx context.Context) error { back(); return r.Stop(ctx) }, nil
+	return r.Stop, nil
 }
 
 // meetAll connects to peers that this node is not connected to.
@@ -199,7 +198,7 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 		return nil, err
 	}
 	threads := n.cfg.Proof.threads(n.o.ShareMachine)
-	backend, err := OpenBackend(n.cfg.Proof.Backend, threads, n.log)
+	backend, err := OpenBackend(ctx, n.cfg.Proof.Backend, threads)
 	if err != nil {
 		n.log.Error("this container does not stand by and is not paid for readiness: nothing here renders what the network's kernel says; run `framemesh doctor`", "err", err)
 		return nil, nil
@@ -213,44 +212,8 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
-	back := func() {}
-	if backend.Name() != kernelOnCard {
-		back = makeWay(threads)
-	}
-	return func(ctx context.Context) error { back(); return p.Stop(ctx) }, nil
-}
-
-// kernelOnCard names the backend that needs no thread of this process.
-const kernelOnCard = "webgpu"
-
-// OpenBackend opens what renders for rounds: "gpu", "cpu" with so many threads, or with
-// "auto" the graphics device where one computes what it should, else the processor. What it
-// returns has passed the kernel's known answers.
-func OpenBackend(kind string, threads int, log kernelLog) (kernel.Backend, error) {
-	if kind != BackendCPU {
-		b, err := webgpu.Open(nil)
-		if err == nil {
-			log.Info("rounds are rendered on the graphics device", "device", b.Device())
-			return b, nil
-		}
-		if kind == BackendGPU {
-			return nil, err
-		}
-		if !errors.Is(err, webgpu.ErrNoDevice) {
-			log.Warn("the graphics device is left out of the rounds", "err", err)
-		}
-	}
-	b := kernel.CPU(threads, kernel.Idle())
-	if err := kernel.Check(b); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
-}
-
-// kernelLog is the part of a logger that OpenBackend uses.
-type kernelLog interface {
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
+	n.log.Info("rounds are rendered apart", "backend", backend.Name(), "device", backend.Device())
+	return p.Stop, nil
 }
 
 // rateTime is how long a backend is measured at start.
@@ -302,7 +265,7 @@ func (c *ProofConfig) threads(share int) int {
 	if c.Threads > 0 {
 		return c.Threads
 	}
-	return max(1, cores/max(1, share))
+	return max(1, runtime.GOMAXPROCS(0)/max(1, share))
 }
 
 // Rounds is the checker's part in rounds, or nil.

@@ -4,9 +4,11 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
-	"runtime"
+	"slices"
 	"testing"
 
+	"github.com/framemesh/framemesh/gpu/kernel"
+	"github.com/framemesh/framemesh/gpu/kernel/apart"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/p2p/gossip"
@@ -74,7 +76,7 @@ func FuzzOpenVote(f *testing.F) {
 // The device that renders for rounds has passed the kernel's known answers, and its rate is
 // measured; one that must be a graphics device is never replaced in silence.
 func TestBackendsOfRounds(t *testing.T) {
-	b, err := OpenBackend(BackendCPU, 1, nil)
+	b, err := OpenBackend(t.Context(), BackendCPU, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,22 +94,28 @@ func TestBackendsOfRounds(t *testing.T) {
 	}
 }
 
-// Threads of the lowest priority take no processor of the runtime from the others, and give
-// back what they were given.
-func TestThreadsBehindMakeWay(t *testing.T) {
-	before := runtime.GOMAXPROCS(0)
-	a, b := makeWay(1), makeWay(1)
-	if got := runtime.GOMAXPROCS(0); got != before+2 {
-		t.Errorf("%d processors, want 2 more than %d", got, before)
+// A renderer that dies is replaced when the next frame is asked for, and a closed one says so.
+func TestARendererThatDiesIsReplaced(t *testing.T) {
+	b, err := OpenBackend(t.Context(), BackendCPU, 1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c := makeWay(1 << 10)
-	if got := runtime.GOMAXPROCS(0); got != cores+mostBehind*cores {
-		t.Errorf("%d processors for a thousand threads", got)
+	r := b.(*renderer)
+	size := kernel.Sizes()[0]
+	out, again := make([]uint32, size.Words()), make([]uint32, size.Words())
+	if err := r.Render(t.Context(), size, kernel.Seed{1}, out); err != nil {
+		t.Fatal(err)
 	}
-	for _, back := range []func(){a, a, b, c} {
-		back()
+	if err := r.process.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if got := runtime.GOMAXPROCS(0); got != before {
-		t.Errorf("%d processors are left, there were %d", got, before)
+	if err := r.Render(t.Context(), size, kernel.Seed{1}, again); err != nil || !slices.Equal(out, again) {
+		t.Errorf("after its process died: %v, the same frame: %v", err, slices.Equal(out, again))
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Render(t.Context(), size, kernel.Seed{1}, out); !errors.Is(err, apart.ErrEnded) {
+		t.Errorf("closed, it says %v", err)
 	}
 }

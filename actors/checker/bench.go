@@ -9,8 +9,9 @@ import (
 	"github.com/framemesh/framemesh/actors/checker/round"
 )
 
-// bench is where tiles are recomputed: on so many threads, behind everything else that the
-// machine does.
+// bench is where tiles are recomputed, so many at a time. At the priority of everything else
+// here: a thread behind the others would hold a processor of the runtime, and what collects
+// its garbage, for as long as a busy machine lets it wait; a check takes some ten ms.
 type bench struct {
 	seats   chan struct{}
 	seconds prometheus.Counter
@@ -30,9 +31,8 @@ func (b *bench) run(ctx context.Context, j *round.Job) (found round.Checked, ok 
 	done := make(chan round.Checked, 1)
 	go func() {
 		defer func() { <-b.seats }()
-		// Never unlocked: the thread ends with the goroutine and takes its priority along.
-		runtime.LockOSThread()
-		lowestPriority()
+		runtime.LockOSThread() // its processor time is counted
+		defer runtime.UnlockOSThread()
 		before := threadSeconds()
 		found := j.Run()
 		b.seconds.Add(max(threadSeconds()-before, 0))

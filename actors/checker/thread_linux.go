@@ -2,10 +2,6 @@ package checker
 
 import "golang.org/x/sys/unix"
 
-// lowestPriority puts the calling thread behind all others. Where the system refuses, it
-// stays as it was: a courtesy, not a condition.
-func lowestPriority() { _ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19) }
-
 // threadSeconds is the processor time that the calling thread has used.
 func threadSeconds() float64 {
 	var ru unix.Rusage

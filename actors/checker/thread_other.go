@@ -2,6 +2,4 @@
 
 package checker
 
-func lowestPriority() {}
-
 func threadSeconds() float64 { return 0 }

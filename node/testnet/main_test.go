@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -10,21 +11,34 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/gpu/device"
+	"github.com/framemesh/framemesh/gpu/kernel/apart"
 	"github.com/framemesh/framemesh/gpu/worker"
 )
 
 // TestMain lets the test binary be its own worker, as the real binary is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
-		if len(os.Args) > 2 && os.Args[2] == "bench" {
-			if device.Serve(os.Stdout) != nil {
-				os.Exit(1)
-			}
-			os.Exit(0)
-		}
-		os.Exit(worker.Main())
+		os.Exit(work(os.Args[2:]))
 	}
 	os.Exit(m.Run())
+}
+
+// work is the life of such a process.
+func work(args []string) int {
+	var err error
+	switch {
+	case len(args) == 0:
+		return worker.Main()
+	case args[0] == "bench":
+		err = device.Serve(os.Stdout)
+	case args[0] == "prove":
+		err = apart.Main(args[1:], os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // start is a network of one gateway, one indexer and some containers that ends with
