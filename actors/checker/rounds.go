@@ -71,7 +71,7 @@ type RoundOptions struct {
 	Meet func(ctx context.Context, checkers []peer.ID)
 	// Dir * keeps what this checker has bound itself to, and ProofDir * what it can prove.
 	Dir, ProofDir string
-	// Threads recompute tiles, at the lowest priority; 0 = 1.
+	// Threads recompute tiles; 0 = 1.
 	Threads    int
 	Server     *rpc.Server // takes commitments; nil takes none
 	Now        func() time.Time
