@@ -212,7 +212,7 @@ func (n *Node) startActors(context.Context) (func(context.Context) error, error)
 func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, error) {
 	var err error
 	n.gateway, err = gatewayactor.New(gatewayactor.Options{System: n.system, Net: hostNetwork{n.p2p.Host()}, Calls: n.client,
-		Finder: n.p2p.Discovery(), Ads: n.gossip.Ads(), Beacon: n.beacon(), Network: n.cfg.Network, Region: n.cfg.Region,
+		Finder: n.p2p.Discovery(), Ads: n.gossip.Ads(), Beacon: n.beacon(), Figures: n.Figures(), Network: n.cfg.Network, Region: n.cfg.Region,
 		Version: Version, Now: n.o.Now, Log: n.log})
 	if err != nil {
 		return nil, err

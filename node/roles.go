@@ -18,7 +18,7 @@ func (n *Node) startIndexer(ctx context.Context) (func(context.Context) error, e
 	o := indexer.Options{System: n.system, RPC: n.server, Ads: n.gossip.Ads(), Finder: n.p2p.Discovery(),
 		Beacon: n.beacon(), Key: n.key, Network: n.cfg.Network, Region: n.cfg.Region, Now: n.o.Now, Log: n.log, Registerer: n.reg}
 	if l := n.Ledger(); l != nil {
-		o.Stake, o.Doubt = l.Stake, l.ReadAgain
+		o.Stake, o.Doubt, o.Figures = l.Stake, l.ReadAgain, measured{l}
 	}
 	n.indexer, err = indexer.New(o)
 	if err != nil {

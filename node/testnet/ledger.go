@@ -34,6 +34,9 @@ type Money struct {
 	// Proofs lets containers prove what they render and checkers check it. Epochs should
 	// last 15 s or more then: a round has windows of a few hundredths of an epoch.
 	Proofs bool
+	// Newcomers of the containers, the last of them, have no score in the genesis file: nobody
+	// is matched to one until a round has measured it.
+	Newcomers int
 	// Params changes the parameters before they are frozen in the genesis; may be nil.
 	Params func(*economics.Params)
 }
@@ -127,6 +130,9 @@ func (p *treasury) params() economics.Params {
 	e.ChallengeEpochs = 2
 	e.SessionExpiryEpochs = 96
 	e.ProofStandingEpochs = 64
+	if !p.Proofs {
+		e.ProofStandingEpochs = 8_640 // nobody measures them again
+	}
 	e.ProofCheckPPM = 1_000_000 // there are few containers, and something is to be seen
 	if p.Params != nil {
 		p.Params(&e)
@@ -166,7 +172,9 @@ func (p *treasury) node(o Options, name string, r node.Role, e economics.Params)
 	switch r {
 	case node.RoleContainer:
 		n.Roles, n.Price, n.Stake = genesis.Roles(economics.RoleContainer), node.DefaultConfig().Container.Price, e.ContainerStake
-		n.RPMilli = standingRP
+		if !p.newcomer(o, name) {
+			n.RPMilli = standingRP
+		}
 	case node.RoleIndexer:
 		n.Roles, n.Stake = genesis.Roles(economics.RoleIndexer), e.IndexerStake
 	case node.RoleChecker:
@@ -187,6 +195,16 @@ func (p *treasury) node(o Options, name string, r node.Role, e economics.Params)
 		return nil, owner, nil
 	}
 	return n, owner, nil
+}
+
+// newcomer says whether the container of that name is one that nothing was said of.
+func (p *treasury) newcomer(o Options, name string) bool {
+	for i := range p.Newcomers {
+		if name == fmt.Sprintf("container-%d", o.Containers-i) {
+			return true
+		}
+	}
+	return false
 }
 
 // validates says whether the node of that name makes blocks: checker-1 to checker-V.

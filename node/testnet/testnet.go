@@ -193,14 +193,23 @@ func (n *Net) ready(ctx context.Context) error {
 	}
 }
 
-// indexed says whether every indexer holds an ad of every container.
+// indexed says whether every indexer holds an ad of every container, and has read from the
+// ledger, where there is one, that it may be matched.
 func (n *Net) indexed() bool {
 	for _, p := range n.Peers() {
-		if ix := p.Indexer(); ix != nil && ix.Ads() < n.o.Containers {
+		if ix := p.Indexer(); ix != nil && (ix.Ads() < n.o.Containers || ix.Proven() < n.o.Containers-n.newcomers()) {
 			return false
 		}
 	}
 	return true
+}
+
+// newcomers is how many containers nobody is matched to at first.
+func (n *Net) newcomers() int {
+	if n.treasury == nil {
+		return 0
+	}
+	return min(n.treasury.Newcomers, n.o.Containers)
 }
 
 // priced says whether every container and gateway of a network with a ledger has heard what
