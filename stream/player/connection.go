@@ -24,14 +24,9 @@ const pliEvery = 200 * time.Millisecond
 // connection makes the peer connection with what a page would offer.
 func (p *Player) connection() error {
 	m := &webrtc.MediaEngine{}
-	video := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: 90000,
-		SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"}
-	audio := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1"}
 	reg := &interceptor.Registry{}
 	err := errors.Join(
-		m.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: video, PayloadType: 102}, webrtc.RTPCodecTypeVideo),
-		m.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: audio, PayloadType: 111}, webrtc.RTPCodecTypeAudio),
-		m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"}, webrtc.RTPCodecTypeVideo),
+		register(m),
 		webrtc.ConfigureNack(m, reg), webrtc.ConfigureRTCPReports(reg), webrtc.ConfigureTWCCSender(m, reg),
 	)
 	if err != nil {
@@ -42,6 +37,9 @@ func (p *Player) connection() error {
 	s := webrtc.SettingEngine{LoggerFactory: quiet}
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetPrflxAcceptanceMinWait(50 * time.Millisecond)
+	if p.opt.Discreet {
+		s.SetICECredentials(name(ufragLen), name(pwdLen))
+	}
 	if loopback(p.opt.URL) {
 		s.SetIncludeLoopbackCandidate(true)
 		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})

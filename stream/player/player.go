@@ -57,6 +57,9 @@ type Options struct {
 	NoSlack bool
 	// NoChannels plays as a plain WHEP player does, with neither input nor control.
 	NoChannels bool
+	// Discreet also gives the connection the short names that a browser gives it. Such a
+	// player cannot Restart.
+	Discreet bool
 	// Key is the player's Ed25519 public key in hex, for the hello and the launch.
 	Key string
 	// Payer pays for sessions that cost something; nil pays nothing, so that the app is
@@ -132,6 +135,11 @@ func (p *Player) start(ctx context.Context) error {
 	}
 	// The offer goes out as it is: whatever candidates are found later are trickled.
 	offer := p.pc.LocalDescription().SDP
+	if !p.opt.NoChannels {
+		if offer, err = offerOf(offer); err != nil {
+			return err
+		}
+	}
 	if err := p.post(ctx, offer); err != nil {
 		return err
 	}
