@@ -93,7 +93,7 @@ type Params struct {
 	ProofStandingEpochs uint64 `json:"proof_standing_epochs"`     // for which a round lets a container stand by
 	ProofSlowBps        uint64 `json:"proof_slow_bps"`            // of the claim: below it a round is slow
 	CertificateReward   uint64 `json:"certificate_reward,string"` // base units, to who submits a certificate, as far as penalties reach
-	AppealBond          uint64 `json:"appeal_bond,string"`        // base units, kept when the appeal is lost
+	AppealBond          uint64 `json:"appeal_bond,string"`        // base units, kept when an appeal is lost or a fraud proof is rendered and false
 }
 
 // DefaultParams are the numbers of the main network.

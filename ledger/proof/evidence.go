@@ -129,12 +129,16 @@ func Check(r Rules, f *tx.FraudProof) (Conviction, error) {
 // Case is a fraud proof in which everything fits that can be told without rendering.
 type Case struct {
 	conviction Conviction
-	tiles      int
+	samples    uint64
 	render     func() error // nil when it convicts
 }
 
-// Tiles is how many tiles Judge will render, about a millisecond each.
-func (c *Case) Tiles() int { return c.tiles }
+// Samples is how many samples Judge will render, at most those of MaxTiles tiles of the
+// kernel's largest size: rendering is all that a proof costs.
+func (c *Case) Samples() uint64 { return c.samples }
+
+// Name is that of the misdeed, should it convict.
+func (c *Case) Name() [32]byte { return c.conviction.Name }
 
 // Judge renders, and convicts or returns ErrInnocent.
 func (c *Case) Judge() (Conviction, error) {
@@ -180,7 +184,7 @@ type committed struct {
 	*Opened
 	says  *CapCommit
 	tiles uint32 // of a frame
-	each  uint64 // samples of a frame
+	each  uint64 // samples of a tile
 	roots [][32]byte
 	task  [32]byte
 }
@@ -205,7 +209,7 @@ func (r Rules) committed(o *Opened, roots []byte) (*committed, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: size class %d is none of %s", ErrUnknown, c.GetSize(), r.Kernel.Version())
 	}
-	x := &committed{Opened: o, says: c, tiles: tiles, each: each, task: Task(r.Chain, c.GetEpoch(), seed)}
+	x := &committed{Opened: o, says: c, tiles: tiles, each: each / uint64(max(tiles, 1)), task: Task(r.Chain, c.GetEpoch(), seed)}
 	if len(roots) != int(c.GetFrames())*32 {
 		return nil, innocent("%d bytes of roots, the commit counts %d frames", len(roots), c.GetFrames())
 	}
@@ -245,7 +249,7 @@ func (r Rules) tile(o *Opened, evidence []byte) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Case{x.convict(economics.OffenceForged, ReasonTile), 1, render}, nil
+	return &Case{x.convict(economics.OffenceForged, ReasonTile), x.each, render}, nil
 }
 
 // wrongTile prepares the recomputation of one opening of a commit.
@@ -325,7 +329,7 @@ func (r Rules) path(o *Opened, evidence []byte) (*Case, error) {
 	if it.GetTile() >= x.tiles {
 		return &Case{guilty, 0, nil}, nil // a tile that no frame has
 	}
-	return &Case{guilty, 1, func() error {
+	return &Case{guilty, x.each, func() error {
 		switch err := r.checkTile(x, it); {
 		case errors.Is(err, ErrPath):
 			return nil

@@ -316,10 +316,11 @@ func TestACaseSaysWhatItCostsAndPreparingItIsFree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rendered != 0 || c.Tiles() != want {
-			t.Errorf("kind %d: %d tiles rendered before judging, %d announced, want 0 and %d", f.GetKind(), rendered, c.Tiles(), want)
+		_, samples, _ := r.Kernel.Shape(liar.commit.Statement.GetCommit().GetSize())
+		if announced := uint64(want) * (samples / hashTiles); rendered != 0 || c.Samples() != announced {
+			t.Errorf("kind %d: %d tiles rendered before judging, %d samples announced, want 0 and %d", f.GetKind(), rendered, c.Samples(), announced)
 		}
-		if _, err := c.Judge(); err != nil || rendered != want {
+		if v, err := c.Judge(); err != nil || rendered != want || v.Name != c.Name() {
 			t.Errorf("kind %d: %v, %d tiles rendered, want %d", f.GetKind(), err, rendered, want)
 		}
 	}

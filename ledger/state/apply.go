@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
@@ -16,6 +17,7 @@ type txContext struct {
 	delegation *Delegation
 	quiet      bool // nobody reads the events; writing them is half of the work
 	events     []Event
+	forfeit    uint64 // what a refusal costs besides the fee: every node did much work for it
 }
 
 func (c *txContext) emit(kind string, pairs ...any) {
@@ -31,8 +33,8 @@ func (c *txContext) actsFor(id key.Node, owner key.Address) bool {
 }
 
 // Apply applies a transaction whose signature has been verified. A refusal is an *Error;
-// then nothing changes but, when the signer could pay, its nonce and the fee. Any other
-// error stops the node.
+// then nothing changes but, when the signer could pay, its nonce and the fee, and of a fraud
+// proof that was rendered and found false the bond. Any other error stops the node.
 //
 // Order of work: time, nonce, delegation, fee, the signatures inside, the operation. The
 // fee is the account's, not the delegate's: node keys own nothing.
@@ -58,6 +60,9 @@ func (m *Machine) Apply(t *tx.Tx) ([]Event, error) {
 	m.live, m.updates = live, updates
 	if undo := m.overlay.Discard(); undo != nil {
 		return nil, undo
+	}
+	if lost := m.move(balanceOf(c.Account), poolOf(economics.PoolPenalties), c.forfeit); lost != nil {
+		return nil, lost
 	}
 	return nil, err
 }

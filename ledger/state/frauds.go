@@ -5,16 +5,18 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// maxTilesPerBlock is how many tiles the fraud proofs of one block may have rendered, about
-// a millisecond each: more proofs wait for the next block. A pool counts the same, so it
-// never holds more of them than a block can judge.
-const maxTilesPerBlock = 512
+// maxSamplesPerBlock is how many samples the fraud proofs of one block may have rendered: one
+// proof of the costliest kind, 128 tiles of the largest size, which is about half a second
+// of a processor core; or many of the others, which are one tile. More wait for the next
+// block. A pool counts the same, so it never holds more of them than a block can judge.
+const maxSamplesPerBlock = 1 << 23
 
 // FraudID names a fraud proof: the SHA-256 of kind (4) ‖ subject (32) ‖ epoch (8) ‖ length
 // of the statement (4) ‖ statement ‖ evidence, integers big-endian.
@@ -32,12 +34,14 @@ func FraudID(op *tx.FraudProof) [32]byte {
 // applyFraud judges what somebody says to prove, or keeps it for a committee where it does
 // not recompute: a wrong segment is shown by replaying a session, a wrong match by what an
 // indexer knew. The statement is the accused's, as its signature shows, which is verified
-// with the transaction's. The same proof counts once, also when it was false; another proof
-// of the same statement is another, or a false one could shut out the true one.
+// with the transaction's. The same proof counts once; another proof of the same statement
+// is another, or a false one could shut out the true one.
 //
 // The order makes work expensive for who asks for it: who signs can pay, the signatures are
-// right, forms and digests fit, and only then tiles are rendered. A fork, on which
-// transactions are only tried, never renders: what is false pays its fee in a block.
+// right, forms and digests fit, nobody was convicted of the same before, the reporter has
+// the bond that a false proof costs, and only then tiles are rendered. A fork, on which
+// transactions are only tried, never renders: it holds the bond instead, so that a pool
+// admits no more proofs than can be paid for.
 func (m *Machine) applyFraud(c *txContext, op *tx.FraudProof) error {
 	subject := key.Node(op.GetSubject())
 	if _, ok, err := m.node(subject); err != nil {
@@ -88,26 +92,49 @@ func (m *Machine) judgeFraud(c *txContext, op *tx.FraudProof, f Fraud, id [32]by
 	if err != nil {
 		return refuse(ErrInnocent, "%v; rerun it with `framemesh proof verify`", err)
 	}
-	if m.tiles+held.Tiles() > maxTilesPerBlock {
-		return refuse(ErrProofs, "%d tiles are rendered in this block already; send it again", m.tiles)
+	if b, err := m.overlay.Get(GuiltKey(held.Name())); err != nil {
+		return err
+	} else if b != nil {
+		return refuse(ErrPunished, "%s was convicted of this before; another deed needs another proof", f.Subject)
 	}
-	m.tiles += held.Tiles()
+	if held.Samples() > 0 {
+		if err := m.mayRender(c, held.Samples()); err != nil || m.quiet {
+			return err
+		}
+	}
 	if m.quiet {
 		return nil
 	}
 	conviction, err := held.Judge()
 	if err != nil {
+		c.forfeit = m.params.AppealBond
 		return refuse(ErrInnocent, "%v; rerun it with `framemesh proof verify`", err)
-	}
-	if b, err := m.overlay.Get(GuiltKey(conviction.Name)); err != nil {
-		return err
-	} else if b != nil {
-		return refuse(ErrPunished, "%s was convicted of this before; another deed needs another proof", f.Subject)
 	}
 	if err := m.overlay.Set(GuiltKey(conviction.Name), f.Encode()); err != nil {
 		return err
 	}
 	return m.convict(c, f, conviction, id)
+}
+
+// mayRender refuses a proof that this block has no time for, or whose reporter could not pay
+// for it should it be false: every node renders it.
+func (m *Machine) mayRender(c *txContext, samples uint64) error {
+	if m.samples+samples > maxSamplesPerBlock {
+		return refuse(ErrProofs, "%d samples are rendered in this block already; send it again", m.samples)
+	}
+	bond := m.params.AppealBond
+	if m.quiet {
+		if err := m.move(balanceOf(c.Account), poolOf(economics.PoolReserve), bond); err != nil {
+			return err
+		}
+	} else if a, err := m.account(c.Account); err != nil {
+		return err
+	} else if a.Balance < bond {
+		return refuse(ErrFunds, "%s has %s %s; a fraud proof needs %s, which a true one does not cost",
+			c.Account, amount.Amount(a.Balance), Symbol, amount.Amount(bond))
+	}
+	m.samples += samples
+	return nil
 }
 
 // convict punishes who was proven guilty, at once: anybody can recompute it. The reporter

@@ -23,8 +23,8 @@ type Machine struct {
 	draws  *Draws
 
 	begun   bool
-	quiet   bool // a fork: transactions report no events, and fraud proofs are not rendered
-	tiles   int  // that fraud proofs of this block may have rendered
+	quiet   bool   // a fork: transactions report no events, and fraud proofs are not rendered
+	samples uint64 // that fraud proofs of this block may have rendered
 	updates []ValidatorUpdate
 }
 
@@ -155,7 +155,7 @@ func (m *Machine) BeginBlock(b Block) ([]Event, error) {
 	}
 	m.begun = true
 	m.updates = m.updates[:0]
-	m.tiles = 0
+	m.samples = 0
 	m.head.Height, m.head.TimeMS, m.head.Proposer = b.Height, b.TimeMS, b.Proposer
 
 	var events []Event
