@@ -41,24 +41,49 @@ type verified struct {
 	Candidates uint32   `json:"candidates"`
 	Root       string   `json:"candidate_root,omitempty"`
 	Top        []choice `json:"top,omitempty"`
+	// Figures says whether what was measured was looked up: "ledger", or "not checked" for a
+	// certificate that has figures; empty for one that has none.
+	Figures string `json:"figures,omitempty"`
 }
 
 type choice struct {
 	Container string           `json:"container"`
 	Score     int64            `json:"score"`
 	Parts     map[string]int64 `json:"parts"`
+	Measured  *figures         `json:"measured,omitempty"`
 }
+
+// figures is what the ledger is said to have measured.
+type figures struct {
+	Height      uint64 `json:"height"`
+	Epoch       uint64 `json:"epoch"`
+	RPMilli     uint64 `json:"rp_milli"`
+	QualityPPM  uint32 `json:"quality_ppm"`
+	PriorityPPM uint32 `json:"priority_ppm"`
+	ProvenUntil uint64 `json:"proven_until"`
+}
+
+const (
+	figuresLedger    = "ledger"
+	figuresUnchecked = "not checked"
+)
 
 func matchVerify() *cobra.Command {
 	var network string
-	var asJSON bool
+	var f ledgerFlags
+	var onLedger bool
 	c := &cobra.Command{
 		Use:   "verify FILE",
-		Short: "Recompute a match certificate from the file alone",
+		Short: "Recompute a match certificate",
 		Long: `verify checks a certificate as the header Framemesh-Certificate of a WHEP answer holds
-it (base64), or its bytes. FILE "-" is standard input.`,
+it (base64), or its bytes. FILE "-" is standard input.
+
+The file alone shows that the match follows from what is written in it. On networks with a
+ledger it also says what checkers have measured of the machines; with --ledger that is looked
+up, with proof, as long as the network keeps the state of that time.`,
 		Example: `  framemesh match verify match.b64
-  framemesh match verify --json --network main match.b64`,
+  framemesh match verify --json --network main match.b64
+  framemesh match verify --ledger --config /etc/framemesh.toml match.b64`,
 		Args: oneArg("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			b, err := readCertificate(args[0], c.InOrStdin())
@@ -70,14 +95,19 @@ it (base64), or its bytes. FILE "-" is standard input.`,
 				networks = []string{"demo", node.DefaultConfig().Network}
 			}
 			v := verifyOn(b, networks)
-			if asJSON {
+			if v.Valid && onLedger {
+				if err := f.lookUp(c, b, &v); err != nil {
+					return err
+				}
+			}
+			if f.json {
 				if err := printJSON(c.OutOrStdout(), v); err != nil {
 					return err
 				}
 			} else if v.Valid {
 				printVerified(c.OutOrStdout(), v)
 			} else {
-				fmt.Fprintf(c.ErrOrStderr(), "NOT VALID on network %s: %s\n  try: %s\n", v.Network, v.Why, tryAnother)
+				fmt.Fprintf(c.ErrOrStderr(), "NOT VALID on network %s: %s\n  try: %s\n", v.Network, v.Why, v.hint())
 			}
 			if !v.Valid {
 				return errFailed
@@ -86,8 +116,42 @@ it (base64), or its bytes. FILE "-" is standard input.`,
 		},
 	}
 	c.Flags().StringVar(&network, "network", "", "the network it was made on (default: demo, then main)")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	f.add(c)
+	c.Flags().BoolVar(&onLedger, "ledger", false, "look up what was measured in the ledger of --config or --genesis")
 	return c
+}
+
+// lookUp checks the figures of a certificate that is right by itself.
+func (f *ledgerFlags) lookUp(c *cobra.Command, sealed []byte, v *verified) error {
+	cert, err := match.Verify(sealed, v.Network)
+	if err != nil {
+		return err
+	}
+	l, err := f.open(c)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if l.cfg.Network != v.Network {
+		return withHint(fmt.Errorf("the certificate is of the network %q, the ledger of %q", v.Network, l.cfg.Network), "--config or --genesis of that network")
+	}
+	switch err := match.CheckFigures(c.Context(), node.FiguresOf(l.Client), cert); {
+	case errors.Is(err, match.ErrFigures):
+		v.Valid, v.Why, v.Figures = false, err.Error(), figuresLedger
+	case err != nil:
+		return withHint(err, "again, or --peer with a node that keeps states of that time (ledger.keep_states)")
+	default:
+		v.Figures = figuresLedger
+	}
+	return nil
+}
+
+// hint is what to do about a certificate that does not hold.
+func (v verified) hint() string {
+	if v.Figures == figuresLedger {
+		return "do not believe this match: its indexer made up what was measured"
+	}
+	return tryAnother
 }
 
 const tryAnother = "--network with the network it was made on, and the whole header Framemesh-Certificate; otherwise do not believe this match"
@@ -162,7 +226,12 @@ func verify(b []byte, network string) (v verified, sealed bool) {
 		v.App = hex.EncodeToString(r.AppSha256)
 	}
 	for _, t := range c.Top {
-		v.Top = append(v.Top, choice{peer.ID(t.Container).String(), t.Score, partsOf(t.Parts)})
+		one := choice{Container: peer.ID(t.Container).String(), Score: t.Score, Parts: partsOf(t.Parts)}
+		if m := t.Measured; m != nil {
+			one.Measured = &figures{m.Height, m.Epoch, m.RpMilli, m.QualityPpm, m.PriorityPpm, m.ProvenUntil}
+			v.Figures = figuresUnchecked
+		}
+		v.Top = append(v.Top, one)
 	}
 	return v, true
 }
@@ -180,6 +249,22 @@ func printVerified(w io.Writer, v verified) {
 	fmt.Fprintln(t, "\nRANK\tCONTAINER\tSCORE\tPRICE\tLATENCY\tQUALITY\tIDLE\tSTAKE")
 	for i, c := range v.Top {
 		fmt.Fprintf(t, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", i+1, c.Container, c.Score, c.Parts["price"], c.Parts["latency"], c.Parts["quality"], c.Parts["idle"], c.Parts["stake"])
+	}
+	t.Flush()
+	switch v.Figures {
+	case figuresLedger:
+		fmt.Fprintln(w, "\nwhat was measured is what the ledger says:")
+	case figuresUnchecked:
+		fmt.Fprintln(w, "\nwhat was measured, by the indexer's word (--ledger looks it up):")
+	default:
+		return
+	}
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RANK\tRENDERPOINTS\tQUALITY\tPRIORITY\tPROVEN UNTIL\tEPOCH\tBLOCK")
+	for i, c := range v.Top {
+		if m := c.Measured; m != nil {
+			fmt.Fprintf(t, "%d\t%d.%03d\t%d %%\t%d %%\t%d\t%d\t%d\n", i+1, m.RPMilli/1000, m.RPMilli%1000, m.QualityPPM/10_000, m.PriorityPPM/10_000, m.ProvenUntil, m.Epoch, m.Height)
+		}
 	}
 	t.Flush()
 }
