@@ -118,12 +118,12 @@ func (w *Witness) Second(s player.Seen) []control.Message {
 	if len(w.leaves) > 0 {
 		w.record()
 	}
-	r := witness.Receipt{Second: w.tick(), Frames: s.Frames, Lost: s.Lost, Packets: s.Packets, Acked: s.Acked, Stalls: s.Stalls}
+	r := witness.Receipt{Second: w.tick(), Frames: s.Frames, Lost: s.Lost, Packets: s.Packets, Acked: s.Acked, Stalls: s.Stalls, P50MS: s.P50, P95MS: s.P95}
 	if b, err := hex.DecodeString(w.seen); err == nil && len(b) == len(r.Seen) {
 		copy(r.Seen[:], b)
 	}
 	w.of.SignReceipt(w.key, &r)
-	out := append(w.ready, control.Receipt{Second: r.Second, Frames: r.Frames, Lost: r.Lost, Packets: r.Packets, Acked: r.Acked, Stalls: r.Stalls,
+	out := append(w.ready, control.Receipt{Second: r.Second, Frames: r.Frames, Lost: r.Lost, Packets: r.Packets, Acked: r.Acked, Stalls: r.Stalls, P50: r.P50MS, P95: r.P95MS,
 		Seen: w.seen, Sig: hex.EncodeToString(r.Signature[:])})
 	w.ready = nil
 	return out

@@ -233,6 +233,9 @@ func (p *Player) video(track *webrtc.TrackRemote) {
 			if p.display != nil {
 				p.display.frame(now)
 			}
+			if p.opt.OnPicture != nil && f.decodable {
+				p.opt.OnPicture(f.data, now)
+			}
 		})
 		p.tally.mu.Lock()
 		p.tally.r.VideoBytes += uint64(len(pkt.Payload))

@@ -53,7 +53,7 @@ func (in *inputs) send() {
 	}
 	in.mu.Lock()
 	in.state.Seq++
-	b := in.state.Append(nil)
+	b, seq := in.state.Append(nil), in.state.Seq
 	in.mu.Unlock()
 	if in.witness != nil {
 		in.witness.Sent(b)
@@ -63,6 +63,7 @@ func (in *inputs) send() {
 	}
 	in.tally.mu.Lock()
 	in.tally.r.InputsSent++
+	in.tally.sent[seq%uint32(len(in.tally.sent))] = sending{seq, time.Now()}
 	in.tally.mu.Unlock()
 }
 
@@ -78,7 +79,14 @@ func (in *inputs) run(ctx context.Context, opt Options) {
 	script := time.NewTimer(time.Hour)
 	defer script.Stop()
 	rng := rand.New(rand.NewPCG(opt.Seed, 1))
-	if opt.RandomInput {
+	next := func(s *input.State) time.Duration {
+		press(s, rng)
+		return time.Duration(80+rng.IntN(220)) * time.Millisecond
+	}
+	if opt.Discreet {
+		next = newPerson(opt.Seed).next
+	}
+	if opt.RandomInput || opt.Discreet {
 		script.Reset(100 * time.Millisecond)
 	}
 	again := time.NewTimer(0) // says that somebody is there
@@ -89,9 +97,13 @@ func (in *inputs) run(ctx context.Context, opt Options) {
 		case <-ctx.Done():
 			return
 		case <-script.C:
-			in.change(func(s *input.State) { press(s, rng) })
-			script.Reset(time.Duration(80+rng.IntN(220)) * time.Millisecond)
+			var wait time.Duration
+			in.change(func(s *input.State) { wait = next(s) })
+			script.Reset(wait)
 		case <-in.kick:
+			if opt.OnInput != nil {
+				opt.OnInput(time.Now())
+			}
 			in.send()
 			left = repeats
 			again.Reset(repeatEvery)

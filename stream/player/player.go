@@ -57,9 +57,19 @@ type Options struct {
 	NoSlack bool
 	// NoChannels plays as a plain WHEP player does, with neither input nor control.
 	NoChannels bool
-	// Discreet also gives the connection the short names that a browser gives it. Such a
-	// player cannot Restart.
+	// Discreet behaves as the page does where nobody would otherwise see a difference but
+	// the container: it presses keys like a person, says on the control channel what a page
+	// says unasked, and names its connection as a browser does, for which it cannot Restart.
 	Discreet bool
+	// FirstCell is in how long after the first picture a discreet player asks for challenge
+	// cells; 0 = at random, as pages do.
+	FirstCell time.Duration
+	// OnCell is called when it asked, OnPicture with each picture that decodes (an access
+	// unit that is valid for the call) and OnInput when a key has changed, each from one
+	// goroutine of its own, which must not be held up for long.
+	OnCell    func(nonce [8]byte, at time.Time)
+	OnPicture func(au []byte, at time.Time)
+	OnInput   func(at time.Time)
 	// Key is the player's Ed25519 public key in hex, for the hello and the launch.
 	Key string
 	// Payer pays for sessions that cost something; nil pays nothing, so that the app is
@@ -174,6 +184,9 @@ func (p *Player) start(ctx context.Context) error {
 	}
 	if p.opt.Witness != nil {
 		p.wg.Go(p.attest)
+	}
+	if p.opt.Discreet && p.control != nil {
+		p.wg.Go(p.behave)
 	}
 	if p.display != nil {
 		p.wg.Go(func() { p.display.run(p.ctx) })

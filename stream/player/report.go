@@ -1,6 +1,7 @@
 package player
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -19,21 +20,26 @@ type Stages struct {
 
 // Report is a snapshot of what a player has seen.
 type Report struct {
-	Stages        Stages
-	Frames        uint64 // complete coded pictures
-	Decodable     uint64 // of them, those with all they refer to
-	KeyFrames     uint64
-	PacketsLost   uint64 // for good, repeats did not help
-	AudioPackets  uint64
-	VideoBytes    uint64 // RTP payload
-	AudioBytes    uint64
-	Playing       time.Duration // since the first frame
-	FPS           float64       // complete pictures per second of Playing
-	BitrateKbps   float64       // pictures and sound, of Playing
-	LongestGap    time.Duration // between two frames
-	InputsSent    uint64        // states, repeats not counted
-	InputsAcked   uint64        // of them, those that the app has seen
-	SlackMS       float64       // last reported
+	Stages       Stages
+	Frames       uint64 // complete coded pictures
+	Decodable    uint64 // of them, those with all they refer to
+	KeyFrames    uint64
+	PacketsLost  uint64 // for good, repeats did not help
+	VideoPackets uint64 // that came
+	AudioPackets uint64
+	VideoBytes   uint64 // RTP payload
+	AudioBytes   uint64
+	Playing      time.Duration // since the first frame
+	FPS          float64       // complete pictures per second of Playing
+	BitrateKbps  float64       // pictures and sound, of Playing
+	LongestGap   time.Duration // between two frames
+	Stalls       uint64        // gaps over 250 ms between two frames
+	// Latencies are from an input to hearing that the app has seen it, which is said ten
+	// times a second.
+	Latencies     []time.Duration
+	InputsSent    uint64  // states, repeats not counted
+	InputsAcked   uint64  // of them, those that the app has seen
+	SlackMS       float64 // last reported
 	Connected     bool
 	Connections   int // times that the connection came up: more than one after a restart
 	Welcome       control.Welcome
@@ -58,7 +64,18 @@ type tally struct {
 	last     time.Time // frame
 	acked    uint32
 	packets  uint64 // of video
+	sent     [512]sending
+	waits    []time.Duration // of the running second
 }
+
+// sending is when an input left.
+type sending struct {
+	seq uint32
+	at  time.Time
+}
+
+// maxLatencies bounds what is kept of a session.
+const maxLatencies = 8192
 
 // maxKept bounds what is kept word for word, whatever a container sends.
 const maxKept = 64
@@ -88,6 +105,9 @@ func (t *tally) frame(now time.Time, f frame) (first bool) {
 		t.r.Stages.FirstFrame, t.r.Stages.Total = now.Sub(t.up), now.Sub(t.begun)
 	} else {
 		t.r.LongestGap = max(t.r.LongestGap, now.Sub(t.last))
+		if now.Sub(t.last) > stall {
+			t.r.Stalls++
+		}
 	}
 	t.last = now
 	return first
@@ -104,6 +124,7 @@ func (t *tally) message(m control.Message) {
 	case control.Ack:
 		if int32(m.Seq-t.acked) > 0 {
 			t.acked = m.Seq
+			t.latency(m.Seq)
 		}
 		t.r.InputsAcked = min(uint64(t.acked), t.r.InputsSent)
 	case control.Notice:
@@ -125,6 +146,21 @@ func (t *tally) message(m control.Message) {
 	}
 }
 
+// latency takes the time since an input left.
+func (t *tally) latency(seq uint32) {
+	s := t.sent[seq%uint32(len(t.sent))]
+	if s.seq != seq || s.at.IsZero() {
+		return
+	}
+	d := time.Since(s.at)
+	if len(t.r.Latencies) < maxLatencies {
+		t.r.Latencies = append(t.r.Latencies, d)
+	}
+	if len(t.waits) < maxKept {
+		t.waits = append(t.waits, d)
+	}
+}
+
 // pictures counts the decodable pictures so far.
 func (t *tally) pictures() uint64 {
 	t.mu.Lock()
@@ -141,6 +177,8 @@ func (p *Player) Report() Report {
 	r.Notices = append([]control.Notice(nil), r.Notices...)
 	r.Chat = append([]control.Chat(nil), r.Chat...)
 	r.Errors = append([]string(nil), r.Errors...)
+	r.Latencies = slices.Clone(r.Latencies)
+	r.VideoPackets = t.packets
 	if !t.first.IsZero() {
 		r.Playing = t.last.Sub(t.first)
 	}

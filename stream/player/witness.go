@@ -2,6 +2,7 @@ package player
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/framemesh/framemesh/stream/control"
@@ -27,6 +28,8 @@ type Seen struct {
 	Packets uint32 // of video that came
 	Stalls  uint32 // 1 when the longest gap so far grew beyond 250 ms
 	Acked   uint32 // newest input that the app has seen
+	P50     uint32 // ms from an input to hearing of its use; 0 = none
+	P95     uint32
 }
 
 // stall is a gap between two frames that counts.
@@ -49,8 +52,8 @@ func (p *Player) attest() {
 			return
 		case <-tick.C:
 		}
-		now, gap, proven := p.tally.seen()
-		s := Seen{Frames: now.Frames - before.Frames, Lost: now.Lost - before.Lost, Packets: now.Packets - before.Packets, Acked: now.Acked}
+		now, gap, waits, proven := p.tally.seen()
+		s := Seen{P50: quantile(waits, 0.5), P95: quantile(waits, 0.95), Frames: now.Frames - before.Frames, Lost: now.Lost - before.Lost, Packets: now.Packets - before.Packets, Acked: now.Acked}
 		if gap > longest && gap > stall {
 			s.Stalls = 1
 		}
@@ -63,10 +66,22 @@ func (p *Player) attest() {
 	}
 }
 
-// seen is what came so far, the longest gap, and whether the container keeps what is
-// signed.
-func (t *tally) seen() (s Seen, gap time.Duration, proven bool) {
+// quantile is the value that a share of the waits are at or below, in whole ms as the page
+// counts them; 0 of none.
+func quantile(waits []time.Duration, share float64) uint32 {
+	if len(waits) == 0 {
+		return 0
+	}
+	slices.Sort(waits)
+	at := waits[min(len(waits)-1, int(float64(len(waits))*share))]
+	return uint32(min(max(at.Round(time.Millisecond).Milliseconds(), 1), 60_000))
+}
+
+// seen is what came so far, the longest gap, what was waited for inputs since the last time,
+// and whether the container keeps what is signed.
+func (t *tally) seen() (s Seen, gap time.Duration, waits []time.Duration, proven bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Seen{Frames: uint32(t.r.Decodable), Lost: uint32(t.r.PacketsLost), Packets: uint32(t.packets), Acked: t.acked}, t.r.LongestGap, t.r.Welcome.Proven
+	waits, t.waits = t.waits, nil
+	return Seen{Frames: uint32(t.r.Decodable), Lost: uint32(t.r.PacketsLost), Packets: uint32(t.packets), Acked: t.acked}, t.r.LongestGap, waits, t.r.Welcome.Proven
 }
