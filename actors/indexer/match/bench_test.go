@@ -117,3 +117,67 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// The same matches on a network with a ledger: nine of ten containers are proven, one of ten
+// of those was demoted.
+func measuredMarket(b *testing.B, n int) (*Table, []*wire.Ad) {
+	free, ads := market(b, n, 1)
+	tab := NewMeasuredTable(n)
+	tab.Enter(7)
+	for i, ad := range ads {
+		id := peer.ID(ad.PeerId)
+		if err := tab.Put(now, id, ad, make([]byte, 400)); err != nil {
+			b.Fatal(err)
+		}
+		m := good(func(m *Measured) { m.RPMilli, m.QualityPPM = uint64(ad.ScoreRpMilli), ad.QualityPpm })
+		switch {
+		case i%10 == 0:
+			m.ProvenUntil = 0
+		case i%10 == 1:
+			m.PriorityPPM = million / 2
+		}
+		tab.Measure(id, m)
+	}
+	if tab.Len() != free.Len() {
+		b.Fatal("another market")
+	}
+	return tab, ads
+}
+
+func BenchmarkMeasuredMatch10k(b *testing.B) {
+	tab, _ := measuredMarket(b, 10_000)
+	req := benchRequest()
+	tab.Root()
+	for b.Loop() {
+		if _, err := tab.Match(now+1, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// With 33 new ads and 11 figures of a new epoch before each match: 10,000 containers, ten
+// matches per second and epochs of 90 s; the main network's have ten times as long.
+func BenchmarkMeasuredMatch10kBusy(b *testing.B) {
+	tab, ads := measuredMarket(b, 10_000)
+	req := benchRequest()
+	sealed := make([]byte, 400)
+	i := 0
+	height := good().Height
+	for b.Loop() {
+		for range 33 {
+			ad := ads[i%len(ads)]
+			i++
+			ad.Seq++
+			if err := tab.Put(now, peer.ID(ad.PeerId), ad, sealed); err != nil {
+				b.Fatal(err)
+			}
+		}
+		height++
+		for j := range 11 {
+			tab.Measure(peer.ID(ads[(i+j)%len(ads)].PeerId), good(func(m *Measured) { m.Height = height }))
+		}
+		if _, err := tab.Match(now+1, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -71,18 +71,23 @@ func leafOf(sealed []byte, m *Measured) hash {
 	if m == nil {
 		return leafHash(sealed)
 	}
-	var b [1 + 40]byte
-	b[0] = measuredPrefix
-	binary.BigEndian.PutUint64(b[1:], m.Height)
-	binary.BigEndian.PutUint64(b[9:], m.Epoch)
-	binary.BigEndian.PutUint64(b[17:], m.RPMilli)
-	binary.BigEndian.PutUint32(b[25:], m.QualityPPM)
-	binary.BigEndian.PutUint32(b[29:], m.PriorityPPM)
-	binary.BigEndian.PutUint64(b[33:], m.ProvenUntil)
+	figures := m.bytes()
 	h := sha256.New()
-	h.Write(b[:])
+	h.Write([]byte{measuredPrefix})
+	h.Write(figures[:])
 	h.Write(sealed)
 	return hash(h.Sum(nil))
+}
+
+// bytes are the figures as they stand in a leaf: big-endian, in the order of the fields.
+func (m Measured) bytes() (b [40]byte) {
+	binary.BigEndian.PutUint64(b[0:], m.Height)
+	binary.BigEndian.PutUint64(b[8:], m.Epoch)
+	binary.BigEndian.PutUint64(b[16:], m.RPMilli)
+	binary.BigEndian.PutUint32(b[24:], m.QualityPPM)
+	binary.BigEndian.PutUint32(b[28:], m.PriorityPPM)
+	binary.BigEndian.PutUint64(b[32:], m.ProvenUntil)
+	return b
 }
 
 // standing is where the figures of a candidate come from, and whether it may be matched.

@@ -36,14 +36,32 @@ type vectors struct {
 }
 
 type treeVector struct {
-	Ads  []string `json:"ads"` // sealed ads in the order of the leaves; here any bytes
-	Root string   `json:"root"`
+	Ads []string `json:"ads"` // sealed ads in the order of the leaves; here any bytes
+	// Measured, of the same length where it is there, is what each leaf has beside its ad: the
+	// 40 bytes of figures, or nothing.
+	Measured []string `json:"measured,omitempty"`
+	Root     string   `json:"root"`
 }
 
 type certificateVector struct {
 	Name   string `json:"name"`
 	Sealed string `json:"sealed"`
-	Holds  bool   `json:"holds"`
+	Holds  bool   `json:"holds"` // by itself
+	// Figures are those of the choices, best first, as a verifier asks the ledger about them;
+	// only of certificates that hold.
+	Figures []figuresVector `json:"figures,omitempty"`
+}
+
+// figuresVector is in numbers what a leaf has in 40 bytes; of 64 bits as decimals.
+type figuresVector struct {
+	Container   string `json:"container"`
+	Height      uint64 `json:"height,string"`
+	Epoch       uint64 `json:"epoch,string"`
+	RPMilli     uint64 `json:"rp_milli,string"`
+	QualityPPM  uint32 `json:"quality_ppm"`
+	PriorityPPM uint32 `json:"priority_ppm"`
+	ProvenUntil uint64 `json:"proven_until,string"`
+	Score       int64  `json:"score"` // after the priority
 }
 
 func makeVectors(t *testing.T) vectors {
@@ -74,11 +92,37 @@ func makeVectors(t *testing.T) vectors {
 		v.Trees = append(v.Trees, tv)
 	}
 
-	add := func(name string, holds bool, change func(*wire.Certificate)) {
-		indexer, _, cert := scene(t)
+	mixed := treeVector{Ads: []string{}}
+	var leaves []hash
+	for i := range 5 {
+		ad := bytes.Repeat([]byte{byte(i)}, i)
+		m := good(func(m *Measured) { m.Height, m.RPMilli = uint64(i)<<40+1, uint64(i)<<33 })
+		of, packed := &m, m.bytes()
+		figures := hex.EncodeToString(packed[:])
+		if i == 3 {
+			of, figures = nil, ""
+		}
+		mixed.Ads, mixed.Measured = append(mixed.Ads, hex.EncodeToString(ad)), append(mixed.Measured, figures)
+		leaves = append(leaves, leafOf(ad, of))
+	}
+	root := newTree(leaves).root()
+	mixed.Root = hex.EncodeToString(root[:])
+	v.Trees = append(v.Trees, mixed)
+
+	put := func(name string, holds bool, indexer *container, cert *wire.Certificate, change func(*wire.Certificate)) {
 		cert = proto.Clone(cert).(*wire.Certificate)
 		change(cert)
-		v.Certificates = append(v.Certificates, certificateVector{name, hex.EncodeToString(sign(t, cert, indexer)), holds})
+		one := certificateVector{Name: name, Sealed: hex.EncodeToString(sign(t, cert, indexer)), Holds: holds}
+		for _, c := range cert.GetTop() {
+			if m := measuredOf(c.GetMeasured()); m != nil && holds {
+				one.Figures = append(one.Figures, figuresVector{hex.EncodeToString(c.GetContainer()), m.Height, m.Epoch, m.RPMilli, m.QualityPPM, m.PriorityPPM, m.ProvenUntil, c.GetScore()})
+			}
+		}
+		v.Certificates = append(v.Certificates, one)
+	}
+	add := func(name string, holds bool, change func(*wire.Certificate)) {
+		indexer, _, cert := scene(t)
+		put(name, holds, indexer, cert, change)
 	}
 	add("five candidates, three choices", true, func(*wire.Certificate) {})
 	add("only the best choice named", true, func(c *wire.Certificate) { c.Top = c.Top[:1] })
@@ -92,6 +136,18 @@ func makeVectors(t *testing.T) vectors {
 	})
 	add("signed by another than it names", false, func(c *wire.Certificate) { c.Indexer = []byte(ids[0]) })
 	add("draw in another order", false, func(c *wire.Certificate) { c.Drawn[0], c.Drawn[1] = c.Drawn[1], c.Drawn[0] })
+
+	add = func(name string, holds bool, change func(*wire.Certificate)) {
+		indexer, _, cert, _ := measuredScene(t)
+		put("measured: "+name, holds, indexer, cert, change)
+	}
+	add("three choices, one demoted", true, func(*wire.Certificate) {})
+	add("figures one too high", false, func(c *wire.Certificate) { c.Top[0].Measured.RpMilli++ })
+	add("figures left out", false, func(c *wire.Certificate) { c.Top[0].Measured = nil })
+	add("proven an epoch too short", false, func(c *wire.Certificate) { c.Top[0].Measured.ProvenUntil = 6 })
+	add("score without the priority", false, func(c *wire.Certificate) { c.Top[2].Score *= 4 })
+	add("of no block", false, func(c *wire.Certificate) { c.Top[0].Measured.Height = 0 })
+	add("quality beyond all", false, func(c *wire.Certificate) { c.Top[0].Measured.QualityPpm = million + 1 })
 	return v
 }
 
