@@ -56,6 +56,10 @@ func run(args []string, out, errOut io.Writer) int {
 	if errors.As(err, &h) {
 		fmt.Fprintf(errOut, "  try: %s\n", h.try)
 	}
+	var own exit
+	if errors.As(err, &own) {
+		return own.status
+	}
 	return 1
 }
 
@@ -79,7 +83,7 @@ machine and a page to play on.`,
 		return withHint(err, fmt.Sprintf("`%s --help` lists its options", c.CommandPath()))
 	})
 	root.AddCommand(demoCommand(), initCommand(), runCommand(), appsCommand(), walletCommand(), registerCommand(), stakeCommand(), unstakeCommand(),
-		delegateCommand(), revokeCommand(), claimCommand(), retireCommand(), sessionCommand(), ledgerCommand(), matchCommand(), benchCommand(), doctorCommand(), versionCommand())
+		delegateCommand(), revokeCommand(), claimCommand(), retireCommand(), sessionCommand(), ledgerCommand(), matchCommand(), whyCommand(), proofCommand(), appealCommand(), benchCommand(), doctorCommand(), versionCommand())
 	return root
 }
 

@@ -1,0 +1,483 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/actors/checker"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/node"
+	"github.com/framemesh/framemesh/node/why"
+)
+
+// exitUnreadable is the status of a command whose input cannot be read at all.
+const exitUnreadable = 2
+
+// exit ends a command with a status of its own, and says why.
+type exit struct {
+	error
+	status int
+}
+
+func (e exit) Unwrap() error { return e.error }
+
+// leastID is how many digits of a file's name are enough to find it.
+const leastID = 8
+
+func proofCommand() *cobra.Command {
+	c := group(&cobra.Command{
+		Use:   "proof",
+		Short: "See what was proven about rendering, and rerun it",
+		Long: `proof shows what a checker on this machine can prove, what the ledger says was found, and
+reruns a proof file on this machine, without a network.`,
+		Example: `  framemesh proof list
+  framemesh proof list --node 12D3KooW… --epochs 10
+  framemesh proof show 3fa4c1d2
+  framemesh proof verify 3fa4….proof`,
+	})
+	l := new(ledgerFlags)
+	l.add(c)
+	c.AddCommand(proofList(l), proofShow(l), proofVerify(l))
+	return c
+}
+
+// epochs are a range of epochs; the zero value is all.
+type epochs struct {
+	last     uint64 // that many, up to the one that runs; 0 = from and to count
+	from, to uint64
+	all      bool
+}
+
+// parseEpochs reads "10" (the last ten), "20-30", or nothing.
+func parseEpochs(s string) (e epochs, err error) {
+	bad := withHint(fmt.Errorf("--epochs %q is no range", s), "--epochs 10 for the last ten, --epochs 20-30 for those")
+	if s == "" {
+		return epochs{all: true}, nil
+	}
+	a, b, two := strings.Cut(s, "-")
+	if e.from, err = strconv.ParseUint(a, 10, 63); err != nil {
+		return e, bad
+	}
+	if !two {
+		if e.from == 0 {
+			return e, bad
+		}
+		return epochs{last: e.from}, nil
+	}
+	if e.to, err = strconv.ParseUint(b, 10, 63); err != nil || e.to < e.from {
+		return e, bad
+	}
+	return e, nil
+}
+
+// has says whether an epoch is in the range when now runs.
+func (e epochs) has(epoch, now uint64) bool {
+	switch {
+	case e.all:
+		return true
+	case e.last > 0:
+		return epoch+e.last > now
+	}
+	return e.from <= epoch && epoch <= e.to
+}
+
+// kept are the proof files of a data directory, the newest first.
+func kept(dir string) (files []why.File, paths map[string]string, err error) {
+	paths, files = map[string]string{}, []why.File{}
+	list, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return files, paths, nil
+	}
+	if err != nil {
+		return files, paths, withHint(err, "--data-dir of the node that you mean")
+	}
+	for _, e := range list {
+		if !strings.HasSuffix(e.Name(), checker.ProofSuffix) {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		raw, err := readProof(path, nil)
+		if err != nil {
+			continue // it was removed just now, or is another's
+		}
+		f, _, err := why.Describe(raw)
+		if err != nil {
+			f = why.File{ID: strings.TrimSuffix(e.Name(), checker.ProofSuffix), Kind: "unreadable", Says: oneLine(err.Error()), Bytes: len(raw)}
+		}
+		files, paths[f.ID] = append(files, f), path
+	}
+	slices.SortFunc(files, func(a, b why.File) int {
+		return cmp.Or(cmp.Compare(b.Epoch, a.Epoch), cmp.Compare(a.ID, b.ID))
+	})
+	return files, paths, nil
+}
+
+func proofsDir(cfg node.Config) (string, error) {
+	dir, err := cfg.Dir()
+	return node.ProofsDir(dir), err
+}
+
+// readProof reads a file, or in for "-", as far as a proof file may be long.
+func readProof(path string, in io.Reader) ([]byte, error) {
+	r := in
+	if path != "-" || in == nil {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, proof.MaxFile+1))
+	if err == nil && len(b) > proof.MaxFile {
+		err = fmt.Errorf("%w: more than %d bytes", proof.ErrTooLarge, proof.MaxFile)
+	}
+	return b, err
+}
+
+// proofTable is what proof list prints.
+type proofTable struct {
+	Files    []why.File    `json:"files"` // that are on this machine
+	Node     string        `json:"node,omitempty"`
+	Epoch    uint64        `json:"epoch,omitempty"` // that runs
+	Height   uint64        `json:"height,omitempty"`
+	Verdicts []why.Verdict `json:"verdicts"` // of the node, from the ledger
+}
+
+func proofList(l *ledgerFlags) *cobra.Command {
+	var id, span string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List proof files on this machine, and the verdicts on a node",
+		Long: `list shows the proofs that a checker with this data directory has kept. With --node it
+asks the ledger, too, what was found about a node in its last rounds: each verdict with its
+reason, what it earned, and the evidence.`,
+		Example: `  framemesh proof list
+  framemesh proof list --node own
+  framemesh proof list --node 12D3KooW… --epochs 10 --json
+  framemesh proof list --epochs 120-140`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			in, err := parseEpochs(span)
+			if err != nil {
+				return err
+			}
+			cfg, err := l.load(c)
+			if err != nil {
+				return err
+			}
+			dir, err := proofsDir(cfg)
+			if err != nil {
+				return err
+			}
+			all, _, err := kept(dir)
+			if err != nil {
+				return err
+			}
+			t := proofTable{Files: []why.File{}, Verdicts: []why.Verdict{}}
+			var newest uint64
+			for _, f := range all {
+				newest = max(newest, f.Epoch)
+			}
+			if id != "" {
+				n, err := nodeArg(cfg, id)
+				if err != nil {
+					return err
+				}
+				r, err := l.report(c, n)
+				if err != nil {
+					return err
+				}
+				t.Node, t.Epoch, t.Height, newest = r.Node, r.Epoch, r.Height, max(newest, r.Epoch)
+				for _, v := range r.Verdicts {
+					if in.has(v.Epoch, newest) {
+						t.Verdicts = append(t.Verdicts, v)
+					}
+				}
+			}
+			for _, f := range all {
+				if in.has(f.Epoch, newest) && (id == "" || f.Accused == "" || f.Accused == t.Node) {
+					t.Files = append(t.Files, f)
+				}
+			}
+			if l.json {
+				return printJSON(c.OutOrStdout(), t)
+			}
+			return t.print(c.OutOrStdout(), dir)
+		},
+	}
+	c.Flags().StringVar(&id, "node", "", `also ask the ledger for the verdicts on this node, or "own"`)
+	c.Flags().StringVar(&span, "epochs", "", "the last so many epochs, or from-to (default: all that are known)")
+	return c
+}
+
+func (t proofTable) print(w io.Writer, dir string) error {
+	if len(t.Files) == 0 {
+		fmt.Fprintf(w, "no proof is kept in %s: nothing was caught by a checker there\n", dir)
+	} else {
+		out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(out, "PROOF\tEPOCH\tABOUT\tSAYS")
+		for _, f := range t.Files {
+			fmt.Fprintf(out, "%.16s…\t%d\t%s\t%s\n", f.ID, f.Epoch, nonEmpty(f.Accused, "-"), f.Says)
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	if t.Node == "" {
+		return nil
+	}
+	fmt.Fprintf(w, "\nverdicts on %s, as of block %d in epoch %d:\n", t.Node, t.Height, t.Epoch)
+	return printVerdicts(w, t.Verdicts)
+}
+
+func nonEmpty(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}
+
+func printVerdicts(w io.Writer, all []why.Verdict) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, "  none yet")
+		return err
+	}
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "EPOCH\tBATCH\tAS\tVERDICT\tREASON\tRP\tPAID\tBLOCK\tWHY")
+	for _, v := range all {
+		rp, paid := "", "no"
+		if v.RPMilli > 0 {
+			rp = milli(v.RPMilli)
+		}
+		if v.Weight > 0 {
+			paid = "yes"
+		}
+		fmt.Fprintf(out, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", v.Epoch, v.Batch, v.Role, v.Verdict, v.Name, rp, paid, v.Height, v.Text)
+	}
+	return out.Flush()
+}
+
+// milli writes thousandths with one decimal.
+func milli(v uint64) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/100) }
+
+// values reads proven single records for package why.
+func (v *view) values(ctx context.Context) why.Values {
+	return func(k []byte) ([]byte, error) {
+		p, err := v.Value(ctx, k)
+		return p.Value, explainLedger(err)
+	}
+}
+
+// report asks the ledger about a node.
+func (f *ledgerFlags) report(c *cobra.Command, n key.Node) (why.Report, error) {
+	v, err := f.open(c)
+	if err != nil {
+		return why.Report{}, err
+	}
+	defer v.close()
+	return v.report(c, n)
+}
+
+func (v *view) report(c *cobra.Command, n key.Node) (why.Report, error) {
+	done := slow(c.ErrOrStderr(), "asking for proofs")
+	defer done()
+	p, err := v.params(c.Context())
+	if err != nil {
+		return why.Report{}, err
+	}
+	facts, err := why.Read(v.values(c.Context()), n, v.epoch(), p)
+	if err != nil {
+		return why.Report{}, err
+	}
+	r := why.Of(facts)
+	r.Height = v.Head().Height
+	return r, nil
+}
+
+func proofShow(l *ledgerFlags) *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "show ID|FILE",
+		Short: "Show what a proof says, without rerunning it",
+		Long: `show says what a proof accuses whom of. ID is the name of a file that a checker on this
+machine keeps, or as many of its first digits as tell it from the others; or the name of a
+fraud proof on the ledger, as verdicts and events have it, which is then taken from its
+block. --out writes it to a file that proof verify reruns.`,
+		Example: `  framemesh proof show 3fa4c1d2
+  framemesh proof show ./3fa4….proof --json
+  framemesh proof show 9b2e… --out evidence.proof && framemesh proof verify evidence.proof`,
+		Args: oneArg("ID|FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			raw, from, err := l.findProof(c, args[0])
+			if err != nil {
+				return err
+			}
+			f, _, err := why.Describe(raw)
+			if err != nil {
+				return unreadable(args[0], err)
+			}
+			if out != "" {
+				if err := os.WriteFile(out, raw, 0o600); err != nil {
+					return withHint(err, "another place with --out")
+				}
+			}
+			if l.json {
+				return printJSON(c.OutOrStdout(), struct {
+					why.File
+					From string `json:"from"`
+				}{f, from})
+			}
+			return printFile(c.OutOrStdout(), f, from, nonEmpty(out, from))
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "also write the proof to this file")
+	return c
+}
+
+func printFile(w io.Writer, f why.File, from, path string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, v string) {
+		if v != "" {
+			fmt.Fprintf(t, "%s\t%s\n", name, v)
+		}
+	}
+	line("proof", f.ID)
+	line("from", from)
+	line("says", f.Says)
+	line("where", f.Detail)
+	line("accused", f.Accused)
+	line("network", f.Chain)
+	line("epoch", strconv.FormatUint(f.Epoch, 10))
+	if f.Kind == why.KindBallot {
+		line("batch", fmt.Sprintf("%d, attempt %d", f.Batch, f.Attempt))
+	}
+	if f.Session != "" {
+		line("session", fmt.Sprintf("%s, second %d", f.Session, f.Second))
+		line("app", f.App)
+	}
+	line("on the ledger as", f.Report)
+	line("size", fmt.Sprintf("%d bytes", f.Bytes))
+	line("rerun it", fmt.Sprintf("framemesh proof verify %s", path))
+	return t.Flush()
+}
+
+// unreadable is the error of a proof that cannot be read.
+func unreadable(name string, err error) error {
+	return exit{withHint(fmt.Errorf("%s is no proof that can be read: %w", name, err), "the file as it was written, begins with \"framemesh proof 1\"; a newer release if it is of one"), exitUnreadable}
+}
+
+// findProof gets a proof by the path of its file, by its name among the files that are kept
+// here, or by its name on the ledger. from says where it was.
+func (f *ledgerFlags) findProof(c *cobra.Command, name string) (raw []byte, from string, err error) {
+	if _, err := os.Stat(name); err == nil || name == "-" || strings.ContainsRune(name, filepath.Separator) {
+		raw, err := readProof(name, c.InOrStdin())
+		if err != nil {
+			return nil, "", unreadable(name, err)
+		}
+		return raw, name, nil
+	}
+	id := strings.ToLower(strings.TrimSuffix(name, checker.ProofSuffix))
+	if b, err := hex.DecodeString(id + strings.Repeat("0", len(id)%2)); err != nil || len(id) < leastID || len(b) > 32 {
+		return nil, "", withHint(fmt.Errorf("%q is neither a file nor the name of a proof", name), fmt.Sprintf("%d to 64 hex digits, as `framemesh proof list` shows them, or a path", leastID))
+	}
+	cfg, err := f.load(c)
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err := proofsDir(cfg)
+	if err != nil {
+		return nil, "", err
+	}
+	files, paths, err := kept(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	var found []string
+	for _, k := range files {
+		if strings.HasPrefix(k.ID, id) || strings.HasPrefix(k.Report, id) {
+			found = append(found, paths[k.ID])
+		}
+	}
+	switch {
+	case len(found) == 1:
+		raw, err := readProof(found[0], nil)
+		return raw, found[0], err
+	case len(found) > 1:
+		return nil, "", withHint(fmt.Errorf("%d proofs begin with %s", len(found), id), "more of its digits")
+	case len(id) != 64:
+		return nil, "", withHint(fmt.Errorf("no proof in %s begins with %s", dir, id), "all 64 digits, to ask the ledger, or --data-dir of the checker that has it")
+	}
+	v, err := f.open(c)
+	if err != nil {
+		return nil, "", err
+	}
+	defer v.close()
+	done := slow(c.ErrOrStderr(), "asking for the proof")
+	defer done()
+	b, _ := hex.DecodeString(id) // checked above
+	raw, rec, err := v.fraud(c.Context(), [32]byte(b))
+	return raw, fmt.Sprintf("block %d", rec.Height), err
+}
+
+// fraud takes a fraud proof from the block that has it and makes a file of it, with the
+// ledger's own seed.
+func (v *view) fraud(ctx context.Context, id [32]byte) ([]byte, state.Fraud, error) {
+	rec, ok, err := read(ctx, v, state.FraudKey(id), state.DecodeFraud)
+	if err != nil {
+		return nil, rec, err
+	}
+	if !ok {
+		return nil, rec, withHint(fmt.Errorf("the ledger has no fraud proof %x", id), fmt.Sprintf("`framemesh proof list --node` shows what it has; records are kept for %d epochs", uint64(state.KeptEpochs)))
+	}
+	b, err := v.Block(ctx, rec.Height)
+	if err != nil {
+		return nil, rec, explainLedger(err)
+	}
+	for _, raw := range b.Txs {
+		t, err := tx.Decode(raw)
+		if err != nil {
+			continue // what the proposer adds
+		}
+		op := t.Body.GetFraud()
+		if op == nil || state.FraudID(op) != id {
+			continue
+		}
+		seed, known, err := v.seed(ctx, op.GetEpoch())
+		if err != nil {
+			return nil, rec, err
+		}
+		if !known && why.NeedsSeed(op.GetKind()) {
+			return nil, rec, withHint(fmt.Errorf("the ledger has no seed of epoch %d", op.GetEpoch()), "a node that keeps all of the chain, with --peer")
+		}
+		file, err := proof.EncodeFile(proof.FraudFile(v.Genesis.ChainID, op.GetEpoch(), seed, op))
+		return file, rec, err
+	}
+	return nil, rec, withHint(fmt.Errorf("block %d does not hold the fraud proof %x", rec.Height, id), "another node with --peer")
+}
+
+// seed is the ledger's seed of an epoch; ok is false when it is proven that there is none.
+func (v *view) seed(ctx context.Context, epoch uint64) (seed [32]byte, ok bool, err error) {
+	b, err := v.values(ctx)(state.SeedKey(epoch))
+	if err != nil || len(b) != 32 {
+		return seed, false, err
+	}
+	return [32]byte(bytes.Clone(b)), true, nil
+}

@@ -1,0 +1,389 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/actors/checker/audit"
+	"github.com/framemesh/framemesh/actors/checker/recompute"
+	"github.com/framemesh/framemesh/gpu/segment"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/judge"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/node"
+	"github.com/framemesh/framemesh/node/why"
+)
+
+// Where the seed that a proof was judged by came from.
+const (
+	seedLedger = "ledger"     // proven by it
+	seedGiven  = "given"      // with --seed
+	seedFile   = "file"       // the file's own word: nothing is proven but the arithmetic
+	seedNone   = "not needed" // signatures alone convict
+)
+
+// proven is what rerunning a proof file came to.
+type proven struct {
+	why.File
+	Proven   bool     `json:"proven"`
+	SeedFrom string   `json:"seed_from"`
+	Reason   uint32   `json:"reason,omitempty"`
+	Code     string   `json:"code,omitempty"`
+	Why      string   `json:"why"` // a sentence
+	Next     string   `json:"next,omitempty"`
+	Warnings []string `json:"warnings"`
+}
+
+func (p *proven) warn(format string, args ...any) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+}
+
+// verifyFlags are the options of proof verify.
+type verifyFlags struct {
+	*ledgerFlags
+	offline   bool
+	seed, app string
+}
+
+func proofVerify(l *ledgerFlags) *cobra.Command {
+	f := verifyFlags{ledgerFlags: l}
+	c := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Rerun a proof on this machine: exit status 0 proven, 1 not, 2 unreadable",
+		Long: `verify recomputes what a proof file claims: the tile is rendered, the paths are followed, the
+votes are judged, the second of play is replayed. FILE "-" is standard input.
+
+What a container had to render follows from the ledger's seed of the epoch, and a file that
+brings an invented seed could convict anybody. So the seed is compared with the ledger's
+where there is one: that of the configuration, or of --genesis with --peer. --seed gives it
+by hand. Without both, verify says so: then only the arithmetic is proven.`,
+		Example: `  framemesh proof verify 3fa4….proof
+  framemesh proof verify 3fa4….proof --genesis genesis.json --peer /ip4/…/p2p/12D3KooW…
+  framemesh proof verify 3fa4….proof --offline --json
+  framemesh proof verify second.proof --app game.wasm`,
+		Args: oneArg("FILE"),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+	}
+	fl := c.Flags()
+	fl.BoolVar(&f.offline, "offline", false, "ask no network: take the file's word for the seed")
+	fl.StringVar(&f.seed, "seed", "", "the ledger's seed of the epoch, 64 hex digits, from somebody you trust")
+	fl.StringVar(&f.app, "app", "", "the module that a session ran (default: the one that is installed)")
+	return c
+}
+
+func (f *verifyFlags) run(c *cobra.Command, path string) error {
+	if f.seed != "" {
+		if b, err := hex.DecodeString(f.seed); err != nil || len(b) != 32 {
+			return withHint(fmt.Errorf("--seed %.80q is no seed", f.seed), "64 hex digits: `framemesh ledger query seed/EPOCH` shows them")
+		}
+	}
+	cfg, err := f.load(c)
+	if err != nil {
+		return err
+	}
+	raw, err := readProof(path, c.InOrStdin())
+	if err != nil {
+		return unreadable(path, err)
+	}
+	about, file, err := why.Describe(raw)
+	if err != nil {
+		return unreadable(path, err)
+	}
+	p := proven{File: about, Warnings: []string{}, SeedFrom: seedNone}
+	if err := f.judge(c, cfg, file, &p); err != nil {
+		return err
+	}
+	if f.json {
+		if err := printJSON(c.OutOrStdout(), p); err != nil {
+			return err
+		}
+	} else if err := p.print(c.OutOrStdout(), c.ErrOrStderr()); err != nil {
+		return err
+	}
+	if !p.Proven {
+		return errFailed
+	}
+	return nil
+}
+
+// judge reruns the file. An error is one of this machine, which says nothing about the proof.
+func (f *verifyFlags) judge(c *cobra.Command, cfg node.Config, file *proof.File, p *proven) error {
+	known, err := f.known(c, cfg, p)
+	if known != nil {
+		defer known.close()
+	}
+	if err != nil {
+		return err
+	}
+	done := slow(c.ErrOrStderr(), "recomputing")
+	defer done()
+	switch p.Kind {
+	case why.KindFraud:
+		return p.convict(c.Context(), file, known)
+	case why.KindBallot:
+		return p.recount(c.Context(), file, known)
+	}
+	return p.replay(c.Context(), file, f.module(cfg))
+}
+
+// witness is what is known of the seed besides the file.
+type witness struct {
+	*view // nil where no ledger was asked
+	seed  [32]byte
+	has   bool
+	none  bool // the epoch is over and the ledger has none
+}
+
+// never is why nothing follows from an epoch without a seed.
+const never = "The ledger has no seed of that epoch, so nobody had to render anything in it."
+
+func (w *witness) close() {
+	if w.view != nil {
+		w.view.close()
+	}
+}
+
+// known looks for the seed where the proof needs one.
+func (f *verifyFlags) known(c *cobra.Command, cfg node.Config, p *proven) (*witness, error) {
+	w := new(witness)
+	if !p.NeedsSeed {
+		return w, nil
+	}
+	p.SeedFrom = seedFile
+	if f.seed != "" {
+		b, err := hex.DecodeString(f.seed)
+		if err != nil {
+			return nil, err
+		}
+		w.seed, w.has, p.SeedFrom = [32]byte(b), true, seedGiven
+		return w, nil
+	}
+	const invented = "with an invented seed anybody can be convicted, so believe this only once the seed is known to be the ledger's"
+	if f.offline {
+		p.warn("the seed of epoch %d is the file's own word (--offline): %s", p.Epoch, invented)
+		return w, nil
+	}
+	if cfg.Ledger.Genesis == "" {
+		p.warn("there is no ledger to compare the seed of epoch %d with: %s; use --genesis and --peer, or --seed", p.Epoch, invented)
+		return w, nil
+	}
+	if cfg.Network != p.Chain {
+		p.warn("the proof is of the network %s and the configuration of %s, so the seed of epoch %d is the file's own word: %s", p.Chain, cfg.Network, p.Epoch, invented)
+		return w, nil
+	}
+	v, err := f.open(c)
+	if err != nil {
+		if c.Context().Err() != nil {
+			return nil, err
+		}
+		p.warn("the ledger could not be asked (%s), so the seed of epoch %d is the file's own word: %s", oneLine(err.Error()), p.Epoch, invented)
+		return w, nil
+	}
+	w.view = v
+	seed, ok, err := v.seed(c.Context(), p.Epoch)
+	switch {
+	case err != nil:
+		p.warn("the ledger did not tell the seed of epoch %d (%s): %s", p.Epoch, oneLine(err.Error()), invented)
+	case !ok:
+		p.warn("the ledger has no seed of epoch %d, so nobody had to render in it: the file's seed is its own word", p.Epoch)
+	default:
+		w.seed, w.has, p.SeedFrom = seed, true, seedLedger
+	}
+	return w, nil
+}
+
+// convict reruns a fraud proof.
+func (p *proven) convict(_ context.Context, file *proof.File, w *witness) error {
+	if w.none {
+		p.Why = never
+		return nil
+	}
+	rules := proof.Rules{Kernel: recompute.New()}
+	if w.has {
+		rules.Seed = func(uint64) ([32]byte, bool) { return w.seed, true }
+	}
+	got, err := file.Convict(rules)
+	switch {
+	case errors.Is(err, proof.ErrUnknown):
+		return withHint(fmt.Errorf("this release cannot judge it: %w", err), "a release that knows that kind of proof and its kernel")
+	case err != nil:
+		p.Why = "It does not convict: " + oneLine(err.Error())
+		p.Next = "do not believe the accusation; a proof that was sent to the ledger like this costs its sender the fee, and nobody else anything"
+		return nil
+	}
+	p.Proven, p.Reason, p.Code = true, uint32(got.Reason), got.Reason.String()
+	i, _ := got.Reason.Info()
+	p.Why, p.Next = i.Text, i.Next
+	return nil
+}
+
+// recount judges a ballot again, and compares what it says of itself with the ledger.
+func (p *proven) recount(ctx context.Context, file *proof.File, w *witness) error {
+	out, err := judge.Recount(file)
+	b := file.GetBallot()
+	if n := len(b.GetProven()) + len(b.GetRefuted()); n > 0 {
+		p.warn("the file names %d proofs that decided: rerun those, too", n)
+	}
+	switch {
+	case err != nil:
+		p.Why = "The votes do not come to the result: " + oneLine(err.Error())
+		return nil
+	case w.none:
+		p.Why = never
+		return nil
+	case w.has && string(w.seed[:]) != string(file.GetSeed()):
+		p.Why = fmt.Sprintf("The file gives epoch %d another seed than the ledger: its committee was never drawn.", p.Epoch)
+		return nil
+	}
+	p.Proven, p.Why = true, fmt.Sprintf("Judged again, the votes come to the result that was attested, for %d containers.", len(out.Result.GetEntries()))
+	if w.view == nil {
+		p.warn("who was drawn and by which parameters is the file's own word; with the ledger at hand that is compared, too")
+		return nil
+	}
+	why, err := w.compare(ctx, file)
+	if err != nil {
+		p.warn("the draw was not compared with the ledger: %s", oneLine(err.Error()))
+	} else if why != "" {
+		p.Proven, p.Why = false, why
+	}
+	return nil
+}
+
+// errOldDraw: the candidates of an epoch can be looked up for some epochs only.
+var errOldDraw = errors.New("its candidates are not kept any more")
+
+// compare says how a ballot differs from what the ledger drew; "" when it does not.
+func (w *witness) compare(ctx context.Context, file *proof.File) (string, error) {
+	a, _, err := w.assignment(ctx, file.GetEpoch())
+	if err != nil {
+		return "", err
+	}
+	b := file.GetBallot()
+	if uint64(b.GetBatch()) >= uint64(len(a.Batches)) {
+		return fmt.Sprintf("The ledger drew %d batches in epoch %d; the file is about number %d.", len(a.Batches), file.GetEpoch(), b.GetBatch()), nil
+	}
+	drawn := &a.Batches[b.GetBatch()]
+	same := func(all []key.Node, raw [][]byte) bool {
+		return slices.EqualFunc(all, raw, func(n key.Node, r []byte) bool { return string(n[:]) == string(r) })
+	}
+	switch {
+	case !same(drawn.Containers, b.GetContainers()):
+		return "The containers are not those that the ledger drew into this batch.", nil
+	case !same(drawn.Members(b.GetAttempt()), b.GetMembers()):
+		return "The members are not those that the ledger drew for this batch.", nil
+	}
+	return "", nil
+}
+
+// assignment draws an epoch's batches again from what the ledger has.
+func (v *view) assignment(ctx context.Context, epoch uint64) (*judge.Assignment, judge.Params, error) {
+	e, err := v.params(ctx)
+	p := judge.From(e)
+	if err != nil {
+		return nil, p, err
+	}
+	seed, ok, err := v.seed(ctx, epoch)
+	if err != nil || !ok {
+		return nil, p, errors.Join(err, errOldDraw)
+	}
+	var sets [2][]judge.Candidate
+	for i, role := range []economics.Role{economics.RoleContainer, economics.RoleChecker} {
+		all, ok, err := state.ReadCandidates(v.values(ctx), epoch, role)
+		if err != nil {
+			return nil, p, err
+		}
+		if !ok {
+			return nil, p, errOldDraw
+		}
+		for _, c := range all {
+			sets[i] = append(sets[i], judge.Candidate{Node: c.Node, Stake: c.Stake, Owner: c.Owner})
+		}
+	}
+	return judge.Assign(v.Genesis.ChainID, seed, epoch, sets[0], sets[1], p), p, nil
+}
+
+// module finds the app of a session.
+func (f *verifyFlags) module(cfg node.Config) func(sha [32]byte) ([]byte, error) {
+	return func(sha [32]byte) ([]byte, error) {
+		if f.app != "" {
+			return os.ReadFile(f.app)
+		}
+		dir, err := cfg.Dir()
+		if err != nil {
+			return nil, err
+		}
+		st, err := node.OpenStore(dir, true)
+		if err != nil {
+			return nil, err
+		}
+		return st.Module(sha)
+	}
+}
+
+// replay plays a second of a session again.
+func (p *proven) replay(ctx context.Context, file *proof.File, module func([32]byte) ([]byte, error)) error {
+	cache := ""
+	if dir, err := os.UserCacheDir(); err == nil {
+		cache = filepath.Join(dir, "framemesh", "compiled")
+		if os.MkdirAll(cache, 0o700) != nil {
+			cache = ""
+		}
+	}
+	v, err := audit.VerifyFile(ctx, file, module, segment.Auditor{CacheDir: cache, Deadline: true})
+	switch {
+	case errors.Is(err, audit.ErrNoProof):
+		p.Why = "It proves nothing: " + oneLine(err.Error())
+		return nil
+	case errors.Is(err, segment.ErrArch), errors.Is(err, segment.ErrReplay):
+		return withHint(fmt.Errorf("this machine cannot replay it: %w", err), "a machine of the architecture that the session ran on")
+	case err != nil:
+		return withHint(err, "--app with the module that the session ran, or `framemesh apps add` to install it")
+	}
+	p.Proven, p.Why = v.Guilty, v.Text
+	if v.Guilty {
+		i, _ := proof.ReasonSegment.Info()
+		p.Reason, p.Code, p.Next = uint32(proof.ReasonSegment), i.Name, i.Next
+	}
+	return nil
+}
+
+func (p *proven) print(out, errOut io.Writer) error {
+	word := "NOT PROVEN"
+	if p.Proven {
+		word = "PROVEN"
+	}
+	fmt.Fprintf(out, "%s: %s\n", word, p.Why)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "proof\t%s\n", p.ID)
+	if p.Accused != "" {
+		fmt.Fprintf(t, "accused\t%s\n", p.Accused)
+	}
+	fmt.Fprintf(t, "about\t%s\n", p.Says)
+	if p.Detail != "" {
+		fmt.Fprintf(t, "where\t%s\n", p.Detail)
+	}
+	fmt.Fprintf(t, "network, epoch\t%s, %d\n", p.Chain, p.Epoch)
+	if p.Reason != 0 {
+		fmt.Fprintf(t, "reason\t%d %s\n", p.Reason, p.Code)
+	}
+	fmt.Fprintf(t, "seed\t%s\n", map[string]string{seedLedger: "the ledger's, proven", seedGiven: "as given with --seed",
+		seedFile: "the file's own word", seedNone: "not needed: signatures alone convict"}[p.SeedFrom])
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(errOut, "warning: %s\n", w)
+	}
+	return nil
+}

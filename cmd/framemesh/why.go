@@ -1,0 +1,480 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/framemesh/framemesh/actors/checker"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/node"
+	"github.com/framemesh/framemesh/node/why"
+)
+
+func whyCommand() *cobra.Command {
+	l := new(ledgerFlags)
+	c := &cobra.Command{
+		Use:   "why [NODE|SESSION|EPOCH/BATCH|PROOF]",
+		Short: "Say why a node is not paid, not matched, accused or banned, and what to do",
+		Long: `why asks the ledger what was found, proves it, and tells it in words: the verdicts of the
+last rounds with reason, evidence, epoch and block; what keeps a container from being paid
+or matched; what a checker is suspended for; what a node is accused of and how to appeal.
+
+Without an argument it is about the node of this configuration. A session is 32 hex digits,
+or NODE/SESSION; a certificate is EPOCH/BATCH; 64 hex digits are a proof or an accusation.`,
+		Example: `  framemesh why                          this machine's node
+  framemesh why 12D3KooW… --json
+  framemesh why 120/0                    what the certificate of a batch says of whom
+  framemesh why 9b2e…                    a fraud proof or an accusation on the ledger`,
+		Args: atMostOne("NODE|SESSION|EPOCH/BATCH|PROOF"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return l.whyNode(c, "own")
+			}
+			return l.why(c, args[0])
+		},
+	}
+	l.add(c)
+	return c
+}
+
+// why tells of whatever it is that is named.
+func (f *ledgerFlags) why(c *cobra.Command, name string) error {
+	front, rest, two := strings.Cut(name, "/")
+	_, isFile := os.Stat(name)
+	switch {
+	case isFile == nil || strings.HasSuffix(name, checker.ProofSuffix):
+		return f.whyProof(c, name)
+	case two && isNumber(front) && isNumber(rest):
+		epoch, err := strconv.ParseUint(front, 10, 63)
+		batch, err2 := strconv.ParseUint(rest, 10, 32)
+		if err = errors.Join(err, err2); err != nil {
+			return withHint(fmt.Errorf("%q is no certificate", name), "EPOCH/BATCH, such as 120/0")
+		}
+		return f.whyCertificate(c, epoch, uint32(batch))
+	case two || isHex(name, tx.SessionSize):
+		return f.whySession(c, name)
+	case isHex(name, 32):
+		return f.whyID(c, [32]byte(unhex(name)))
+	}
+	return f.whyNode(c, name)
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+func isHex(s string, size int) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == size
+}
+
+func unhex(s string) []byte {
+	b, _ := hex.DecodeString(s) // isHex was asked
+	return b
+}
+
+// whyNode tells of a node.
+func (f *ledgerFlags) whyNode(c *cobra.Command, name string) error {
+	cfg, err := f.load(c)
+	if err != nil {
+		return err
+	}
+	n, err := nodeArg(cfg, name)
+	if err != nil {
+		return err
+	}
+	if cfg.Ledger.Genesis == "" {
+		return withHint(node.ErrNoLedger, "without a ledger nobody is paid and nothing is proven; why a match chose another container, `framemesh match verify` shows")
+	}
+	r, err := f.report(c, n)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	return printReport(c.OutOrStdout(), r)
+}
+
+func printReport(w io.Writer, r why.Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "node\t%s\n", r.Node)
+	if r.Registered {
+		fmt.Fprintf(t, "owner\t%s\nroles\t%s\n", r.Owner, nonEmpty(strings.Join(r.Roles, ", "), "none"))
+	}
+	fmt.Fprintf(t, "as of\tblock %d, epoch %d\n", r.Height, r.Epoch)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if r.OK {
+		fmt.Fprintln(w, "\nNothing keeps it from being paid and matched.")
+	}
+	for _, x := range r.Findings {
+		mark := "note"
+		if x.Bad {
+			mark = "!"
+		}
+		fmt.Fprintf(w, "\n%-4s %s (%s)\n", mark, x.Text, code(x.Code, x.Reason))
+		if x.Next != "" {
+			fmt.Fprintf(w, "     try: %s\n", x.Next)
+		}
+		var where []string
+		if x.Epoch != 0 || x.Height != 0 {
+			where = append(where, fmt.Sprintf("epoch %d", x.Epoch))
+		}
+		if x.Height != 0 {
+			where = append(where, fmt.Sprintf("block %d", x.Height))
+		}
+		if x.Evidence != "" {
+			where = append(where, "evidence "+x.Evidence)
+		}
+		if x.ID != "" {
+			where = append(where, "accusation "+x.ID)
+		}
+		if len(where) > 0 {
+			fmt.Fprintf(w, "     %s\n", strings.Join(where, ", "))
+		}
+	}
+	if len(r.Verdicts) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nwhat was found, oldest first:")
+	return printVerdicts(w, r.Verdicts)
+}
+
+// code writes a stable code with its number, where it has one.
+func code(name string, number uint32) string {
+	if number == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s, reason %d", name, number)
+}
+
+// whyProof tells of a proof file without rerunning it.
+func (f *ledgerFlags) whyProof(c *cobra.Command, path string) error {
+	raw, err := readProof(path, c.InOrStdin())
+	if err != nil {
+		return unreadable(path, err)
+	}
+	x, _, err := why.Describe(raw)
+	if err != nil {
+		return unreadable(path, err)
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), x)
+	}
+	return printFile(c.OutOrStdout(), x, path, path)
+}
+
+// named is what a name of 32 bytes on the ledger means.
+type named struct {
+	ID       string `json:"id"`
+	Is       string `json:"is"` // fraud_proof or accusation
+	Node     string `json:"node"`
+	Epoch    uint64 `json:"epoch"`
+	Height   uint64 `json:"height,omitempty"` // of the block that has it
+	Text     string `json:"text"`
+	Next     string `json:"next"`
+	Evidence string `json:"evidence,omitempty"`
+	Amount   *units `json:"amount,omitempty"`
+	Final    uint64 `json:"final_epoch,omitempty"`
+	Appealed uint64 `json:"appealed_epoch,omitempty"`
+}
+
+// whyID tells of a fraud proof or an accusation; a proof that this machine keeps is
+// described from its file.
+func (f *ledgerFlags) whyID(c *cobra.Command, id [32]byte) error {
+	cfg, err := f.load(c)
+	if err != nil {
+		return err
+	}
+	dir, err := proofsDir(cfg)
+	if err != nil {
+		return err
+	}
+	_, paths, err := kept(dir)
+	if err != nil {
+		return err
+	}
+	if path, ok := paths[hex.EncodeToString(id[:])]; ok {
+		return f.whyProof(c, path)
+	}
+	v, err := f.open(c)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	out, err := v.named(c.Context(), id)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), out)
+	}
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\t%s\nnode\t%s\nepoch\t%d\n", strings.ReplaceAll(out.Is, "_", " "), out.ID, out.Node, out.Epoch)
+	if out.Height != 0 {
+		fmt.Fprintf(t, "block\t%d\n", out.Height)
+	}
+	if out.Evidence != "" {
+		fmt.Fprintf(t, "evidence\t%s\n", out.Evidence)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n  try: %s\n", out.Text, out.Next)
+	return err
+}
+
+func (v *view) named(ctx context.Context, id [32]byte) (named, error) {
+	name := hex.EncodeToString(id[:])
+	rec, ok, err := read(ctx, v, state.FraudKey(id), state.DecodeFraud)
+	if err != nil {
+		return named{}, err
+	}
+	if ok {
+		return named{ID: name, Is: "fraud_proof", Node: rec.Subject.String(), Epoch: rec.Epoch, Height: rec.Height,
+			Text: why.FraudText(rec.Kind) + " Who reported it gets a part of what was slashed.",
+			Next: fmt.Sprintf("`framemesh proof show %s --out evidence.proof` and then `framemesh proof verify evidence.proof`; `framemesh why %s` says what it cost", name, rec.Subject)}, nil
+	}
+	a, ok, err := read(ctx, v, state.AccusationKey(id), state.DecodeAccusation)
+	if err != nil {
+		return named{}, err
+	}
+	if ok {
+		p, err := v.params(ctx)
+		if err != nil {
+			return named{}, err
+		}
+		x := why.AccusationOf(why.Accused{ID: id, Accusation: a}, p)
+		amount := units(a.Amount)
+		return named{ID: name, Is: "accusation", Node: a.Node.String(), Epoch: a.Epoch, Text: x.Text, Next: x.Next,
+			Evidence: x.Evidence, Amount: &amount, Final: a.Final, Appealed: a.Appealed}, nil
+	}
+	return named{}, withHint(fmt.Errorf("the ledger knows no proof and no accusation %s", name),
+		"`framemesh why NODE`; an accusation that was decided is among the node's verdicts, and evidence that a committee named is with its checkers: `framemesh proof list` there")
+}
+
+// sessionWhy is what the ledger says of a session.
+type sessionWhy struct {
+	Node    string      `json:"node"`
+	Session string      `json:"session"`
+	Open    bool        `json:"open"` // it excuses its container from rounds
+	Text    string      `json:"text"`
+	Next    string      `json:"next"`
+	Record  *sessionRow `json:"record,omitempty"`
+}
+
+func (f *ledgerFlags) whySession(c *cobra.Command, name string) error {
+	cfg, err := f.load(c)
+	if err != nil {
+		return err
+	}
+	n, id, err := sessionArg(cfg, "own", name)
+	if err != nil {
+		return err
+	}
+	v, err := f.open(c)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	s, ok, err := read(c.Context(), v, state.SessionKey(n, id), state.DecodeSession)
+	if err != nil {
+		return err
+	}
+	out := sessionWhy{Node: n.String(), Session: hex.EncodeToString(id[:]), Open: ok}
+	switch {
+	case !ok:
+		out.Text = "No such session is open with this container: it is settled, has expired, or its escrow was never locked. It excuses nobody from a round."
+		out.Next = "`framemesh session list` shows the open ones; the settlement is in the block that closed it"
+	case s.Phase == state.PhaseClosing:
+		row := sessionRowOf(n, id, s)
+		out.Record, out.Text = &row, fmt.Sprintf("The player asked to settle it: until epoch %d the container may present its newest voucher, then the rest of %s goes back.", s.Closes, frm(s.Escrow))
+		out.Next = "on the container, `framemesh session close`; a node that runs does so by itself"
+	default:
+		row := sessionRowOf(n, id, s)
+		out.Record, out.Text = &row, fmt.Sprintf("It is open since %s: %s of %s are promised for %d s. While it runs, its container is busy and keeps its score.", time.UnixMilli(int64(s.OpenedMS)).UTC().Format(time.RFC3339), frm(s.Paid), frm(s.Escrow), s.Covered)
+		out.Next = fmt.Sprintf("nothing; it expires in epoch %d at the latest", s.Expires)
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), out)
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "session %s with %s\n%s\n  try: %s\n", out.Session, out.Node, out.Text, out.Next)
+	return err
+}
+
+// certificateWhy is what became of a batch.
+type certificateWhy struct {
+	Epoch      uint64      `json:"epoch"`
+	Batch      uint32      `json:"batch"`
+	Certified  bool        `json:"certified"`
+	Text       string      `json:"text"`
+	Next       string      `json:"next,omitempty"`
+	Attempt    uint32      `json:"attempt,omitempty"`
+	Height     uint64      `json:"height,omitempty"`
+	Result     string      `json:"result,omitempty"` // SHA-256
+	Submitter  string      `json:"submitter,omitempty"`
+	Signers    uint8       `json:"signers,omitempty"`
+	Containers []entryWhy  `json:"containers,omitempty"`
+	Members    []memberWhy `json:"members,omitempty"`
+}
+
+type entryWhy struct {
+	Node       string `json:"node,omitempty"` // left out once the draw is not kept any more
+	Verdict    string `json:"verdict"`
+	Reason     uint32 `json:"reason,omitempty"`
+	Name       string `json:"reason_name,omitempty"`
+	Text       string `json:"text"`
+	Next       string `json:"next,omitempty"`
+	RPMilli    uint64 `json:"rp_milli,omitempty"`
+	OfflinePPM uint32 `json:"offline_ppm"`
+	QualityPPM uint32 `json:"quality_ppm,omitempty"`
+	Evidence   string `json:"evidence,omitempty"`
+}
+
+type memberWhy struct {
+	Node string `json:"node,omitempty"`
+	Was  string `json:"was"` // correct, wrong, or unpaid
+}
+
+func (f *ledgerFlags) whyCertificate(c *cobra.Command, epoch uint64, batch uint32) error {
+	v, err := f.open(c)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	done := slow(c.ErrOrStderr(), "asking for the certificate")
+	out, err := v.certificate(c.Context(), epoch, batch)
+	done()
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), out)
+	}
+	return out.print(c.OutOrStdout())
+}
+
+func (v *view) certificate(ctx context.Context, epoch uint64, batch uint32) (certificateWhy, error) {
+	out := certificateWhy{Epoch: epoch, Batch: batch}
+	rec, ok, err := read(ctx, v, state.CertificateKey(epoch, batch), state.DecodeCertificate)
+	if err != nil {
+		return out, err
+	}
+	now := v.epoch()
+	switch {
+	case !ok && epoch > now:
+		out.Text, out.Next = fmt.Sprintf("Epoch %d has not begun; it is %d.", epoch, now), "wait"
+		return out, nil
+	case !ok && epoch+1 >= now:
+		out.Text, out.Next = "There is no certificate yet. Committees have until three quarters of the epoch, the reserve until its end, and the ledger takes it one epoch longer.", "again in a while"
+		return out, nil
+	case !ok:
+		out.Text = "There is no certificate: too few checkers agreed in time, there was no such batch, or its record is not kept any more. Nobody is paid or punished for it."
+		out.Next = "look at another batch; if many have none, too few checkers can be reached: `framemesh doctor` on yours"
+		return out, nil
+	}
+	out.Certified, out.Height, out.Result, out.Submitter, out.Signers = true, rec.Height, hex.EncodeToString(rec.Result[:]), rec.Submitter.String(), rec.Signers
+	res, err := v.resultIn(ctx, rec.Height, epoch, batch)
+	if err != nil {
+		return out, err
+	}
+	out.Attempt = res.GetAttempt()
+	out.Text = fmt.Sprintf("%d members attest it; whoever was proven in it is paid when epoch %d begins.", rec.Signers, epoch+2)
+	var containers, members []key.Node
+	if a, _, err := v.assignment(ctx, epoch); err == nil && uint64(batch) < uint64(len(a.Batches)) {
+		containers, members = a.Batches[batch].Containers, a.Batches[batch].Members(res.GetAttempt())
+	}
+	for i, e := range res.GetEntries() {
+		out.Containers = append(out.Containers, entryOf(e, containers, i))
+	}
+	for i := range members {
+		was := "unpaid"
+		if res.GetCorrect()>>i&1 == 1 {
+			was = "correct"
+		} else if res.GetWrong()>>i&1 == 1 {
+			was = "wrong"
+		}
+		out.Members = append(out.Members, memberWhy{members[i].String(), was})
+	}
+	return out, nil
+}
+
+func entryOf(e *proof.Entry, nodes []key.Node, i int) entryWhy {
+	x := entryWhy{Verdict: proof.VerdictName(e.GetVerdict()), Reason: e.GetReason(), Text: why.VerdictText(e.GetVerdict()), RPMilli: e.GetRpMilli(),
+		OfflinePPM: e.GetOfflinePpm(), QualityPPM: e.GetQualityPpm(), Evidence: hex.EncodeToString(e.GetEvidence())}
+	if i < len(nodes) {
+		x.Node = nodes[i].String()
+	}
+	if info, ok := proof.Reason(e.GetReason()).Info(); ok {
+		x.Name, x.Text, x.Next = info.Name, info.Text, info.Next
+	}
+	return x
+}
+
+// resultIn takes the result of a batch from the block that has its certificate.
+func (v *view) resultIn(ctx context.Context, height, epoch uint64, batch uint32) (*proof.Result, error) {
+	b, err := v.Block(ctx, height)
+	if err != nil {
+		return nil, explainLedger(err)
+	}
+	for _, raw := range slices.Backward(b.Txs) {
+		t, err := tx.Decode(raw)
+		if err != nil {
+			continue
+		}
+		op := t.Body.GetCertificate()
+		if op == nil || op.GetEpoch() != epoch || op.GetBatch() != batch {
+			continue
+		}
+		rec, ok, err := read(ctx, v, state.CertificateKey(epoch, batch), state.DecodeCertificate)
+		if err != nil {
+			return nil, err
+		}
+		if ok && rec.Result == sha256.Sum256(op.GetResult()) {
+			return proof.DecodeResult(op.GetResult())
+		}
+	}
+	return nil, withHint(fmt.Errorf("block %d does not hold the certificate", height), "another node with --peer")
+}
+
+func (o certificateWhy) print(w io.Writer) error {
+	fmt.Fprintf(w, "epoch %d, batch %d: %s\n", o.Epoch, o.Batch, o.Text)
+	if o.Next != "" {
+		fmt.Fprintf(w, "  try: %s\n", o.Next)
+	}
+	if !o.Certified {
+		return nil
+	}
+	fmt.Fprintf(w, "block %d, attempt %d, brought by %s, result %s\n\n", o.Height, o.Attempt, o.Submitter, o.Result)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CONTAINER\tVERDICT\tREASON\tRP\tOFFLINE\tWHY")
+	for i, e := range o.Containers {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d.%d %%\t%s\n", nonEmpty(e.Node, fmt.Sprintf("number %d", i)), e.Verdict, e.Name, milli(e.RPMilli), e.OfflinePPM/10_000, e.OfflinePPM%10_000/1_000, e.Text)
+	}
+	if err := t.Flush(); err != nil || len(o.Members) == 0 {
+		return err
+	}
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nCHECKER\tWAS")
+	for _, m := range o.Members {
+		fmt.Fprintf(t, "%s\t%s\n", m.Node, m.Was)
+	}
+	return t.Flush()
+}

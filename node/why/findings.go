@@ -1,0 +1,210 @@
+package why
+
+import (
+	"fmt"
+
+	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+)
+
+func frm(v uint64) string { return amount.Amount(v).String() + " " + state.Symbol }
+
+// percent writes ppm as a percentage with one decimal.
+func percent(ppm uint32) string { return fmt.Sprintf("%d.%d %%", ppm/10_000, ppm%10_000/1_000) }
+
+// registry is what has to be in place before anything else counts.
+func (f *Facts) registry() (out []Finding) {
+	if !f.Registered {
+		return []Finding{{About: AboutRegistry, Code: "unregistered", Bad: true,
+			Text: "The node is not in the registry, so it is neither checked nor paid.",
+			Next: "`framemesh register`, then `framemesh stake` and `framemesh delegate`"}}
+	}
+	need := f.Params.StakeFor(f.Entry.Roles, f.Entry.Validates())
+	switch {
+	case f.Stake.Tombstoned:
+		out = append(out, Finding{About: AboutStake, Code: "tombstoned", Bad: true,
+			Text: "The node is out for good: it signed two things where one is allowed.",
+			Next: "start over with a new key: never run two nodes with one"})
+	case f.Stake.Amount < need:
+		out = append(out, Finding{About: AboutStake, Code: "stake_missing", Bad: true,
+			Text: fmt.Sprintf("Its stake is %s and its roles need %s, so none of them counts.", frm(f.Stake.Amount), frm(need)),
+			Next: fmt.Sprintf("`framemesh stake %s %s`", f.Node, amount.Amount(need-f.Stake.Amount))})
+	case f.Stake.Jailed:
+		out = append(out, Finding{About: AboutStake, Code: "jailed", Bad: true,
+			Text: "The node is jailed after a slash; its roles count again once its stake is topped up.",
+			Next: "`framemesh stake`"})
+	}
+	if f.Stake.Offences > 0 {
+		out = append(out, Finding{About: AboutSlash, Code: "slashed",
+			Text: fmt.Sprintf("It was slashed %s so far; a repeated forgery costs everything.", times(f.Stake.Offences)),
+			Next: "its verdicts below name the evidence"})
+	}
+	if !f.Delegation && f.Entry.Roles != 0 {
+		out = append(out, Finding{About: AboutRegistry, Code: "no_delegation", Bad: true,
+			Text: "Its owner does not let the node's key act for it, so the node cannot settle sessions or bring certificates to the ledger.",
+			Next: "`framemesh delegate`"})
+	}
+	return out
+}
+
+func times(n uint32) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// accusations are the slashes that can still be appealed.
+func (f *Facts) accusations() (out []Finding) {
+	for _, a := range f.Accusations {
+		out = append(out, AccusationOf(a, f.Params))
+	}
+	return out
+}
+
+// AccusationOf tells an accusation that is not decided.
+func AccusationOf(a Accused, p economics.Params) Finding {
+	x := Finding{About: AboutAccusal, Code: "accused", Bad: true, Epoch: a.Epoch, Evidence: Hex(a.Evidence), ID: Hex(a.ID),
+		Text: fmt.Sprintf("%s It costs %s when epoch %d begins.", OffenceText(a.Offence), frm(a.Amount), a.Final),
+		Next: fmt.Sprintf("if that is not so, `framemesh appeal %s` before epoch %d: a wider committee looks again. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))}
+	if a.Appealed != 0 {
+		x.Code, x.Next = "appealed", "wait: without a certificate of that committee nobody is punished"
+		x.Text = fmt.Sprintf("%s It was appealed; a committee drawn from the seed of epoch %d looks again, until epoch %d.", OffenceText(a.Offence), a.Appealed, a.Final)
+	}
+	return x
+}
+
+// container is why a container is or is not paid for readiness, and matched.
+func (f *Facts) container() (out []Finding) {
+	s := &f.Standing
+	switch {
+	case s.GuiltyUntil > f.Epoch || s.LastVerdict == state.VerdictConvicted:
+		i, _ := proof.Reason(s.LastReason).Info()
+		out = append(out, Finding{About: AboutStandby, Code: nonEmpty(i.Name, "convicted"), Reason: s.LastReason, Bad: true, Epoch: s.LastEpoch, Evidence: Hex(s.Evidence),
+			Text: fmt.Sprintf("It was convicted of what it did in epoch %d. %s Its rounds before epoch %d count nothing, and it stands by again once it has proven itself anew.", s.LastEpoch, i.Text, s.GuiltyUntil),
+			Next: nonEmpty(i.Next, "rerun the evidence with `framemesh proof show`")})
+	case !s.Proven(f.Epoch) && s.Verdicts == 0:
+		out = append(out, Finding{About: AboutStandby, Code: "unproven", Bad: true,
+			Text: fmt.Sprintf("No round has shown yet what it renders, so it is not matched for standing by. A node that is registered takes part from %d epochs later on.", f.Params.CandidateLead+1),
+			Next: "keep `framemesh run` going with proof.enabled; `framemesh bench` says whether this machine's renderer is right"})
+	case !s.Proven(f.Epoch):
+		out = append(out, f.last(Finding{About: AboutStandby, Code: "expired", Bad: true,
+			Text: "It has not proven for too long what it renders, so it may not stand by."}))
+	}
+	if last, ok := f.lastVerdict(economics.RoleContainer); ok && s.LastVerdict != state.VerdictConvicted {
+		out = append(out, f.paid(last)...)
+	}
+	if s.Slow > 0 {
+		out = append(out, Finding{About: AboutPay, Code: "slow", Epoch: s.LastEpoch,
+			Text: fmt.Sprintf("Its last %d rounds showed less than %d.%02d %% of the %d milli-RP that it promised; %d in a row cost stake.", s.Slow, f.Params.ProofSlowBps/100, f.Params.ProofSlowBps%100, f.Entry.Claim, economics.SlowLimit),
+			Next: "take load off the machine while rounds run, or register again with a lower claim"})
+	}
+	if s.PriorityPPM < amount.PPM {
+		out = append(out, Finding{About: AboutMatch, Code: "demoted", Bad: true,
+			Text: fmt.Sprintf("It is matched with %s of its priority: each offence halves it, and clean days give it back.", percent(s.PriorityPPM)),
+			Next: "nothing but time: stay clean"})
+	}
+	if f.Stood && s.QualityPPM < 800_000 {
+		out = append(out, Finding{About: AboutMatch, Code: "low_quality",
+			Text: fmt.Sprintf("Players and checkers measured a quality of %s; better ones are matched first and paid more.", percent(s.QualityPPM)),
+			Next: "`framemesh doctor`; fewer slots, a wired connection, and nothing else on the machine"})
+	}
+	return out
+}
+
+func nonEmpty(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}
+
+// last adds the reason of the last verdict to a finding.
+func (f *Facts) last(x Finding) Finding {
+	v, ok := f.lastVerdict(economics.RoleContainer)
+	if !ok {
+		x.Next = "keep the node running; the next round decides"
+		return x
+	}
+	told := VerdictOf(v)
+	x.Epoch, x.Height, x.Evidence, x.Reason = v.Epoch, v.Height, told.Evidence, told.Reason
+	x.Text += " Its last verdict was " + told.Verdict + ": " + told.Text
+	x.Next = nonEmpty(told.Next, "keep the node running and reachable; the next round decides")
+	return x
+}
+
+func (f *Facts) lastVerdict(role economics.Role) (v state.Verdict, ok bool) {
+	for _, h := range f.History {
+		if h.Role == role && h.Verdict < state.VerdictConvicted {
+			v, ok = h, true
+		}
+	}
+	return v, ok
+}
+
+// paid says whether the last round earned something, and if not, why.
+func (f *Facts) paid(v state.Verdict) []Finding {
+	told := VerdictOf(v)
+	x := Finding{About: AboutPay, Epoch: v.Epoch, Height: v.Height, Evidence: told.Evidence, Reason: told.Reason}
+	if v.Weight > 0 {
+		x.Code = "paid"
+		x.Text = fmt.Sprintf("The round of epoch %d counts: %s It is paid when epoch %d begins.", v.Epoch, told.Text, v.Epoch+2)
+		return []Finding{x}
+	}
+	x.Bad = true
+	s := &f.Standing
+	switch {
+	case v.Verdict == proof.VerdictOK && v.Epoch < s.GuiltyUntil:
+		x.Code, x.Text = "convicted", "It was convicted, and rounds of that time count nothing."
+	case v.Verdict == proof.VerdictBusy && uint64(s.Busy) > f.Params.ProofStandingEpochs:
+		x.Code = "busy_too_long"
+		x.Text = fmt.Sprintf("It has been in a session in %d rounds in a row: sessions are paid by their players, readiness again once it was measured.", s.Busy)
+		x.Next = "leave a slot free for one round"
+	case v.Verdict == proof.VerdictOK || v.Verdict == proof.VerdictBusy:
+		x.Code, x.Text = f.weightless()
+		x.Next = "`framemesh doctor`; keep the node reachable and its stake whole"
+	default:
+		x.Code, x.Text, x.Next = nonEmpty(told.Name, told.Verdict), told.Text, nonEmpty(told.Next, "keep the node running and reachable")
+	}
+	x.Text = fmt.Sprintf("The round of epoch %d is not paid: %s", v.Epoch, x.Text)
+	return []Finding{x}
+}
+
+// weightless is why a round that was proven brought nothing.
+func (f *Facts) weightless() (code, text string) {
+	switch {
+	case f.Standing.OfflineSeconds > economics.OfflineLimit:
+		return "offline", fmt.Sprintf("it was offline for %d s of the day, and more than %d are too many.", f.Standing.OfflineSeconds, economics.OfflineLimit)
+	case f.Stake.Jailed || f.Stake.Tombstoned || f.Stake.Amount < f.Params.StakeFor(f.Entry.Roles, f.Entry.Validates()):
+		return "stake_missing", "its stake is less than its roles need."
+	}
+	return "offline", "it did not answer the checkers during the epoch."
+}
+
+// checker is why a checker has no duties, or is not paid for them.
+func (f *Facts) checker() (out []Finding) {
+	c := &f.Conduct
+	if c.Banned(f.Epoch) {
+		out = append(out, Finding{About: AboutDuties, Code: "banned", Bad: true, Epoch: c.LastEpoch,
+			Text: fmt.Sprintf("It gets no duties until epoch %d: its answers were contradicted %d times within %d epochs.", c.BannedUntil, economics.WrongLimit, economics.WrongWindow),
+			Next: "look at its verdicts below and at what they name as evidence; check memory, version, and that no second node has its key"})
+	} else if n := len(c.Wrong); n > 0 {
+		out = append(out, Finding{About: AboutDuties, Code: "wrong_answers", Epoch: c.Wrong[n-1],
+			Text: fmt.Sprintf("%d of its answers were contradicted so far, the last in epoch %d; %d within %d epochs suspend it.", c.WrongTotal, c.Wrong[n-1], economics.WrongLimit, economics.WrongWindow),
+			Next: "update the node, and check the machine's memory and clock"})
+	}
+	if !f.Judged {
+		out = append(out, Finding{About: AboutDuties, Code: "no_duties",
+			Text: fmt.Sprintf("It has judged in no round yet. A checker that is registered can be drawn from %d epochs later on, by its stake.", f.Params.CandidateLead+1),
+			Next: "keep `framemesh run` going with proof.enabled"})
+		return out
+	}
+	if d := c.Now; d.Asked >= 8 && uint64(d.Answered)*10 < uint64(d.Asked)*9 {
+		out = append(out, Finding{About: AboutDuties, Code: "unanswered", Bad: true, Epoch: c.LastEpoch,
+			Text: fmt.Sprintf("Of %d rounds it was drawn for in this quarter it answered %d; the others paid nothing.", d.Asked, d.Answered),
+			Next: "`framemesh doctor`: the clock must be right to half a second, and the node reachable"})
+	}
+	return out
+}
