@@ -33,6 +33,7 @@ type subject struct {
 
 	picks []proof.Pick
 	tries int
+	again uint64     // when it is asked once more, ms
 	roots [][32]byte // as the container opened them, after they fitted
 
 	verdict  uint32 // 0 = as the commitment says
@@ -59,7 +60,7 @@ func (r *Round) Committed(now uint64, from key.Node, o *proof.Opened, rtt uint32
 			return s.commit.Digest, nil, nil
 		}
 		todo, digest := r.accuse(proof.PairFraud(s.commit, o))
-		s.verdict, s.reason, s.evidence = proof.VerdictBad, proof.ReasonTwoCommits, digest
+		s.stage, s.verdict, s.reason, s.evidence = settled, proof.VerdictBad, proof.ReasonTwoCommits, digest
 		return s.commit.Digest, todo, r.refuse(fmt.Errorf("%w: %s committed to %x first", ErrDuplicate, from, s.commit.Digest[:8]))
 	}
 	r.stamp(s, o, now-r.s.Times.T0, rtt)
@@ -110,8 +111,8 @@ func (r *Round) commits(now uint64, from key.Node, o *proof.Opened) (*subject, *
 func (r *Round) late(s *subject) bool { return r.s.Times.T0+s.arrival > r.s.Times.CommitBy }
 
 // Measured adds what this checker found out about a container in other ways: liveness
-// nonces sent and answered, and what it saw as a player, which may be nil. The newest
-// sample counts.
+// nonces sent and answered, and what it saw as a player or in an audit, which may be
+// nil. The newest sample of each kind counts.
 func (r *Round) Measured(container key.Node, pings, pongs uint32, sample *proof.Sample) {
 	d, place, ok := r.subject(container)
 	if !ok {
@@ -121,6 +122,6 @@ func (r *Round) Measured(container key.Node, pings, pongs uint32, sample *proof.
 	s.pings += min(pings, proof.MaxPings-min(s.pings, proof.MaxPings))
 	s.pongs = min(s.pongs+min(pongs, proof.MaxPings), s.pings)
 	if sample != nil {
-		s.sample = sample
+		s.sample = merge(s.sample, sample)
 	}
 }

@@ -109,7 +109,11 @@ func (r *Round) hearDraft(now uint64, o *proof.Opened, x *proof.Draft) ([]Action
 	}
 	dr := r.draft(d, x.GetResult(), x.GetVotes())
 	dr.by[o.Signer] = x.GetAttestation()
-	if d.attested == [32]byte{} {
+	switch {
+	case d.attested == digest && dr.by[r.me] == nil:
+		// Attested before a restart; whether that went out nobody knows.
+		return r.join(now, d, dr), nil
+	case d.attested == [32]byte{}:
 		switch err := r.agrees(now, d, x); {
 		case err == nil:
 			return r.join(now, d, dr), nil

@@ -14,7 +14,10 @@ func (r *Round) accuse(f *tx.FraudProof, err error) (todo []Action, digest []byt
 	if err != nil {
 		return nil, nil
 	}
-	file := r.file(f)
+	file, err := proof.EncodeFile(proof.FraudFile(r.s.Chain, r.epoch, r.seed, f))
+	if err != nil {
+		return nil, nil
+	}
 	sum := sha256.Sum256(file)
 	accused := key.Node(f.GetSubject())
 	if r.accused[accused] {
@@ -22,12 +25,6 @@ func (r *Round) accuse(f *tx.FraudProof, err error) (todo []Action, digest []byt
 	}
 	r.accused[accused] = true
 	return []Action{Fraud{accused, f, file}}, sum[:]
-}
-
-// file is the proof file of a fraud proof of this epoch.
-func (r *Round) file(f *tx.FraudProof) []byte {
-	return encode(&proof.File{Version: 1, Chain: r.s.Chain, Epoch: r.epoch, Seed: r.seed[:], Holds: &proof.File_Fraud{Fraud: &proof.Fraud{
-		Kind: f.GetKind(), Subject: f.GetSubject(), Statement: f.GetStatement(), Signature: f.GetSignature(), Evidence: f.GetEvidence()}}})
 }
 
 // Convicted says that the ledger accepted a fraud proof of this epoch: what it shows
@@ -41,7 +38,9 @@ func (r *Round) Convicted(f *tx.FraudProof) {
 		r.refuted = append(r.refuted, sha256.Sum256(f.GetStatement()))
 		return
 	}
-	r.proven = append(r.proven, sha256.Sum256(r.file(f)))
+	if file, err := proof.EncodeFile(proof.FraudFile(r.s.Chain, r.epoch, r.seed, f)); err == nil {
+		r.proven = append(r.proven, sha256.Sum256(file))
+	}
 }
 
 // convict finds a container bad, for this reason and by this proof.

@@ -9,12 +9,13 @@ import (
 	"github.com/framemesh/framemesh/ledger/proof"
 )
 
-// asks is how often one container is asked for the same tiles.
+// asks is how often one container is asked for the same tiles, spread over the time that
+// there is: one that crashed and comes back can still show what it rendered.
 const asks = 4
 
 // check asks for tiles of a commitment when there is reason to and time has come.
 func (r *Round) check(now uint64, d *duty, s *subject) []Action {
-	if s.stage != stamped || now < d.windows.ask || now >= d.windows.vote || r.late(s) {
+	if s.stage != stamped || now < d.windows.ask || now < s.again || now >= d.windows.vote || r.late(s) || s.tries >= asks {
 		return nil
 	}
 	if !r.drawn(s) {
@@ -57,7 +58,8 @@ func (r *Round) Failed(now uint64, container key.Node) []Action {
 	if s.tries >= asks || now >= d.windows.vote {
 		return nil
 	}
-	return r.check(now, d, s)
+	s.again = now + (d.windows.vote-now)/uint64(2*(asks-s.tries))
+	return []Action{Wake{s.again}}
 }
 
 // Opened takes a container's openings, which came from it directly. Those that answer

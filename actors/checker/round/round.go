@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
@@ -208,6 +206,9 @@ func (r *Round) next(now uint64) (next uint64) {
 		for _, at := range d.windows.moments() {
 			soonest(at)
 		}
+		for _, c := range d.subjects {
+			soonest(c.again)
+		}
 		soonest(d.draftAt)
 		soonest(d.submitAt)
 	}
@@ -222,15 +223,6 @@ func (r *Round) OnLedger(batch uint32) {
 			d.certified = true
 		}
 	}
-}
-
-// encode is the one encoding of a message without maps.
-func encode(m proto.Message) []byte {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-	if err != nil {
-		panic("round: a message of our own does not encode: " + err.Error())
-	}
-	return b
 }
 
 // attest signs a result as the ledger's certificate wants it.

@@ -24,6 +24,10 @@ func (r *Round) finding(s *subject) *proof.Finding {
 	f.Commit, f.ArrivalMs, f.RttMs = s.commit.Digest[:], uint32(s.arrival), s.rtt
 	if b := s.commit.Statement.GetCommit().GetBusy(); b != nil {
 		f.Verdict = proof.VerdictBusy
+		if s.verdict == proof.VerdictBad && s.reason.OfSession() {
+			f.Verdict, f.Reason, f.Evidence = s.verdict, uint32(s.reason), s.evidence
+			return f
+		}
 		if r.s.InSession != nil && !r.s.InSession(s.node, b.GetSession()) {
 			f.Verdict, f.Reason = proof.VerdictRefused, uint32(proof.ReasonNoSession)
 		}
