@@ -106,6 +106,12 @@ func (r Reason) String() string {
 	return i.Name
 }
 
+// OfSession says whether the reason is about a session, not a round: whoever is found bad for
+// it may have committed to no frames because it was busy.
+func (r Reason) OfSession() bool {
+	return r == ReasonSegment || r == ReasonAudit || r == ReasonModule || r == ReasonTwoSeconds
+}
+
 // Fits says whether the reason goes with a verdict about a container.
 func (r Reason) Fits(verdict uint32) bool {
 	i, _ := r.Info()

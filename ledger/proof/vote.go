@@ -74,7 +74,7 @@ func checkFinding(f *Finding) error {
 	}
 	rendered := f.GetVerdict() == VerdictOK || f.GetVerdict() == VerdictLate || f.GetVerdict() == VerdictBad
 	switch {
-	case rendered && (len(f.GetCommit()) == 0 || f.GetSamples() == 0):
+	case rendered && (len(f.GetCommit()) == 0 || f.GetSamples() == 0 && !Reason(f.GetReason()).OfSession()):
 		return wrong("commit", "is missing, with its samples; a verdict %s rests on them", VerdictName(f.GetVerdict()))
 	case f.GetVerdict() == VerdictBusy && len(f.GetCommit()) == 0:
 		return wrong("commit", "is missing; a verdict busy rests on what the container signed")
