@@ -160,37 +160,18 @@ func (s *rounds) verified(c *supervise.Ctx, m verified) {
 }
 
 // submit brings a certificate to the ledger.
-func (s *rounds) submit(c *supervise.Ctx, a round.Submit) {
-	until := s.r.o.Book.EpochStart(s.epoch + sendFor)
-	c.Log().Debug("a certificate is complete", "epoch", s.epoch, "batch", a.Batch, "bytes", len(a.Certificate.GetResult()))
-	epoch := s.epoch
-	s.bring(c, certificateWhat, until, &tx.Body{Op: &tx.Body_Certificate{Certificate: a.Certificate}},
+func (s *rounds) submit(c *supervise.Ctx, epoch uint64, a round.Submit) {
+	until := s.r.o.Book.EpochStart(epoch + sendFor)
+	c.Log().Debug("a certificate is complete", "epoch", epoch, "batch", a.Batch, "bytes", len(a.Certificate.GetResult()))
+	s.bring(c, certificateWhat, epoch, until, &tx.Body{Op: &tx.Body_Certificate{Certificate: a.Certificate}},
 		func() any { return onLedger{epoch, a.Batch} })
 }
 
-// fraud keeps a proof and brings it to the ledger.
-func (s *rounds) fraud(c *supervise.Ctx, a round.Fraud) {
-	s.report(s.epoch).Frauds++
-	c.Log().Warn("somebody cheated, and it can be proven", "accused", a.Accused, "epoch", s.epoch, "kind", a.Proof.GetKind())
-	r, log, until := s.r, c.Log(), s.r.o.Book.EpochStart(s.epoch+fraudFor)
-	c.Go(func(context.Context) any {
-		name, err := r.proofs.keep(a.File)
-		if err != nil {
-			log.Warn("a proof is not kept on the disk; make room there", "err", err)
-		} else {
-			log.Info("a proof was kept; see `framemesh proof show`", "proof", name)
-		}
-		return nil
-	})
-	s.bring(c, "fraud", until, &tx.Body{Op: &tx.Body_Fraud{Fraud: a.Proof}}, func() any { return nil })
-}
-
-// fraudFor is for how many epochs a fraud proof is brought to a ledger that is out of reach.
-const fraudFor = 96
-
-// bring sends an operation until it is in a block, somebody else's is, or its time is over.
-func (s *rounds) bring(c *supervise.Ctx, what string, untilMS uint64, body *tx.Body, done func() any) {
-	r, log, self, epoch := s.r, c.Log(), c.Self(), s.epoch
+// bring sends an operation until it is in a block, somebody else's is, its time is over, or the
+// ledger will never take it: each try that a block refuses costs a fee, and a fraud proof's
+// more. done is called in each of these cases, and its answer told.
+func (s *rounds) bring(c *supervise.Ctx, what string, epoch, untilMS uint64, body *tx.Body, done func() any) {
+	r, log, self := s.r, c.Log(), c.Self()
 	c.Go(func(ctx context.Context) any {
 		for {
 			err := r.o.Book.Send(ctx, body)
@@ -204,6 +185,10 @@ func (s *rounds) bring(c *supervise.Ctx, what string, untilMS uint64, body *tx.B
 			case errors.Is(err, ErrSettled):
 				r.metrics.sent.WithLabelValues(what + "-late").Inc()
 				return done()
+			case hopeless(err):
+				r.metrics.sent.WithLabelValues("failed").Inc()
+				log.Error("the ledger refuses what was found for good", "what", what, "epoch", epoch, "err", err)
+				return done()
 			}
 			if ctx.Err() != nil {
 				return nil
@@ -211,7 +196,7 @@ func (s *rounds) bring(c *supervise.Ctx, what string, untilMS uint64, body *tx.B
 			if uint64(max(r.o.Now().UnixMilli(), 0)) >= untilMS {
 				r.metrics.sent.WithLabelValues("failed").Inc()
 				log.Warn("the ledger did not take what was found", "what", what, "err", err)
-				return nil
+				return done()
 			}
 			log.Debug("the ledger does not take it yet", "what", what, "err", err)
 			select {

@@ -19,8 +19,6 @@ import (
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
-	"github.com/framemesh/framemesh/p2p/rpc"
-	"github.com/framemesh/framemesh/p2p/wire"
 )
 
 const (
@@ -28,6 +26,7 @@ const (
 	rollTime   = 20 * time.Second       // for one try
 	standAtOne = 8                      // standings read at the same time
 	maxEarly   = 2048                   // statements kept for a round that is not known yet
+	earlyOf    = 8                      // of them, of one signer
 	maxRound   = 16 << 20               // bytes of a saved round
 	saveLater  = time.Second            // how long what need not be on the disk at once waits
 	keptRounds = 4                      // files of rounds that are kept
@@ -83,7 +82,7 @@ type (
 	saveDue   struct{ epoch uint64 }
 	written   struct {
 		epoch uint64
-		out   []round.Publish
+		out   []round.Action
 		err   error
 	}
 )
@@ -108,8 +107,8 @@ type rounds struct {
 	wake   func()
 	wakeMS uint64 // when it rings; 0 = not set
 
-	outbox  []round.Publish // waits for the disk
-	dirty   bool            // the round changed since it was written
+	outbox  []round.Action // waits for the disk: Publish and Submit
+	dirty   bool           // the round changed since it was written
 	writing bool
 	saving  bool // a saveDue is under way
 }
@@ -130,6 +129,7 @@ func (s *rounds) until(ms uint64) time.Duration {
 func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
+		s.resumeFrauds(c)
 		s.begin(c, s.r.o.Book.EpochAt(s.now()))
 	case beginNext:
 		s.begin(c, max(m.epoch, s.r.o.Book.EpochAt(s.now())))
@@ -165,6 +165,8 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 			s.certified[m.batch] = true
 			s.round.OnLedger(m.batch)
 		}
+	case fraudFound:
+		s.bringFraud(c, m)
 	case inSession:
 		if m.epoch == s.epoch {
 			s.sessions[m.container] = m
@@ -196,6 +198,7 @@ func (s *rounds) begin(c *supervise.Ctx, epoch uint64) {
 	s.epoch, s.round, s.roll, s.rtt = epoch, nil, nil, map[key.Node]uint32{}
 	s.certified, s.sessions = map[uint32]bool{}, map[key.Node]inSession{}
 	s.outbox, s.dirty = nil, false
+	s.early = slices.DeleteFunc(s.early, func(e said) bool { at, _ := e.o.Epoch(); return at < epoch })
 	if s.wake != nil {
 		s.wake()
 	}
@@ -324,6 +327,8 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 	}
 	s.roll, s.t0 = m.roll, m.roll.Times.T0
 	s.r.metrics.batches.Set(float64(s.round.Duties()))
+	early := s.early
+	s.early = nil
 	if s.round.Duties() == 0 {
 		return
 	}
@@ -338,8 +343,6 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 	}
 	s.meet(c)
 	s.do(c, s.round.At(s.now()))
-	early := s.early
-	s.early = nil
 	for _, e := range early {
 		s.hear(c, e)
 	}
@@ -350,7 +353,7 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 	c.After(s.until(m.roll.Times.RevealBy), lookForCertificates{epoch: s.epoch})
 }
 
-// crossPPM is how often the work of another checker is recomputed, per container of a batch.
+// crossPPM is CrossPPM without a choice.
 const crossPPM = 50_000
 
 func (s *rounds) lost(c *supervise.Ctx, err error) {
@@ -380,18 +383,17 @@ func (s *rounds) meet(c *supervise.Ctx) {
 	c.Go(func(ctx context.Context) any { meet(ctx, ids); return nil })
 }
 
-// do carries out what the round decided. Nothing is published before the disk has it.
+// do carries out what the round decided. Nothing that this checker signed leaves it before
+// the disk has it: no statement, and no certificate, which holds its attestation.
 func (s *rounds) do(c *supervise.Ctx, todo []round.Action) {
 	for _, a := range todo {
 		switch a := a.(type) {
-		case round.Publish:
+		case round.Publish, round.Submit:
 			s.outbox = append(s.outbox, a)
 		case round.Ask:
 			s.ask(c, a)
 		case round.Verify:
 			s.verify(c, a.Job)
-		case round.Submit:
-			s.submit(c, a)
 		case round.Fraud:
 			s.fraud(c, a)
 		case round.Wake:
@@ -424,7 +426,7 @@ func (s *rounds) changed(c *supervise.Ctx) {
 	}
 }
 
-// write brings the round to the disk and then publishes what waited for that. One write is
+// write brings the round to the disk and then sends what waited for that. One write is
 // under way at a time, so that an older state never replaces a newer one.
 func (s *rounds) write(c *supervise.Ctx) {
 	if s.writing || s.round == nil || !s.dirty {
@@ -457,94 +459,17 @@ func (s *rounds) written(c *supervise.Ctx, m written) {
 		}
 		return
 	}
-	for _, p := range m.out {
-		s.publish(c, p)
+	for _, a := range m.out {
+		switch a := a.(type) {
+		case round.Publish:
+			s.publish(c, a)
+		case round.Submit:
+			s.submit(c, m.epoch, a)
+		}
 	}
 	if s.dirty && len(s.outbox) > 0 {
 		s.write(c)
 	}
-}
-
-// hear takes what another checker gossiped.
-func (s *rounds) hear(c *supervise.Ctx, m said) {
-	o := m.o
-	epoch, ok := o.Epoch()
-	if !ok {
-		return
-	}
-	switch {
-	case epoch == s.epoch && s.round != nil:
-	case epoch == s.epoch || epoch == s.epoch+1:
-		if len(s.early) < maxEarly {
-			s.r.metrics.said.WithLabelValues("early").Inc()
-			s.early = append(s.early, m)
-		}
-		return
-	default:
-		return
-	}
-	if !s.round.Member(o.Signer) {
-		return // of batches that are not this checker's
-	}
-	todo, err := s.round.Heard(m.atMS, o)
-	if err != nil {
-		s.report(epoch).Refused++
-		s.r.metrics.said.WithLabelValues("refused").Inc()
-		c.Log().Debug("a statement was refused", "kind", o.Kind().String(), "signer", o.Signer, "err", err)
-	} else {
-		s.r.metrics.said.WithLabelValues("taken").Inc()
-		s.heard.add(o)
-	}
-	s.do(c, todo)
-}
-
-// handedIn stamps a commitment.
-func (s *rounds) handedIn(c *supervise.Ctx, m handedIn) {
-	if s.round == nil {
-		s.r.metrics.commits.WithLabelValues("refused").Inc()
-		c.Reply(round.ErrEarly)
-		return
-	}
-	rtt := s.rtt[m.from]
-	have, todo, err := s.round.Committed(m.atMS, m.from, m.o, rtt)
-	s.do(c, todo)
-	if err != nil && !errors.Is(err, round.ErrDuplicate) {
-		s.report(s.epoch).Refused++
-		s.r.metrics.commits.WithLabelValues("refused").Inc()
-		c.Log().Debug("a commitment was refused", "container", m.from, "err", err)
-		c.Reply(err)
-		return
-	}
-	if err != nil {
-		c.Log().Warn("a container committed twice", "container", m.from, "epoch", s.epoch)
-	}
-	s.r.metrics.commits.WithLabelValues("stamped").Inc()
-	rep := s.report(s.epoch)
-	if !slices.Contains(rep.Committed, m.from) {
-		rep.Committed = append(rep.Committed, m.from)
-	}
-	if b := m.o.Statement.GetCommit().GetBusy(); b != nil && have == m.o.Digest {
-		rep.Busy++
-		s.lookAtSession(c, m.from, b.GetSession())
-	}
-	c.Reply(stamped{have, uint32(min(m.atMS-min(s.t0, m.atMS), 1<<32-1))})
-}
-
-// commitRefusal chooses what a container hears of an error.
-func commitRefusal(err error) error {
-	switch {
-	case errors.Is(err, round.ErrEarly):
-		return rpc.Errorf(wire.Code_INVALID, "the round has not begun here; compare the clocks, and try again in a moment")
-	case errors.Is(err, round.ErrForeign), errors.Is(err, round.ErrClosed):
-		return rpc.Errorf(wire.Code_EXPIRED, "that round is over, or of another epoch; compare the clocks")
-	case errors.Is(err, round.ErrMember):
-		return rpc.Errorf(wire.Code_UNAUTHORISED, "this checker does not judge that container in this epoch; compare the assignment")
-	case errors.Is(err, round.ErrMalformed):
-		return rpc.Errorf(wire.Code_INVALID, "that is no commitment of this network's kernel; update framemesh")
-	case errors.Is(err, supervise.ErrBusy):
-		return &rpc.Error{Code: wire.Code_BUSY, Message: "too much comes at once; hand in again", RetryAfter: 100 * time.Millisecond}
-	}
-	return err
 }
 
 func (s *rounds) measured(m measured) {
@@ -557,6 +482,7 @@ func (s *rounds) duties(c *supervise.Ctx) {
 	d := Duties{Epoch: s.epoch}
 	if s.round != nil {
 		d.Batches, d.Containers = s.round.Duties(), s.round.Containers()
+		d.VoteMS = s.roll.Times.OpeningsBy
 	}
 	c.Reply(d)
 }
