@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -89,10 +90,14 @@ func StandingAt(ctx context.Context, s Source, container key.Node, height uint64
 // Near says whether a beacon is the seed of an epoch, or of the one before or after it, as
 // it can be read in s.
 func Near(ctx context.Context, s Source, beacon [32]byte, epoch uint64) (bool, error) {
-	for _, e := range []uint64{epoch, epoch + 1, epoch - 1} {
-		if e > epoch+1 {
-			continue // there is none before the first
-		}
+	near := []uint64{epoch}
+	if epoch < math.MaxUint64 {
+		near = append(near, epoch+1)
+	}
+	if epoch > 0 {
+		near = append(near, epoch-1)
+	}
+	for _, e := range near {
 		b, _, err := s.Value(ctx, state.SeedKey(e))
 		if err != nil {
 			return false, err
@@ -186,7 +191,7 @@ func (l *Ledger) FiguresAt(ctx context.Context, container key.Node, height uint6
 // awaitAbove waits up to one block's time for a head above a block.
 func (l *Ledger) awaitAbove(ctx context.Context, height uint64) error {
 	h := l.heads.get()
-	if height < h.Height {
+	if height > 0 && height < h.Height {
 		return nil
 	}
 	if height == 0 || height > h.Height+aheadOf {

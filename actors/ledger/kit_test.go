@@ -29,6 +29,9 @@ func seeded(name string, i int) ed25519.PrivateKey {
 
 func address(k ed25519.PrivateKey) key.Address { return Signer{Key: k}.Address() }
 
+// genesisRP is the score of the container, milli-RP.
+const genesisRP = 30_000
+
 // genesisOf is a network with one validator (key "node" 0), one container (key "node" 1,
 // which acts for its owner), one oracle, and accounts "player" 0 to 9.
 func genesisOf(t testing.TB, consensus, vrf genesis.Key, start time.Time) *genesis.Doc {
@@ -41,7 +44,7 @@ func genesisOf(t testing.TB, consensus, vrf genesis.Key, start time.Time) *genes
 			{Node: key.Node(address(seeded("node", 0))), Owner: address(seeded("owner", 0)), Roles: genesis.Roles(economics.RoleChecker),
 				ConsensusKey: consensus, VRFKey: vrf, Stake: 20_000 * uint64(amount.FRM), Delegate: true},
 			{Node: key.Node(address(seeded("node", 1))), Owner: address(seeded("owner", 1)), Roles: genesis.Roles(economics.RoleContainer),
-				Price: 360_000, Stake: 20_000 * uint64(amount.FRM), Delegate: true},
+				Price: 360_000, RPMilli: genesisRP, Stake: 20_000 * uint64(amount.FRM), Delegate: true},
 		}}
 	for i := range 2 {
 		plan.Accounts = append(plan.Accounts, genesis.Account{Address: address(seeded("owner", i)), Amount: 100 * uint64(amount.FRM)})

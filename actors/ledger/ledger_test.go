@@ -46,6 +46,8 @@ func TestOverAChainAndOverALightClient(t *testing.T) {
 		})
 	}
 
+	t.Run("figures agree", func(t *testing.T) { testFigures(t, full, thin) })
+
 	t.Run("beacons agree", func(t *testing.T) {
 		var a [32]byte
 		until(t, "a light client takes the beacon of a full node", func() bool { // a slow machine may miss an epoch

@@ -145,17 +145,20 @@ func (t *Table) Enter(epoch uint64) {
 }
 
 // Unmeasured are up to n containers that are not known to be proven in the ledger's epoch,
-// in the order of their ids from after on: those to read, or to read again. It returns no
+// in the order of their ids beginning behind after: those to read, or to read again. It returns no
 // container twice.
 func (t *Table) Unmeasured(after peer.ID, n int) []peer.ID {
 	var out []peer.ID
 	at := t.position(after)
+	if at < len(t.order) && t.order[at].id == after {
+		at++
+	}
 	for i := range len(t.order) {
 		e := t.order[(at+i)%len(t.order)]
 		if len(out) == n {
 			break
 		}
-		if e.id != after && e.standing != proven {
+		if e.standing != proven {
 			out = append(out, e.id)
 		}
 	}
