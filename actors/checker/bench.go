@@ -22,7 +22,7 @@ func newBench(threads int, seconds prometheus.Counter) *bench {
 }
 
 // run does a job when there is a seat. ok is false when ctx ended first.
-func (b *bench) run(ctx context.Context, j *round.Job) (found round.Checked, ok bool) {
+func (b *bench) run(ctx context.Context, job func() round.Checked) (found round.Checked, ok bool) {
 	select {
 	case b.seats <- struct{}{}:
 	case <-ctx.Done():
@@ -34,7 +34,7 @@ func (b *bench) run(ctx context.Context, j *round.Job) (found round.Checked, ok 
 		runtime.LockOSThread() // its processor time is counted
 		defer runtime.UnlockOSThread()
 		before := threadSeconds()
-		found := j.Run()
+		found := job()
 		b.seconds.Add(max(threadSeconds()-before, 0))
 		done <- found
 	}()

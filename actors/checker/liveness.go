@@ -129,6 +129,7 @@ func (s *rounds) pinged(m pinged) {
 	if m.ok {
 		s.roundTrip(m.container, m.rtt)
 	}
-	s.round.Measured(m.container, 1, pongs, nil)
+	sent, pongs := s.double.Measured(m.container, 1, pongs)
+	s.round.Measured(m.container, sent, pongs, nil)
 	s.dirty = true
 }

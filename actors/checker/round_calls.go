@@ -128,9 +128,9 @@ func (s *rounds) roundTrip(n key.Node, ms uint32) {
 
 // verify recomputes tiles behind everything else that the machine does.
 func (s *rounds) verify(c *supervise.Ctx, j *round.Job) {
-	epoch, bench := s.epoch, s.r.bench
+	epoch, bench, double := s.epoch, s.r.bench, s.double
 	c.Go(func(ctx context.Context) any {
-		found, ok := bench.run(ctx, j)
+		found, ok := bench.run(ctx, func() round.Checked { return double.Run(j) })
 		if !ok {
 			return nil
 		}

@@ -34,6 +34,7 @@ func (s *rounds) hear(c *supervise.Ctx, m said) {
 		return // of batches that are not this checker's
 	}
 	todo, err := s.round.Heard(m.atMS, o)
+	todo = append(todo, s.double.Heard(o)...)
 	if err != nil {
 		s.report(epoch).Refused++
 		s.r.metrics.said.WithLabelValues("refused").Inc()
@@ -60,6 +61,10 @@ func (s *rounds) handedIn(c *supervise.Ctx, m handedIn) {
 	if s.round == nil {
 		s.r.metrics.commits.WithLabelValues("refused").Inc()
 		c.Reply(round.ErrEarly)
+		return
+	}
+	if !s.double.Takes(m.from) {
+		c.Reply(stamped{m.o.Digest, uint32(min(m.atMS-min(s.t0, m.atMS), 1<<32-1))})
 		return
 	}
 	rtt := s.rtt[m.from]

@@ -96,9 +96,11 @@ type rounds struct {
 	early []said              // that came before the round was known
 	rtt   map[key.Node]uint32 // least round trip in ms, of this epoch's containers
 
+	double    Double
 	reports   []*Report              // of the last epochs
 	certified map[uint32]bool        // batches whose certificate is on the ledger
 	sessions  map[key.Node]inSession // those that busy containers named
+	late      []auditKept            // that came after their vote
 
 	t0     uint64
 	heard  *minutes
@@ -171,6 +173,12 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 		if m.epoch == s.epoch {
 			s.sessions[m.container] = m
 		}
+	case auditsDue:
+		s.auditsDue(c, m)
+	case auditDone:
+		s.auditDone(c, m)
+	case auditKept:
+		s.enter(c, m)
 	case recalled:
 		for _, o := range m.statements {
 			s.hear(c, said{o, s.now()})
@@ -197,6 +205,7 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 func (s *rounds) begin(c *supervise.Ctx, epoch uint64) {
 	s.epoch, s.round, s.roll, s.rtt = epoch, nil, nil, map[key.Node]uint32{}
 	s.certified, s.sessions = map[uint32]bool{}, map[key.Node]inSession{}
+	s.double = s.r.o.Double()
 	s.outbox, s.dirty = nil, false
 	s.early = slices.DeleteFunc(s.early, func(e said) bool { at, _ := e.o.Epoch(); return at < epoch })
 	if s.wake != nil {
@@ -309,7 +318,7 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 		return
 	}
 	setup := round.Setup{Chain: s.r.o.Book.Chain(), Key: s.r.o.Key, Assignment: m.roll.Assignment,
-		Times: m.roll.Times, Params: m.roll.Params, Kernel: s.r.o.Kernel, CrossPPM: crossPPM,
+		Times: m.roll.Times, Params: m.roll.Params, Kernel: s.r.o.Kernel, CrossPPM: s.r.o.CrossPPM,
 		Secret:   round.Secret(s.r.o.Key, s.r.o.Book.Chain(), m.epoch),
 		Standing: func(n key.Node) judge.Standing { return m.standing[n] }, InSession: s.inSession}
 	result := "begun"
@@ -350,6 +359,7 @@ func (s *rounds) rollRead(c *supervise.Ctx, m rollRead) {
 		s.recallAll(c)
 	}
 	s.schedulePings(c)
+	s.scheduleAudits(c)
 	c.After(s.until(m.roll.Times.RevealBy), lookForCertificates{epoch: s.epoch})
 }
 
@@ -386,7 +396,7 @@ func (s *rounds) meet(c *supervise.Ctx) {
 // do carries out what the round decided. Nothing that this checker signed leaves it before
 // the disk has it: no statement, and no certificate, which holds its attestation.
 func (s *rounds) do(c *supervise.Ctx, todo []round.Action) {
-	for _, a := range todo {
+	for _, a := range s.double.Out(todo) {
 		switch a := a.(type) {
 		case round.Publish, round.Submit:
 			s.outbox = append(s.outbox, a)

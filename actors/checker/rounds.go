@@ -69,8 +69,16 @@ type RoundOptions struct {
 	// Meet connects to the other checkers of this node's batches, whose gossip it needs;
 	// nil connects to nobody.
 	Meet func(ctx context.Context, checkers []peer.ID)
+	// Audits lets this checker audit sessions; nil audits none.
+	Audits *AuditOptions
 	// Dir * keeps what this checker has bound itself to, and ProofDir * what it can prove.
 	Dir, ProofDir string
+	// CrossPPM is how often the work of another checker is recomputed, for each container of
+	// a batch; 0 = 50,000.
+	CrossPPM uint64
+	// Double makes this checker cheat, anew in each epoch: for tests and demonstrations; nil
+	// for all others.
+	Double func() Double
 	// Threads recompute tiles; 0 = 1.
 	Threads    int
 	Server     *rpc.Server // takes commitments; nil takes none
@@ -88,8 +96,10 @@ type Rounds struct {
 	metrics *roundMetrics
 	bench   *bench
 	proofs  *proofs
-	ref     supervise.Ref
-	leave   context.CancelFunc
+	// auditing holds whoever audits: one session at a time.
+	auditing chan struct{}
+	ref      supervise.Ref
+	leave    context.CancelFunc
 }
 
 var _ check.Checker = (*Rounds)(nil)
@@ -103,6 +113,8 @@ func NewRounds(o RoundOptions) (*Rounds, error) {
 		return nil, fmt.Errorf("%w: Dir and ProofDir are needed", ErrOptions)
 	case len(o.Key) != ed25519.PrivateKeySize:
 		return nil, fmt.Errorf("%w: Key is no Ed25519 key", ErrOptions)
+	case !o.Audits.valid():
+		return nil, fmt.Errorf("%w: Ask, Session, Module and Judge of Audits are needed", ErrOptions)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -110,10 +122,16 @@ func NewRounds(o RoundOptions) (*Rounds, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.CrossPPM == 0 {
+		o.CrossPPM = crossPPM
+	}
+	if o.Double == nil {
+		o.Double = func() Double { return honest{} }
+	}
 	if o.Meet == nil {
 		o.Meet = func(context.Context, []peer.ID) {}
 	}
-	r := &Rounds{o: o, self: key.Node(o.Key[ed25519.SeedSize:]), metrics: newRoundMetrics()}
+	r := &Rounds{o: o, self: key.Node(o.Key[ed25519.SeedSize:]), metrics: newRoundMetrics(), auditing: make(chan struct{}, 1)}
 	var err error
 	if r.id, err = r.self.Peer(); err != nil {
 		return nil, fmt.Errorf("%w: Key: %w", ErrOptions, err)
@@ -219,4 +237,7 @@ type Duties struct {
 	Epoch      uint64
 	Batches    int
 	Containers []key.Node
+	// VoteMS is when votes on them begin to be bound, in ms of unix time; what is measured
+	// later is for another epoch.
+	VoteMS uint64
 }

@@ -84,6 +84,9 @@ type Options struct {
 	// Busy is how many sessions run, and which of them to name. It is asked a few times a
 	// second around a round. nil = none ever runs.
 	Busy func(ctx context.Context) (name Session, sessions int)
+	// Renderer stands between the rounds and the backend, for tests and demonstrations of
+	// containers that cheat; nil changes nothing.
+	Renderer func(honest prove.Renderer) prove.Renderer
 	// Path * of the file that keeps what was committed over a restart.
 	Path       string
 	Server     *rpc.Server // answers openings and pings; nil answers none
@@ -99,6 +102,7 @@ type Prover struct {
 	metrics *metrics
 	ref     supervise.Ref
 	device  chan struct{} // holds whoever uses the backend
+	render  prove.Renderer
 }
 
 var _ check.Container = (*Prover)(nil)
@@ -121,6 +125,10 @@ func New(o Options) (*Prover, error) {
 		o.Busy = func(context.Context) (Session, int) { return Session{}, 0 }
 	}
 	p := &Prover{o: o, self: key.Node(o.Key[ed25519.SeedSize:]), metrics: newMetrics(), device: make(chan struct{}, 1)}
+	p.render = p
+	if o.Renderer != nil {
+		p.render = o.Renderer(p)
+	}
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(p.metrics); err != nil {
 			return nil, fmt.Errorf("prover: register metrics: %w", err)

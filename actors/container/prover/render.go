@@ -22,7 +22,7 @@ func (s *state) render(c *supervise.Ctx, a prove.Render) {
 	c.Go(func(context.Context) any {
 		defer cancel()
 		start := time.Now()
-		work, err := p.Render(life, a)
+		work, err := p.render.Render(life, a)
 		if life.Err() != nil {
 			work = nil // stopped: what there is counts for nothing
 		}

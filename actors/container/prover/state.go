@@ -220,7 +220,7 @@ func (s *state) machineOf(c *supervise.Ctx) (*prove.Prover, error) {
 	}
 	c.Log().Info("the round goes on after a restart", "epoch", s.epoch)
 	s.saved = true
-	return prove.Restore(setup, s.p, b[epochSize:])
+	return prove.Restore(setup, s.p.render, b[epochSize:])
 }
 
 // do carries out what the prover decided.
