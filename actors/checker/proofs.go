@@ -15,43 +15,60 @@ import (
 	"github.com/framemesh/framemesh/actors/record"
 )
 
-// maxProofs is how many proof files are kept; the oldest give way.
-const maxProofs = 1024
+// maxProofs is how many proof files are kept, and maxProofBytes how much of them; the oldest
+// give way.
+const (
+	maxProofs     = 1024
+	maxProofBytes = 1 << 30
+)
 
 // ProofSuffix ends the names of proof files; before it stands the SHA-256 of the file, hex.
 const ProofSuffix = ".proof"
+
+// AnswerSuffix ends the names of what containers signed in audits that found them wrong, where
+// no proof file can stand for itself.
+const AnswerSuffix = ".audit"
 
 // proofs is the directory of what this checker can prove.
 type proofs struct{ dir string }
 
 // keep writes a proof file under its digest and returns that.
 func (p *proofs) keep(file []byte) (string, error) {
-	sum := sha256.Sum256(file)
-	name := hex.EncodeToString(sum[:])
-	if err := record.Write(filepath.Join(p.dir, name+ProofSuffix), file); err != nil {
-		return "", err
-	}
-	return name, p.makeRoom(name + ProofSuffix)
+	name, _, err := p.keepAs(file, ProofSuffix)
+	return name, err
 }
 
-// makeRoom removes the oldest files beyond the limit, but for the one named.
+// keepAs writes a file under its digest and this suffix.
+func (p *proofs) keepAs(file []byte, suffix string) (name string, sum [32]byte, err error) {
+	sum = sha256.Sum256(file)
+	name = hex.EncodeToString(sum[:])
+	if err := record.Write(filepath.Join(p.dir, name+suffix), file); err != nil {
+		return "", sum, err
+	}
+	return name, sum, p.makeRoom(name + suffix)
+}
+
+// makeRoom removes the oldest files beyond the limits, but for the one named.
 func (p *proofs) makeRoom(but string) error {
 	list, err := os.ReadDir(p.dir)
 	if err != nil {
 		return fmt.Errorf("checker: proofs: %w", err)
 	}
 	var files []fs.FileInfo
+	total := int64(0)
 	for _, e := range list {
 		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && strings.HasSuffix(e.Name(), ProofSuffix) {
+		if err == nil && info.Mode().IsRegular() && (strings.HasSuffix(e.Name(), ProofSuffix) || strings.HasSuffix(e.Name(), AnswerSuffix)) {
 			files = append(files, info)
+			total += info.Size()
 		}
 	}
 	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
 	var errs []error
-	for _, f := range files[:max(len(files)-maxProofs, 0)] {
-		if f.Name() != but {
+	for i, f := range files {
+		if (len(files)-i > maxProofs || total > maxProofBytes) && f.Name() != but {
 			errs = append(errs, os.Remove(filepath.Join(p.dir, f.Name())))
+			total -= f.Size()
 		}
 	}
 	return errors.Join(errs...)

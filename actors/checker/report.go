@@ -20,9 +20,12 @@ type Report struct {
 	Right      int        // whose tiles recompute
 	Wrong      int
 	Votes      int // of this checker
-	Refused    int // statements and commitments that were turned away
-	Frauds     int // that it can prove
-	Sent       int // certificates that it brought to the ledger first
+	Audited    int // sessions of which it audited some seconds
+	// AuditsWrong are those of them that are not what their container says.
+	AuditsWrong int
+	Refused     int // statements and commitments that were turned away
+	Frauds      int // that it can prove
+	Sent        int // certificates that it brought to the ledger first
 }
 
 // keptReports is for how many epochs a checker remembers what it did.

@@ -17,6 +17,7 @@ type roundMetrics struct {
 	verdicts  *prometheus.CounterVec
 	sent      *prometheus.CounterVec
 	pings     *prometheus.CounterVec
+	audits    *prometheus.CounterVec
 	dropped   prometheus.Counter
 	seconds   prometheus.Counter
 }
@@ -43,6 +44,7 @@ func newRoundMetrics() *roundMetrics {
 		verdicts:  vec("framemesh_checker_verdicts_total", "Verdicts of this checker's own votes, by verdict.", "verdict"),
 		sent:      vec("framemesh_checker_sent_total", "What this checker brought to the ledger, by kind and whether it counted: certificate, certificate-late, fraud, fraud-late, failed.", "what"),
 		pings:     vec("framemesh_checker_pings_total", "Liveness nonces sent to containers, by result: answered, missed.", "result"),
+		audits:    vec("framemesh_checker_audits_total", "Audits of sessions, by result: equal, unproven, wrong, not_given, young, skipped, failed.", "result"),
 		dropped:   counter("framemesh_checker_dropped_total", "Statements that came faster than they could be looked at."),
 		seconds:   counter("framemesh_checker_cpu_seconds_total", "Processor time spent on recomputing tiles."),
 	}
@@ -50,7 +52,7 @@ func newRoundMetrics() *roundMetrics {
 
 func (m *roundMetrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.epoch, m.batches, m.rounds, m.commits, m.opened, m.checked, m.said, m.published, m.verdicts,
-		m.sent, m.pings, m.dropped, m.seconds}
+		m.sent, m.pings, m.audits, m.dropped, m.seconds}
 }
 
 // Describe implements prometheus.Collector.
