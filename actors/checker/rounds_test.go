@@ -55,12 +55,15 @@ type mesh struct {
 	sends      int
 	busy       map[string]*prover.Session
 	ledger     map[[16]byte]bool // open sessions
+	spoil      map[string]bool   // containers whose device renders wrong pixels
+	leaves     func(*proof.Opened)
+	send       func(*tx.Body) error // nil refuses the first try
 }
 
 func newMesh(t *testing.T, containers, checkers int) *mesh {
 	m := &mesh{t: t, dir: t.TempDir(), genesis: uint64(time.Now().UnixMilli()), keys: map[string]ed25519.PrivateKey{}, systems: map[string]*supervise.System{},
 		containers: map[peer.ID]check.Container{}, checkers: map[peer.ID]check.Checker{}, voters: map[string]func(peer.ID, any){},
-		rounds: map[string]*checker.Rounds{}, certs: map[string]*tx.VoteCertificate{}, busy: map[string]*prover.Session{}, ledger: map[[16]byte]bool{}}
+		rounds: map[string]*checker.Rounds{}, certs: map[string]*tx.VoteCertificate{}, busy: map[string]*prover.Session{}, ledger: map[[16]byte]bool{}, spoil: map[string]bool{}}
 	for i := range containers {
 		m.key(fmt.Sprint("container-", i+1))
 	}
@@ -95,7 +98,7 @@ func (m *mesh) system(name string) *supervise.System {
 }
 
 func (m *mesh) startContainer(name string) {
-	backend := slow{kernel.CPU(1)}
+	backend := slow{kernel.CPU(1), m.spoil[name]}
 	p, err := prover.New(prover.Options{System: m.system(name), Key: m.keys[name], Book: bookOf{m}, Courier: courier{m, m.id(name)},
 		Kernel: recompute.New(), Backend: backend, Path: filepath.Join(m.dir, name),
 		Busy: func(context.Context) (prover.Session, int) {
@@ -133,12 +136,19 @@ func (m *mesh) startChecker(name string) {
 }
 
 // slow takes the bubble's time for a frame, or a window would hold hundreds of them.
-type slow struct{ kernel.Backend }
+type slow struct {
+	kernel.Backend
+	spoil bool
+}
 
 func (s slow) Render(ctx context.Context, size kernel.Size, seed kernel.Seed, out []uint32) error {
 	select {
 	case <-time.After(150 * time.Millisecond):
-		return s.Backend.Render(ctx, size, seed, out)
+		err := s.Backend.Render(ctx, size, seed, out)
+		for i := 0; s.spoil && i < len(out); i += kernel.TileWords {
+			out[i] ^= 1
+		}
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -290,7 +300,13 @@ func (b bookOf) Certified(_ context.Context, epoch uint64, batch uint32) (bool, 
 func (b bookOf) Send(_ context.Context, body *tx.Body) error {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
-	if b.m.sends++; b.m.sends == 1 {
+	b.m.sends++
+	switch {
+	case b.m.send != nil:
+		if err := b.m.send(body); err != nil {
+			return err
+		}
+	case b.m.sends == 1:
 		return errors.New("out of reach")
 	}
 	switch {
@@ -329,6 +345,9 @@ func (g gossip) Publish(_ context.Context, data []byte) error {
 	}
 	g.m.mu.Lock()
 	g.m.said = append(g.m.said, o)
+	if g.m.leaves != nil {
+		g.m.leaves(o)
+	}
 	var all []func(peer.ID, any)
 	for _, h := range g.m.voters {
 		all = append(all, h)

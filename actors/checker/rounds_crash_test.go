@@ -1,0 +1,160 @@
+package checker_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// kept is what a checker's disk has of the batch of an epoch.
+func (m *mesh) kept(n key.Node, epoch uint64) (vote, attested bool) {
+	for name := range m.keys {
+		if m.node(name) != n {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(m.dir, name, fmt.Sprint("round-", epoch)))
+		if err != nil {
+			return false, false
+		}
+		var round struct {
+			Duties []struct{ Vote, Attested []byte }
+		}
+		if err := json.Unmarshal(b, &round); err != nil || len(round.Duties) != 1 {
+			m.t.Errorf("%s: %v", b, err)
+			return false, false
+		}
+		return round.Duties[0].Vote != nil, round.Duties[0].Attested != nil
+	}
+	return false, false
+}
+
+// What a checker is bound to is on its disk before anybody hears of it, the certificate that it
+// brings to the ledger included: a kill at any moment makes it say nothing twice.
+func TestNothingLeavesBeforeTheDiskHasIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 2, 5)
+		defer m.stop()
+		votes, certificates := 0, 0
+		m.leaves = func(o *proof.Opened) {
+			epoch, _ := o.Epoch()
+			vote, attested := m.kept(o.Signer, epoch)
+			switch o.Kind() {
+			case proof.KindVoteCommit, proof.KindVote:
+				votes++
+				if !vote {
+					t.Errorf("%s gave a %s that it may forget", o.Signer, o.Kind())
+				}
+			case proof.KindDraft:
+				if !attested {
+					t.Errorf("%s attested what it may forget", o.Signer)
+				}
+			}
+		}
+		m.send = func(body *tx.Body) error {
+			c := body.GetCertificate()
+			for _, a := range c.GetAttestations() {
+				certificates++
+				if _, attested := m.kept(key.Node(a.GetNode()), c.GetEpoch()); !attested {
+					t.Errorf("%s: its attestation is on the ledger before it is on its disk", key.Node(a.GetNode()))
+				}
+			}
+			return nil
+		}
+		m.startAll()
+		m.until(2, 1)
+		if votes < 20 || certificates < 6 {
+			t.Errorf("%d statements of votes, %d attestations", votes, certificates)
+		}
+		m.nobodyLied()
+	})
+}
+
+// owing counts the proofs that checkers still have to bring to the ledger.
+func (m *mesh) owing() (n int) {
+	for name := range m.keys {
+		list, _ := os.ReadDir(filepath.Join(m.dir, name))
+		for _, e := range list {
+			if strings.HasPrefix(e.Name(), "fraud-") {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Every finder of a fraud is killed before the ledger hears of it: it hears of it afterwards.
+func TestAProofOutlivesItsFinder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 2, 5)
+		defer m.stop()
+		m.spoil["container-1"] = true
+		var accused []key.Node
+		reachable := false
+		m.send = func(body *tx.Body) error {
+			if !reachable {
+				return errors.New("out of reach")
+			}
+			if f := body.GetFraud(); f != nil {
+				accused = append(accused, key.Node(f.GetSubject()))
+			}
+			return nil
+		}
+		m.startAll()
+		m.until(0, 48)
+		if m.owing() != 5 {
+			t.Fatalf("%d checkers can prove it", m.owing())
+		}
+		for i := range 5 {
+			m.kill(fmt.Sprint("checker-", i+1))
+		}
+		m.until(1, 2)
+		reachable = true
+		for i := range 5 {
+			m.startChecker(fmt.Sprint("checker-", i+1))
+		}
+		m.until(1, 19)
+		if len(accused) != 5 {
+			t.Errorf("%d proofs came to the ledger", len(accused))
+		}
+		for _, n := range accused {
+			if n != m.node("container-1") {
+				t.Errorf("%s is accused", n)
+			}
+		}
+		if n := m.owing(); n != 0 {
+			t.Errorf("%d are still to be brought", n)
+		}
+	})
+}
+
+// A proof that the ledger has refused for good is not sent again: each try would cost.
+func TestARefusedProofIsSentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 1, 5)
+		defer m.stop()
+		m.spoil["container-1"] = true
+		tries := 0
+		m.send = func(body *tx.Body) error {
+			if body.GetFraud() == nil {
+				return nil
+			}
+			tries++
+			return fmt.Errorf("refused: %w", state.ErrInnocent)
+		}
+		m.startAll()
+		m.until(0, 95)
+		if tries != 5 || m.owing() != 0 {
+			t.Errorf("five checkers tried %d times, %d still try", tries, m.owing())
+		}
+	})
+}
