@@ -5,24 +5,12 @@ package demo
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/pion/sdp/v3"
-
-	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/purse"
 	"github.com/framemesh/framemesh/node/testnet"
-	"github.com/framemesh/framemesh/p2p/seal"
-	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream/player"
 )
 
@@ -71,9 +59,9 @@ const startTimeout = 30 * time.Second
 func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r *Report) {
 	r = &Report{Nodes: len(n.Peers()), App: app, Errors: []string{}}
 	fail := func(err error) { r.Errors = append(r.Errors, err.Error()) }
-	v := &verifier{network: n.Network()}
+	v := &purse.Verifier{Network: n.Network()}
 	var money *purse.Purse
-	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app), RandomInput: true, Seed: 1, Verify: v.verify}
+	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app), RandomInput: true, Seed: 1, Verify: v.Verify}
 	var height uint64
 	if n.Genesis() != nil {
 		var err error
@@ -86,7 +74,7 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	p, err := player.Play(start, o)
-	r.Certificate, r.Answer, r.Container = v.certificate, v.answer, v.container
+	r.Certificate, r.Answer, r.Container = v.Certificate, v.Answer, v.Container.String()
 	if err != nil {
 		fail(err)
 		return r
@@ -157,91 +145,4 @@ func (r *Report) judge(dur time.Duration) {
 			r.Errors = append(r.Errors, c.what)
 		}
 	}
-}
-
-// verifier checks what the player page checks.
-type verifier struct {
-	network             string
-	container           string
-	certificate, answer bool
-}
-
-var errProof = errors.New("demo: the answer is not the one that the matched container signed")
-
-func (v *verifier) verify(offer, answer string, h http.Header) error {
-	cert, err := base64.StdEncoding.DecodeString(h.Get("Framemesh-Certificate"))
-	if err != nil {
-		return fmt.Errorf("demo: certificate: %w", err)
-	}
-	c, err := match.Verify(cert, v.network)
-	if err != nil {
-		return fmt.Errorf("demo: certificate: %w", err)
-	}
-	v.container = h.Get("Framemesh-Container")
-	id, err := peer.Decode(v.container)
-	if err != nil {
-		return fmt.Errorf("demo: container id: %w", err)
-	}
-	named := false
-	for _, ch := range c.Top {
-		named = named || peer.ID(ch.Container) == id
-	}
-	if !named {
-		return errors.New("demo: the certificate does not name the container that answered")
-	}
-	v.certificate = true
-	sealed, err := base64.StdEncoding.DecodeString(h.Get("Framemesh-Proof"))
-	if err != nil {
-		return fmt.Errorf("demo: proof: %w", err)
-	}
-	var proof wire.AnswerProof
-	signer, err := seal.Open(v.network, "answer", sealed, 4<<10, &proof)
-	if err != nil {
-		return fmt.Errorf("demo: proof: %w", err)
-	}
-	fp, err := fingerprint(answer)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256([]byte(offer))
-	if signer != id || peer.ID(proof.Container) != id || string(proof.OfferSha256) != string(sum[:]) ||
-		string(proof.Fingerprint) != string(fp) || hex.EncodeToString(proof.SessionId) != h.Get("Framemesh-Session") {
-		return errProof
-	}
-	v.answer = true
-	return nil
-}
-
-// fingerprint returns the SHA-256 DTLS fingerprint of an SDP. All of them must agree:
-// one per media section would let a second one through.
-func fingerprint(text string) ([]byte, error) {
-	var d sdp.SessionDescription
-	if err := d.UnmarshalString(text); err != nil {
-		return nil, fmt.Errorf("demo: answer: %w", err)
-	}
-	var found []string
-	if f, ok := d.Attribute("fingerprint"); ok {
-		found = append(found, f)
-	}
-	for _, m := range d.MediaDescriptions {
-		for _, a := range m.Attributes {
-			if a.Key == "fingerprint" {
-				found = append(found, a.Value)
-			}
-		}
-	}
-	for _, f := range found {
-		if f != found[0] {
-			return nil, errProof
-		}
-	}
-	if len(found) == 0 {
-		return nil, errors.New("demo: the answer has no fingerprint")
-	}
-	algorithm, digits, _ := strings.Cut(found[0], " ")
-	b, err := hex.DecodeString(strings.ReplaceAll(digits, ":", ""))
-	if err != nil || !strings.EqualFold(algorithm, "sha-256") || len(b) != sha256.Size {
-		return nil, fmt.Errorf("demo: fingerprint %.80q is not SHA-256", found[0])
-	}
-	return b, nil
 }
