@@ -127,12 +127,12 @@ type Ad struct {
 	ExpiresMs            uint64                 `protobuf:"varint,3,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
 	Region               string                 `protobuf:"bytes,4,opt,name=region,proto3" json:"region,omitempty"`
 	Apps                 []*AppOffer            `protobuf:"bytes,5,rep,name=apps,proto3" json:"apps,omitempty"`                                        // at most 64
-	ScoreRpMilli         uint32                 `protobuf:"varint,6,opt,name=score_rp_milli,json=scoreRpMilli,proto3" json:"score_rp_milli,omitempty"` // measured RenderPoints x 1000 (self measured until proofs exist)
+	ScoreRpMilli         uint32                 `protobuf:"varint,6,opt,name=score_rp_milli,json=scoreRpMilli,proto3" json:"score_rp_milli,omitempty"` // RenderPoints x 1000 by its own measurement; counts where no ledger measures
 	SlotsTotal           uint32                 `protobuf:"varint,7,opt,name=slots_total,json=slotsTotal,proto3" json:"slots_total,omitempty"`
 	SlotsFree            uint32                 `protobuf:"varint,8,opt,name=slots_free,json=slotsFree,proto3" json:"slots_free,omitempty"`
 	Encoders             []string               `protobuf:"bytes,9,rep,name=encoders,proto3" json:"encoders,omitempty"` // in order of preference, at most 8
 	PriceMicroUsdPerHour uint64                 `protobuf:"varint,10,opt,name=price_micro_usd_per_hour,json=priceMicroUsdPerHour,proto3" json:"price_micro_usd_per_hour,omitempty"`
-	QualityPpm           uint32                 `protobuf:"varint,11,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"`                // share of good seconds in the container's own sessions, 1000000 = all
+	QualityPpm           uint32                 `protobuf:"varint,11,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"`                // share of good seconds in its own sessions, 1000000 = all; counts where no ledger measures
 	Stake                uint64                 `protobuf:"varint,12,opt,name=stake,proto3" json:"stake,omitempty"`                                            // base units; 0 until the ledger exists
 	CoordinateUs         []int32                `protobuf:"zigzag32,13,rep,packed,name=coordinate_us,json=coordinateUs,proto3" json:"coordinate_us,omitempty"` // network coordinate in microseconds, 0..4 values
 	IdleSinceMs          uint64                 `protobuf:"varint,14,opt,name=idle_since_ms,json=idleSinceMs,proto3" json:"idle_since_ms,omitempty"`           // unix ms when the last session ended (or the container started)
