@@ -47,6 +47,13 @@ type Options struct {
 	// Faucet gives each player money to play with, from this account; nil gives none. It
 	// is for demos and test networks.
 	Faucet ed25519.PrivateKey
+	// Proofs are shown on the gateway's page as they happen; nil shows none. It is for demos.
+	Proofs gateway.Proofs
+	// Cheat makes this node lie about rendering, for demos and tests; nil is honest.
+	Cheat *Cheat
+	// CrossPPM is how often this checker recomputes another's work, for each container of a
+	// batch; 0 = as often as checkers do.
+	CrossPPM uint64
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -222,7 +229,7 @@ func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, e
 	}
 	ho := gateway.Options{Mesh: n.gateway, Log: n.log, Registerer: n.reg, Gatherer: n.reg,
 		Listen: n.cfg.Gateway.Listen, Insist: n.o.InsistHTTP, Hosts: n.cfg.Gateway.Hosts, PublicOrigins: n.cfg.Gateway.Origins,
-		ICEServers: n.cfg.Media.STUN}
+		ICEServers: n.cfg.Media.STUN, Proofs: n.o.Proofs}
 	if l := n.Ledger(); l != nil {
 		ho.Ledger = purse{l}
 		if n.o.Faucet != nil {

@@ -191,7 +191,7 @@ func (n *Node) segments() (*segments.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node: key: %w", err)
 	}
-	return segments.Open(segments.Options{Dir: filepath.Join(n.dir, "segments"), Chain: n.cfg.Network, Key: ed25519.PrivateKey(raw), Log: n.log})
+	return segments.Open(segments.Options{Dir: filepath.Join(n.dir, "segments"), Chain: n.cfg.Network, Key: ed25519.PrivateKey(raw), Double: n.cheatingSessions(), Log: n.log})
 }
 
 func (n *Node) streamConfig() stream.Config {

@@ -65,6 +65,9 @@ type Options struct {
 	Ledger Ledger
 	Funder Funder
 
+	// Proofs are shown on the page; nil shows none.
+	Proofs Proofs
+
 	// ICEServers are stun: and turn: URLs told to players in Link headers.
 	ICEServers []string
 }
@@ -163,6 +166,8 @@ func (s *Server) routes() http.Handler {
 	read("/api/queue/{ticket}", "queue", s.getQueue)
 	read("/api/ledger", "ledger", s.getLedger)
 	read("/api/ledger/account/{account}", "account", s.getAccount)
+	read("/api/proofs", "proofs", s.getProofs)
+	read("/api/proofs/{id}", "proof", s.getEvidence)
 	read("/healthz", "healthz", s.getHealth)
 	mux.Handle("/api/", s.met.wrap("other", s.rated(false, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

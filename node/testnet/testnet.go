@@ -43,7 +43,9 @@ type Options struct {
 	// Money gives the network a ledger; nil leaves play free.
 	Money *Money
 	Edit  func(name string, c *node.Config) // last word on a node's configuration; may be nil
-	Log   *slog.Logger
+	// Node is the last word on what a node is given beside its configuration; may be nil.
+	Node func(name string, o *node.Options)
+	Log  *slog.Logger
 	// Progress is told in words what is happening; may be nil.
 	Progress func(string)
 }
@@ -158,6 +160,9 @@ func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) 
 	}
 	if n.o.Edit != nil {
 		n.o.Edit(name, &c)
+	}
+	if n.o.Node != nil {
+		n.o.Node(name, &o)
 	}
 	nd, err := node.New(c, o)
 	if err != nil {
