@@ -360,6 +360,11 @@ func conviction(guilty key.Node, epoch uint64, o economics.Offence, r Reason) Co
 	return Conviction{Guilty: guilty, Offence: o, Reason: r, Epoch: epoch, Name: name(guilty, kind, epoch, nil)}
 }
 
+// CheckerDeeds are the names of the misdeeds that a checker can be convicted of in an epoch.
+func CheckerDeeds(checker key.Node, epoch uint64) [2][32]byte {
+	return [2][32]byte{name(checker, FraudWork, epoch, nil), name(checker, FraudVotes, epoch, nil)}
+}
+
 // name is SHA-256("framemesh/misdeed/1" ‖ node (32) ‖ kind (4) ‖ epoch (8) ‖ session).
 func name(guilty key.Node, kind uint32, epoch uint64, session []byte) [32]byte {
 	b := append([]byte("framemesh/misdeed/1"), guilty[:]...)

@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -136,8 +137,10 @@ func (m *Machine) appealPanel(res *proof.Result) (p panel, id [32]byte, err erro
 	return panel{[]key.Node{a.Node}, members, 2*int(m.params.ProofN) + 2}, id, err
 }
 
-// attested are the signers, in rising order: members of the panel in good standing, enough
-// of them. Their signatures are verified with the transaction's.
+// attested are the signers that count, in rising order: members of the panel in good standing,
+// enough of them. One that lost its standing since it was drawn counts nothing and spoils
+// nothing, or a member could undo its colleagues' work by leaving. Their signatures are
+// verified with the transaction's.
 func (m *Machine) attested(op *tx.VoteCertificate, p panel) ([]key.Node, error) {
 	if n := len(op.GetAttestations()); n < p.quorum || n > tx.MaxAttestations {
 		return nil, refuse(ErrQuorum, "%d attest, %d to %d are needed; collect more", n, p.quorum, tx.MaxAttestations)
@@ -145,16 +148,21 @@ func (m *Machine) attested(op *tx.VoteCertificate, p panel) ([]key.Node, error) 
 	signers := make([]key.Node, 0, len(op.GetAttestations()))
 	for i, a := range op.GetAttestations() {
 		n := key.Node(a.GetNode())
-		if i > 0 && compareNodes(signers[i-1], n) >= 0 {
+		if i > 0 && compareNodes(key.Node(op.GetAttestations()[i-1].GetNode()), n) >= 0 {
 			return nil, refuse(ErrField, "attestations do not rise by node key; sort them")
 		}
 		if !slices.Contains(p.members, n) {
 			return nil, refuse(ErrMember, "%s; leave its attestation out", n)
 		}
-		if _, err := m.checker(n); err != nil {
+		switch _, err := m.checker(n); {
+		case err == nil:
+			signers = append(signers, n)
+		case !errors.Is(err, ErrChecker):
 			return nil, err
 		}
-		signers = append(signers, n)
+	}
+	if len(signers) < p.quorum {
+		return nil, refuse(ErrQuorum, "%d of those who attest are checkers in good standing, %d are needed; collect more", len(signers), p.quorum)
 	}
 	return signers, nil
 }

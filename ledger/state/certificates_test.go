@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -527,4 +528,31 @@ func TestHonestEpochsPunishNobody(t *testing.T) {
 			t.Errorf("%s stands at %+v", n, s)
 		}
 	}
+}
+
+// A member that is convicted between its attestation and the certificate neither counts nor
+// spoils the certificate, and earns nothing by it.
+func TestACertificateOutlivesAMembersConviction(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	committee := b.drawn(1).Batches[0].Committee
+	liar := b.identity(committee[0])
+	c := b.round(who("c1"), 1, false)
+	vote, _ := b.voted(liar, c, nil)
+	other, _ := b.voted(liar, c, func(work [32]byte) [32]byte { work[0] ^= 1; return work })
+	b.must(b.send(who("bob"), b.proof(proof.PairFraud(vote, other))))
+	quorum := int(b.Params().ProofN) + 1
+	r := b.result(1, 0, nil)
+	b.refused(b.send(who("alice"), b.certificateBy(r, slices.Clone(committee[:quorum])...)), ErrQuorum)
+	b.must(b.send(who("alice"), b.certificateBy(r, slices.Clone(committee[:quorum+1])...)))
+	if k := b.conductOf(liar.node()); k.Correct != 0 || b.weightOf(1, RewardChecker, liar.node()).Capacity != 0 {
+		t.Errorf("the convicted checker earns by %+v", k)
+	}
+	if k := b.conductOf(committee[1]); k.Correct != 1 {
+		t.Errorf("its colleague stands at %+v", k)
+	}
+	if e := b.event("certificate_judged"); e["signers"] != fmt.Sprint(quorum) {
+		t.Errorf("got %v", e)
+	}
+	b.end()
 }

@@ -289,6 +289,21 @@ func TestFalseWorkConvicts(t *testing.T) {
 	b.end()
 }
 
+// A checker that was convicted of its vote before the certificate came earns nothing by it.
+func TestAConvictedVoteEarnsNothing(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	lazy := b.identity(b.drawn(1).Batches[0].Committee[0])
+	c := b.round(who("c1"), 1, false)
+	vote, nonce := b.voted(lazy, c, func(work [32]byte) [32]byte { work[0] ^= 1; return work })
+	b.must(b.send(who("bob"), b.proof(proof.WorkFraud(vote, 0, c.commit, c.roots, nonce, nil))))
+	b.certify(1, nil)
+	if got := b.weightOf(1, RewardChecker, lazy.node()).Capacity; got != 0 || b.conductOf(lazy.node()).Correct != 0 {
+		t.Errorf("weighs %d", got)
+	}
+	b.end()
+}
+
 // A vote of ok over a wrong tile among the voter's own picks convicts voter and container.
 func TestPassedOverTileConvicts(t *testing.T) {
 	b := newRounds(t)

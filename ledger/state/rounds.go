@@ -180,14 +180,30 @@ func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bi
 	if err := m.overlay.Set(ConductKey(id), conduct.Encode()); err != nil {
 		return err
 	}
+	guilty, err := m.guilty(id, res.GetEpoch())
+	if err != nil {
+		return err
+	}
 	v := Verdict{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Evidence: digest(res.GetVotes())}
 	switch {
+	case guilty: // and punished; what its colleagues did not know is no merit
+		return nil
 	case res.GetCorrect()&bit != 0:
 		return m.right(c, id, v)
 	case answered:
 		return m.wrong(c, id, v)
 	}
 	return nil
+}
+
+// guilty says whether a checker was convicted of what it said in an epoch.
+func (m *Machine) guilty(id key.Node, epoch uint64) (bool, error) {
+	for _, deed := range proof.CheckerDeeds(id, epoch) {
+		if b, err := m.overlay.Get(GuiltKey(deed)); err != nil || b != nil {
+			return b != nil, err
+		}
+	}
+	return false, nil
 }
 
 // right counts an answer of a checker that agreed with what was found.

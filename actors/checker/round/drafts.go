@@ -183,7 +183,8 @@ func (r *Round) agrees(now uint64, d *duty, x *proof.Draft) error {
 }
 
 // submit brings a result that a quorum attests to the ledger, the members one after the
-// other, so that mostly one does.
+// other, so that mostly one does. Whoever comes after the first brings all attestations that
+// it has: of those of the first one may not count any more.
 func (r *Round) submit(now uint64, d *duty) []Action {
 	if d.certified || d.sent {
 		return nil
@@ -192,8 +193,8 @@ func (r *Round) submit(now uint64, d *duty) []Action {
 		if len(dr.by) < r.s.Params.Quorum() {
 			continue
 		}
+		rank := judge.Rank(r.seed, d.batch, d.attempt, d.members, r.me)
 		if d.submitAt == 0 {
-			rank := judge.Rank(r.seed, d.batch, d.attempt, d.members, r.me)
 			d.submitAt = now + uint64(rank)*d.windows.slot(len(d.members))/2
 		}
 		if now < d.submitAt {
@@ -207,7 +208,11 @@ func (r *Round) submit(now uint64, d *duty) []Action {
 			}
 		}
 		slices.SortFunc(c.Attestations, func(a, b *tx.Attestation) int { return bytes.Compare(a.GetNode(), b.GetNode()) })
-		c.Attestations = c.Attestations[:r.s.Params.Quorum()]
+		most := tx.MaxAttestations
+		if rank == 0 {
+			most = r.s.Params.Quorum()
+		}
+		c.Attestations = c.Attestations[:min(len(c.Attestations), most)]
 		return []Action{Submit{d.batch, c}}
 	}
 	return nil
