@@ -18,6 +18,7 @@ import (
 
 	"github.com/framemesh/framemesh/actors/checker"
 	"github.com/framemesh/framemesh/actors/container"
+	"github.com/framemesh/framemesh/actors/container/segments"
 	gatewayactor "github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/actors/indexer"
 	"github.com/framemesh/framemesh/actors/indexer/match"
@@ -76,6 +77,7 @@ type Node struct {
 	system    *supervise.System
 	engine    *stream.Engine
 	container atomic.Pointer[container.Container]
+	kept      atomic.Pointer[segments.Store] // proof of the container's sessions
 	indexer   *indexer.Indexer
 	gateway   *gatewayactor.Gateway
 	http      *gateway.Server

@@ -156,8 +156,12 @@ func (n *Node) startRounds(ctx context.Context) (func(context.Context) error, er
 	if err != nil {
 		return nil, err
 	}
+	audits, err := n.auditing(b)
+	if err != nil {
+		return nil, err
+	}
 	r, err := checker.NewRounds(checker.RoundOptions{System: n.system, Key: k, Book: b, Votes: votes, Calls: check.NewClient(n.client),
-		Kernel: recompute.New(), Meet: n.meetAll, Double: n.cheatingChecker(k), CrossPPM: n.o.CrossPPM, Dir: filepath.Join(n.dir, "rounds"), ProofDir: ProofsDir(n.dir),
+		Kernel: recompute.New(), Meet: n.meetAll, Audits: audits, Double: n.cheatingChecker(k), CrossPPM: n.o.CrossPPM, Dir: filepath.Join(n.dir, "rounds"), ProofDir: ProofsDir(n.dir),
 		Threads: n.cfg.Proof.CheckThreads, Server: n.server, Now: n.o.Now, Log: n.log, Registerer: n.reg})
 	if err != nil {
 		return nil, err
@@ -256,6 +260,9 @@ func (n *Node) sessionsNow(ctx context.Context) (name prover.Session, sessions i
 		if s.Escrow > 0 {
 			break
 		}
+	}
+	if len(all) > 0 {
+		name.Segment = n.newestSegment(name.ID)
 	}
 	return name, len(all)
 }

@@ -150,6 +150,7 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	if o.Segments, err = n.segments(); err != nil {
 		return nil, err
 	}
+	o.Audits = n.mayAudit
 	c, err := container.New(o)
 	if err != nil {
 		return nil, err
@@ -158,6 +159,7 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 		return nil, err
 	}
 	n.setRendering(c)
+	n.kept.Store(o.Segments)
 	// a peer that joins the topic after the ad went out would wait for the next one
 	topic, err := n.gossip.Ads().Topic(n.cfg.Region)
 	if err != nil {

@@ -23,7 +23,7 @@ const AuditProtocol = "audit"
 
 // Rules of audits.
 const (
-	auditEvery = time.Minute // between two answers to one checker about one session
+	auditEvery = time.Minute // between two answers to one checker about one session in an epoch
 	auditPairs = 4096        // of checkers and sessions that are remembered
 )
 
@@ -61,6 +61,7 @@ type audits struct {
 type auditPair struct {
 	checker peer.ID
 	session [16]byte
+	epoch   uint64 // epochs of tests are shorter than a minute
 }
 
 func newAudits(c *Container) *audits {
@@ -102,7 +103,7 @@ func (a *audits) answer(ctx context.Context, from peer.ID, req *wire.AuditReques
 	if err := a.c.o.Audits(ctx, checker, req.GetEpoch(), session); err != nil {
 		return nil, rpc.Errorf(wire.Code_UNAUTHORISED, "this checker is not drawn to audit this session: %v", err)
 	}
-	p := auditPair{from, session}
+	p := auditPair{from, session, req.GetEpoch()}
 	if wait := a.due(p, time.Now()); wait > 0 {
 		e := rpc.Errorf(wire.Code_BUSY, "one audit of a session a minute; ask again later")
 		e.RetryAfter = wait

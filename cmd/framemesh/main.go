@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/framemesh/framemesh/actors/checker/replay"
 	"github.com/framemesh/framemesh/gpu/device"
 	"github.com/framemesh/framemesh/gpu/kernel/apart"
 	"github.com/framemesh/framemesh/gpu/worker"
@@ -19,7 +20,7 @@ func main() {
 }
 
 // work is the life of a process that the binary starts of itself: a session's worker,
-// the start benchmark, the proof kernel's, its renderer, or doctor's trial of the encoders.
+// the start benchmark, the proof kernel's, its renderer, an audit's, or doctor's trial of the encoders.
 func work(args []string) int {
 	if len(args) == 0 {
 		return worker.Main()
@@ -32,6 +33,8 @@ func work(args []string) int {
 		err = device.ServePoints(os.Stdout)
 	case "prove":
 		err = apart.Main(args[1:], os.Stdin, os.Stdout)
+	case "audit":
+		err = replay.Main(os.Stdin, os.Stdout)
 	case "probe":
 		err = serveProbe(os.Stdout)
 	default:

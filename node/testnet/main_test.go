@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/framemesh/framemesh/actors/checker/replay"
 	"github.com/framemesh/framemesh/gpu/device"
 	"github.com/framemesh/framemesh/gpu/kernel/apart"
 	"github.com/framemesh/framemesh/gpu/worker"
@@ -31,6 +32,8 @@ func work(args []string) int {
 		return worker.Main()
 	case args[0] == "bench":
 		err = device.Serve(os.Stdout)
+	case args[0] == "audit":
+		err = replay.Main(os.Stdin, os.Stdout)
 	case args[0] == "prove":
 		err = apart.Main(args[1:], os.Stdin, os.Stdout)
 	}

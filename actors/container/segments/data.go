@@ -39,6 +39,15 @@ func (s *Store) Data(ctx context.Context, session [16]byte, from, seconds uint32
 	return proof.Sign(s.o.Chain, s.o.Key, &proof.Statement{Says: &proof.Statement_Audit{Audit: a}})
 }
 
+// Latest is the commitment of the newest second of a session that runs; nil while there is
+// none, and for one that does not run.
+func (s *Store) Latest(session [16]byte) *proof.Opened {
+	if l := s.running(session); l != nil {
+		return l.newest.Load()
+	}
+	return nil
+}
+
 // Newest is the audit of the newest ten seconds that can be audited: those after the
 // newest state but one.
 func (s *Store) Newest(ctx context.Context, session [16]byte) (*proof.Opened, error) {

@@ -54,6 +54,7 @@ type Log struct {
 	done    chan struct{}
 	lost    atomic.Uint64 // words and seconds that came too fast
 	forged  atomic.Uint64
+	newest  atomic.Pointer[proof.Opened] // commitment that is on the disk
 
 	// Of the goroutine alone.
 	tell     func(control.Message) // to the owner's page; nil before Attach
@@ -211,7 +212,11 @@ func (l *Log) second(s *segment.Second) error {
 	if err := l.open(); err != nil {
 		return err
 	}
-	return errors.Join(l.write(kindSegment, o.Raw), l.keeper.Add(s))
+	if err := errors.Join(l.write(kindSegment, o.Raw), l.keeper.Add(s)); err != nil {
+		return err
+	}
+	l.newest.Store(o)
+	return nil
 }
 
 // open makes the session's directory when there is something to keep.
