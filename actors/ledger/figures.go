@@ -20,6 +20,7 @@ const (
 	maxFigures   = 8192 // containers at a height that are remembered
 	maxHeights   = 64   // blocks whose epochs are remembered
 	aheadOf      = 8    // blocks that somebody else may know sooner: light clients look now and then
+	behindOf     = 8192 // blocks: about an hour, in which epochs of 15 min fit thrice
 	figuresAtOne = 8    // questions on their way at once, of each caller
 	paceGap      = time.Second / 25
 	paceBurst    = 100
@@ -191,7 +192,11 @@ func (l *Ledger) FiguresAt(ctx context.Context, container key.Node, height uint6
 // awaitAbove waits up to one block's time for a head above a block.
 func (l *Ledger) awaitAbove(ctx context.Context, height uint64) error {
 	h := l.heads.get()
-	if height > 0 && height < h.Height {
+	switch {
+	case height > 0 && height+behindOf < h.Height:
+		// A light client would have to find its way back to that header, for a stranger.
+		return fmt.Errorf("%w: block %d, the head is %d", ErrPast, height, h.Height)
+	case height > 0 && height < h.Height:
 		return nil
 	}
 	if height == 0 || height > h.Height+aheadOf {

@@ -60,7 +60,23 @@ func TestFiguresOfABlock(t *testing.T) {
 		}
 	}
 
-	// A block that somebody else knows already is waited for.
+	func() { defer f.hold()(); f.head.Height = 3 + behindOf + 1 }()
+	l.heads.set(f.Head())
+	if _, err := l.FiguresAt(t.Context(), other, 3); !errors.Is(err, ErrPast) {
+		t.Errorf("a block of long ago: %v", err)
+	}
+	if _, err := l.FiguresAt(t.Context(), other, 4); err != nil {
+		t.Errorf("the oldest block that counts: %v", err)
+	}
+}
+
+// A block that somebody else knows already is waited for.
+func TestFiguresOfTheNextBlock(t *testing.T) {
+	l, f, _ := fakeLedger(t)
+	n := key.Node(address(seeded("node", 1)))
+	for f.Head().Height < 6 {
+		f.block(time.Second)
+	}
 	done := make(chan error, 1)
 	go func() {
 		_, err := l.FiguresAt(t.Context(), n, 6)
@@ -69,7 +85,7 @@ func TestFiguresOfABlock(t *testing.T) {
 	until(t, "the block is waited for", func() bool { f.ch <- struct{}{}; defer func() { <-f.ch }(); return f.hurries > 0 })
 	func() {
 		defer f.hold()()
-		f.past[6] = map[string][]byte{string(state.HeadKey()): head(6, 2)}
+		f.past = map[uint64]map[string][]byte{6: {string(state.HeadKey()): state.Head{Height: 6, Epoch: 2}.Encode()}}
 	}()
 	f.block(time.Second)
 	if err := <-done; err != nil {
