@@ -70,13 +70,14 @@ type treasury struct {
 	rate     string // path of the oracle's price file
 	doc      *genesis.Doc
 	accounts map[string]ed25519.PrivateKey // by node name, and "faucet"
+	nodes    map[string]key.Node           // those that the genesis names
 }
 
 // newTreasury writes the genesis of a network whose nodes are not running yet: their keys are
 // made here, so that the file can name them.
 func newTreasury(o Options, names map[string]node.Role) (*treasury, error) {
 	p := &treasury{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, "genesis.json"),
-		rate: filepath.Join(o.Dir, "frm-per-usd"), accounts: map[string]ed25519.PrivateKey{}}
+		rate: filepath.Join(o.Dir, "frm-per-usd"), accounts: map[string]ed25519.PrivateKey{}, nodes: map[string]key.Node{}}
 	if p.Validators > o.Checkers {
 		return nil, fmt.Errorf("testnet: %d validators, but %d checkers: validators are checkers; use --checkers %d", p.Validators, o.Checkers, p.Validators)
 	}
@@ -90,6 +91,7 @@ func newTreasury(o Options, names map[string]node.Role) (*treasury, error) {
 		plan.Accounts = append(plan.Accounts, genesis.Account{Address: owner, Amount: uint64(operatorFunds)})
 		if n != nil {
 			plan.Nodes = append(plan.Nodes, *n)
+			p.nodes[name] = n.Node
 			if name == "checker-1" {
 				plan.Oracles = []key.Address{key.Address(n.Node)}
 			}

@@ -31,6 +31,9 @@ type Proofs struct {
 	Unproven     int    `json:"containers_unproven"` // another verdict
 	Frauds       int    `json:"frauds"`              // proven, by any checker
 	Slashes      int    `json:"slashes"`             // in blocks of the epoch
+	Audits       int    `json:"audits"`              // of sessions, by all checkers together
+	AuditsWrong  int    `json:"audits_wrong"`        // of them
+	Accusations  int    `json:"accusations"`         // that wait for an appeal, by certificates of the epoch
 	// Rewards of the epoch in base units, to containers and checkers; nothing until the
 	// second epoch after it has begun.
 	Rewards  uint64 `json:"rewards,string"`
@@ -94,6 +97,8 @@ func (t *tally) add(r *checker.Report) {
 	t.Wrong += r.Wrong
 	t.Votes += r.Votes
 	t.Frauds += r.Frauds
+	t.Audits += r.Audited
+	t.AuditsWrong += r.AuditsWrong
 }
 
 // ledgerRounds is what the blocks so far say of rounds, epoch by epoch.
@@ -102,6 +107,7 @@ type ledgerRounds struct {
 	height uint64 // read so far
 	epoch  uint64 // of that block
 	by     map[uint64]*Proofs
+	story
 }
 
 func (l *ledgerRounds) of(epoch uint64) Proofs {
@@ -141,6 +147,7 @@ func (l *ledgerRounds) follow(c *chain.Chain) error {
 		l.height++
 		for _, e := range events {
 			l.take(e)
+			l.story.take(e, l.height, l.epoch)
 		}
 	}
 	return nil
@@ -168,6 +175,8 @@ func (l *ledgerRounds) take(e abci.Event) {
 		p := l.at(num("epoch"))
 		p.Rewards += num("amount")
 		p.Rewarded++
+	case "accused":
+		l.at(num("epoch")).Accusations++
 	case "slash":
 		l.at(l.epoch).Slashes++
 	}

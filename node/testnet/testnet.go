@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/framemesh/framemesh/actors/cheat"
 	"github.com/framemesh/framemesh/node"
 )
 
@@ -43,9 +45,11 @@ type Options struct {
 	// Money gives the network a ledger; nil leaves play free.
 	Money *Money
 	Edit  func(name string, c *node.Config) // last word on a node's configuration; may be nil
-	// Node is the last word on what a node is given beside its configuration; may be nil.
-	Node func(name string, o *node.Options)
-	Log  *slog.Logger
+	// Cheats are peers that lie about rendering, by name, and About the containers that lies
+	// of checkers are about; none means all.
+	Cheats map[string]cheat.Cheat
+	About  []string
+	Log    *slog.Logger
 	// Progress is told in words what is happening; may be nil.
 	Progress func(string)
 }
@@ -61,6 +65,8 @@ type Net struct {
 	o        Options
 	treasury *treasury // nil without a ledger
 	seen     ledgerRounds
+	device   node.SharedDevice // of peers that are one machine under several names
+	running  atomic.Bool  // all that was to start has
 	mu       sync.Mutex
 	peers    []*Peer
 }
@@ -88,12 +94,14 @@ func Start(ctx context.Context, o Options) (*Net, error) {
 		if n.treasury, err = newTreasury(o, n.roles()); err != nil {
 			return nil, err
 		}
+		n.seen.story = n.newStory()
 	}
 	if err := n.up(ctx); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		return nil, errors.Join(err, n.Stop(stop))
 	}
+	n.running.Store(true)
 	return n, nil
 }
 
@@ -151,18 +159,19 @@ func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) 
 	}
 	c.Container.Slots, c.Container.Encoder = n.o.Slots, n.o.Encoder
 	o := node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && name == "gateway-1"}
+	o.Gateways = n.gateways
 	if n.treasury != nil {
 		n.treasury.edit(name, &c)
 		c.Ledger.Peers = n.validatorAddresses()
 		if r == node.RoleGateway {
 			o.Faucet = n.treasury.accounts["faucet"]
 		}
+		if err := n.rounds(name, &o); err != nil {
+			return nil, err
+		}
 	}
 	if n.o.Edit != nil {
 		n.o.Edit(name, &c)
-	}
-	if n.o.Node != nil {
-		n.o.Node(name, &o)
 	}
 	nd, err := node.New(c, o)
 	if err != nil {
