@@ -20,7 +20,6 @@ import (
 	"github.com/cometbft/cometbft/p2p"
 	sm "github.com/cometbft/cometbft/state"
 	cmttypes "github.com/cometbft/cometbft/types"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/framemesh/framemesh/ledger/comet"
 	"github.com/framemesh/framemesh/ledger/store"
@@ -63,7 +62,7 @@ type Chain struct {
 	self   cmttypes.Address
 	addr   string
 
-	submits singleflight.Group // by hash
+	submits submissions
 
 	// in
 	heads chan Head // newest wins

@@ -35,6 +35,9 @@ type pool struct {
 	refused map[[32]byte]error  // what was not taken, so that to send it again costs nobody anything
 }
 
+// errCrowd refuses a signer's next transaction until the next block.
+var errCrowd = &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already, or were refused; wait for the next block", maxPending)}
+
 // maxRefused bounds the memory of refusals between two blocks.
 const maxRefused = 10_000
 
@@ -64,15 +67,17 @@ func (p *pool) take(t *tx.Tx, evidence func(*tx.Tx) error) error {
 	if err := p.refused[t.Hash]; err != nil {
 		return err
 	}
-	if err := p.machine.Admits(t); err != nil {
+	admitted, err := p.machine.Attempt(t, func() error {
+		if p.tried[t.Signer] >= maxPending {
+			return errCrowd
+		}
+		p.tried[t.Signer]++
+		_ = evidence(t) // Attempt says what is wrong
+		return nil
+	})
+	if !admitted || errors.Is(err, errCrowd) {
 		return err
 	}
-	if p.tried[t.Signer] >= maxPending {
-		return &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already, or were refused; wait for the next block", maxPending)}
-	}
-	p.tried[t.Signer]++
-	_ = evidence(t) // Try says what is wrong
-	err := p.machine.Try(t)
 	if err != nil && len(p.refused) < maxRefused {
 		p.refused[t.Hash] = err
 	}

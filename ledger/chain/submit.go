@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/mempool"
@@ -35,30 +36,78 @@ func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err erro
 	}
 	// The engine says of one that is being judged that it has it. So whoever brings the same
 	// at the same time hears the same answer.
-	_, err, _ = n.submits.Do(string(hash[:]), func() (any, error) { return nil, n.submit(raw) })
-	return hash, err
+	s, mine := n.submits.enter(hash)
+	if mine {
+		n.submit(raw, s)
+	}
+	<-s.done
+	if mine {
+		n.submits.leave(hash)
+	}
+	return hash, s.err
 }
 
-// submit brings a transaction to the pool and waits for the answer, which comes within
-// milliseconds, or after the commit that is under way.
-func (n *Chain) submit(raw []byte) error {
-	answer := make(chan *abci.ResponseCheckTx, 1)
-	err := n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) { answer <- r }, mempool.TxInfo{})
+// submission is one transaction on its way to its answer.
+type submission struct {
+	done chan struct{} // closed once err is the answer
+	err  error
+}
+
+func (s *submission) answer(err error) {
+	s.err = err
+	close(s.done)
+}
+
+// submissions are those under way, by hash.
+type submissions struct {
+	mu  sync.Mutex
+	all map[[32]byte]*submission
+}
+
+// enter returns the submission of a hash; mine is true for the one who has to bring it.
+func (s *submissions) enter(hash [32]byte) (at *submission, mine bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at = s.all[hash]; at != nil {
+		return at, false
+	}
+	if s.all == nil {
+		s.all = make(map[[32]byte]*submission)
+	}
+	at = &submission{done: make(chan struct{})}
+	s.all[hash] = at
+	return at, true
+}
+
+// leave forgets a submission that has its answer.
+func (s *submissions) leave(hash [32]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, hash)
+}
+
+// submit brings a transaction to the pool. The answer comes within milliseconds, or after the
+// commit that is under way.
+func (n *Chain) submit(raw []byte, s *submission) {
+	err := n.node.Mempool().CheckTx(raw, func(r *abci.ResponseCheckTx) {
+		if r.Code != abci.CodeTypeOK {
+			s.answer(&Refusal{r.Code, r.Log})
+			return
+		}
+		s.answer(nil)
+	}, mempool.TxInfo{})
 	var full mempool.ErrMempoolIsFull
 	var large mempool.ErrTxTooLarge
 	switch {
+	case err == nil: // it stands in line
 	case errors.Is(err, mempool.ErrTxInCache):
-		return nil
+		s.answer(nil)
 	case errors.As(err, &full), errors.Is(err, mempool.ErrRecheckFull):
 		n.metrics.refused.WithLabelValues("full").Inc()
-		return fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy)
+		s.answer(fmt.Errorf("%w: the pool is full; try again in a few seconds", ErrBusy))
 	case errors.As(err, &large):
-		return &Refusal{codeMalformed, err.Error()}
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrBusy, err)
+		s.answer(&Refusal{codeMalformed, err.Error()})
+	default:
+		s.answer(fmt.Errorf("%w: %w", ErrBusy, err))
 	}
-	if res := <-answer; res.Code != abci.CodeTypeOK {
-		return &Refusal{res.Code, res.Log}
-	}
-	return nil
 }

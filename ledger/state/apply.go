@@ -40,17 +40,16 @@ func (c *txContext) actsFor(id key.Node, owner key.Address) bool {
 // fee is the account's, not the delegate's: node keys own nothing.
 func (m *Machine) Apply(t *tx.Tx) ([]Event, error) {
 	c := &txContext{Tx: t, quiet: m.quiet}
-	if err := m.admit(c); err != nil {
+	signer, err := m.admissible(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.charge(c, signer); err != nil {
 		return nil, err
 	}
 	live, updates := m.live, slices.Clone(m.updates)
 	m.overlay.Begin()
-	err := t.VerifyEvidence(m.network.Chain)
-	if err != nil {
-		err = refuse(ErrEvidence, "%v; have it signed again for this network", err)
-	} else {
-		err = m.dispatch(c)
-	}
+	err = m.perform(c)
 	if m.quiet {
 		c.events = nil
 	}
@@ -77,35 +76,66 @@ func (m *Machine) Admits(t *tx.Tx) error {
 // Try is Apply for transactions that want to wait: a refusal leaves nothing behind, neither
 // nonce nor fee, because what is refused here never comes into a block.
 func (m *Machine) Try(t *tx.Tx) error {
-	live, updates := m.live, slices.Clone(m.updates)
-	m.overlay.Begin()
-	_, err := m.Apply(t)
-	if err == nil {
-		return m.overlay.Commit()
-	}
-	m.live, m.updates = live, updates
-	if undo := m.overlay.Discard(); undo != nil {
-		return undo
-	}
+	_, err := m.Attempt(t, nil)
 	return err
 }
 
-// admit checks what holds for every transaction, and takes nonce and fee. It changes
-// nothing when it refuses.
-func (m *Machine) admit(c *txContext) error {
+// Attempt is Try that also says whether the transaction was admitted: what Admits refuses
+// costs a node next to nothing, what is refused later may cost it much. Once it is admitted,
+// first is asked (nil: nobody), and its error refuses the transaction as it is.
+func (m *Machine) Attempt(t *tx.Tx, first func() error) (admitted bool, err error) {
+	c := &txContext{Tx: t, quiet: m.quiet}
 	signer, err := m.admissible(c)
 	if err != nil {
-		return err
+		return false, err
 	}
+	if first != nil {
+		if err := first(); err != nil {
+			return true, err
+		}
+	}
+	live, updates := m.live, slices.Clone(m.updates)
+	m.overlay.Begin()
+	if err = m.charge(c, signer); err == nil {
+		err = m.perform(c)
+	}
+	if err == nil {
+		return true, m.overlay.Commit()
+	}
+	m.live, m.updates = live, updates
+	if undo := m.overlay.Discard(); undo != nil {
+		return true, undo
+	}
+	return true, err
+}
+
+// perform is the part of a transaction that may be refused after it has paid its fee.
+func (m *Machine) perform(c *txContext) error {
+	if err := c.VerifyEvidence(m.network.Chain); err != nil {
+		return refuse(ErrEvidence, "%v; have it signed again for this network", err)
+	}
+	return m.dispatch(c)
+}
+
+// charge takes nonce and fee of a transaction that is admissible, of which signer is the
+// signer's account.
+func (m *Machine) charge(c *txContext, signer Account) error {
 	signer.Nonce++
+	if !c.Delegated() { // one record, written once
+		signer.Balance -= m.params.TxFee // admissible has seen that it is there
+		if err := m.setAccount(c.Signer, signer); err != nil {
+			return err
+		}
+		return m.moved(balanceOf(c.Account), burned, m.params.TxFee)
+	}
 	if err := m.setAccount(c.Signer, signer); err != nil {
 		return err
 	}
 	return m.move(balanceOf(c.Account), burned, m.params.TxFee)
 }
 
-// admissible is the reading half of admit: the signer's account as it stands. It finds the
-// delegation by which the signer acts.
+// admissible checks what holds for every transaction and changes nothing. It returns the
+// signer's account as it stands, and finds the delegation by which the signer acts.
 func (m *Machine) admissible(c *txContext) (signer Account, err error) {
 	if until := c.Body.GetValidUntilMs(); until != 0 && m.head.TimeMS > until {
 		return signer, refuse(ErrExpired, "it was valid until %s and it is %s; sign it again with a later time",

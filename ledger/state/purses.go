@@ -73,6 +73,11 @@ func (m *Machine) move(from, to purse, amount uint64) error {
 	if err := m.put(to, amount); err != nil {
 		return err
 	}
+	return m.moved(from, to, amount)
+}
+
+// moved lets the totals follow amount from one purse to another.
+func (m *Machine) moved(from, to purse, amount uint64) error {
 	t, f := m.total(to), m.total(from)
 	if *f < amount || *t > m.network.Supply {
 		return fmt.Errorf("%w: totals of %s and %s", ErrInvariant, purseNames[from.kind], purseNames[to.kind])
