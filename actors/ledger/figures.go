@@ -20,6 +20,7 @@ const (
 	maxFigures   = 8192 // containers at a height that are remembered
 	maxHeights   = 64   // blocks whose epochs are remembered
 	aheadOf      = 8    // blocks that somebody else may know sooner: light clients look now and then
+	markBelow    = 5    // blocks from the head to a mark, where there are so many
 	behindOf     = 8192 // blocks: about an hour, in which epochs of 15 min fit thrice
 	figuresAtOne = 8    // questions on their way at once, of each caller
 	paceGap      = time.Second / 25
@@ -132,15 +133,17 @@ func (b *beacons) epochOf(s [32]byte) (uint64, bool) {
 	return 0, false
 }
 
-// Mark is the newest block after which everybody can read, with its epoch: the one below
-// the head.
+// Mark is the newest block after which everybody can read at once, with its epoch: a few
+// below the head, since light clients look for a head only now and then. Whoever were to
+// check figures of the newest block might have to wait for the one after it.
 func (l *Ledger) Mark(ctx context.Context) (epoch, height uint64, err error) {
 	h := l.heads.get().Height
 	if h < 2 {
 		return 0, 0, ErrNoBlock
 	}
-	epoch, err = l.epochOf(ctx, h-1)
-	return epoch, h - 1, err
+	height = h - min(h-1, markBelow)
+	epoch, err = l.epochOf(ctx, height)
+	return epoch, height, err
 }
 
 func (l *Ledger) epochOf(ctx context.Context, height uint64) (uint64, error) {
