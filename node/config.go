@@ -113,6 +113,11 @@ type ProofConfig struct {
 	Backend      string `toml:"backend"`       // of a container: auto, cpu or gpu
 	Threads      int    `toml:"threads"`       // that render on the processor; 0 = one for each core
 	CheckThreads int    `toml:"check_threads"` // of a checker
+
+	PlayEvery    int      `toml:"play_every"`    // epochs in which a checker plays once as a customer, on average; 0 = never
+	PlayGateways []string `toml:"play_gateways"` // URLs that it plays through
+	PlayCeiling  uint64   `toml:"play_ceiling_micro_usd_per_hour"`
+	PlayLimit    string   `toml:"play_limit"` // FRM that one such session may cost
 }
 
 // DebugConfig is what the node shows to its operator, on loopback only.
@@ -247,6 +252,11 @@ func (c *Config) Validate() error {
 		return bad("proof.threads", "use 0 (one for each core) to 256")
 	case c.Proof.CheckThreads < 1 || c.Proof.CheckThreads > 64:
 		return bad("proof.check_threads", "use 1 to 64")
+	}
+	if where, try := c.Proof.checkPlay(); where != "" {
+		return bad(where, try)
+	}
+	switch {
 	case c.Debug.Listen != "" && !loopback(c.Debug.Listen):
 		return bad("debug.listen", `use an address of this machine alone, for example "127.0.0.1:6060", or "" for none`)
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):

@@ -29,6 +29,8 @@ func work(args []string) int {
 		err = device.Serve(os.Stdout)
 	case args[0] == "audit":
 		err = replay.Main(os.Stdin, os.Stdout)
+	case args[0] == "watch":
+		err = worker.ServeWatch(os.Stdin, os.Stdout)
 	case args[0] == "prove":
 		err = apart.Main(args[1:], os.Stdin, os.Stdout)
 	}

@@ -55,6 +55,9 @@ type Options struct {
 	// CrossPPM is how often this checker recomputes another's work, for each container of a
 	// batch; 0 = as often as checkers do.
 	CrossPPM uint64
+	// Gateways are those that a checker's hidden sessions go through, in place of
+	// proof.play_gateways: for test networks, whose ports are not known before they start.
+	Gateways func() []string
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -147,6 +150,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"checker", []Role{RoleChecker}, n.startChecker},
 		{"rounds", []Role{RoleChecker}, n.startRounds},
 		{"gateway", []Role{RoleGateway}, n.startGateway},
+		{"hidden player", []Role{RoleChecker}, n.startProbe},
 		{"announcement", nil, n.announce},
 	} {
 		wanted := len(s.roles) == 0

@@ -111,7 +111,7 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	if err := os.MkdirAll(compiled, 0o700); err != nil {
 		return nil, err
 	}
-	dev, err := gpuactor.New(gpuactor.Options{System: n.system, Slots: slots, Standby: 1, Start: gpuactor.StartWorker,
+	dev, err := gpuactor.New(gpuactor.Options{System: n.system, Slots: slots, Standby: 1, Start: n.startWorkers(),
 		CacheDir: compiled, MemoryLimit: uint32(n.cfg.Container.MemoryMiB) << 20, Encoder: n.cfg.Container.Encoder,
 		Bitrate: n.cfg.Media.StartKbps * 1000, FreeMemory: freeMemory,
 		Installed: func() []gpuactor.App {

@@ -31,6 +31,8 @@ func work(args []string) int {
 		err = device.Serve(os.Stdout)
 	case "points":
 		err = device.ServePoints(os.Stdout)
+	case "watch":
+		err = worker.ServeWatch(os.Stdin, os.Stdout)
 	case "prove":
 		err = apart.Main(args[1:], os.Stdin, os.Stdout)
 	case "audit":

@@ -18,6 +18,7 @@ type config struct {
 	Encoder     string `json:"encoder,omitempty"`
 	Snapshot    bool   `json:"snapshot,omitempty"` // descriptor 3 is the snapshot file
 	Save        []byte `json:"save,omitempty"`
+	Thin        int    `json:"thin,omitempty"`
 }
 
 const defaultBitrate = 4_000_000
@@ -44,7 +45,7 @@ func (s Spec) config() (config, error) {
 	}
 	return config{
 		Module: module, SHA256: hex.EncodeToString(s.SHA256[:]), CacheDir: cache, Seed: s.Seed, Bitrate: rate,
-		MemoryLimit: s.MemoryLimit, Encoder: s.Encoder, Snapshot: s.Snapshot != nil, Save: s.Save,
+		MemoryLimit: s.MemoryLimit, Encoder: s.Encoder, Snapshot: s.Snapshot != nil, Save: s.Save, Thin: s.Thin,
 	}, nil
 }
 

@@ -36,7 +36,7 @@ func load(conf config, sum [32]byte, open openFunc, log *slog.Logger) (*session,
 	if err != nil {
 		return nil, Info{}, loadErr(err)
 	}
-	s := &session{app: rt}
+	s := &session{app: rt, thin: conf.Thin}
 	loaded := false
 	defer func() {
 		if !loaded {

@@ -28,7 +28,7 @@ func Main() int {
 		return 0
 	}
 	if len(os.Args) > 2 && os.Args[2] == "watch" {
-		if err := watchPictures(os.Stdin, os.Stdout); err != nil {
+		if err := ServeWatch(os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "worker watch:", err)
 			return 1
 		}

@@ -35,6 +35,7 @@ type session struct {
 	control   *control
 	out       *writer
 	room      room
+	thin      int    // of so many ticks one is shown
 	strip     uint32 // code of the challenge cells
 	strips    int    // coded pictures that still shall show them
 	frame     []byte // reused for every message
@@ -148,7 +149,7 @@ func (s *session) step() error {
 	switch {
 	case !code:
 		s.meter.lateTicks++
-	case !s.room.free(s.out):
+	case s.thin > 1 && in.Tick%uint64(s.thin) != 0, !s.room.free(s.out):
 		s.meter.dropped++
 	default:
 		if err := s.show(frame, AccessUnit{Tick: in.Tick, PTS: begin, Acked: s.seats.Acked()}, drawn); err != nil {

@@ -43,6 +43,7 @@ type Spec struct {
 	// no proof of what is played.
 	Snapshot *SnapshotFile
 	Save     []byte   // what the app saved in earlier sessions, at most app.MaxSave
+	Thin     int      // of so many ticks only one is shown; 0 and 1 show all. For those who cheat
 	Command  []string // argv of the child; nil means this binary with "worker"
 	Log      *slog.Logger
 }

@@ -130,8 +130,8 @@ func (w *Watcher) Close() error {
 	return nil
 }
 
-// watchPictures is the child's whole life.
-func watchPictures(in io.Reader, out io.Writer) error {
+// ServeWatch is the whole life of a process that Watch started.
+func ServeWatch(in io.Reader, out io.Writer) error {
 	restrictEarly()
 	d, err := decode.Open()
 	if err != nil {

@@ -66,7 +66,7 @@ type Net struct {
 	treasury *treasury // nil without a ledger
 	seen     ledgerRounds
 	device   node.SharedDevice // of peers that are one machine under several names
-	running  atomic.Bool  // all that was to start has
+	running  atomic.Bool       // all that was to start has
 	mu       sync.Mutex
 	peers    []*Peer
 }
