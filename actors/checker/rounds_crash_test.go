@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/state"
@@ -157,4 +159,84 @@ func TestARefusedProofIsSentOnce(t *testing.T) {
 			t.Errorf("five checkers tried %d times, %d still try", tries, m.owing())
 		}
 	})
+}
+
+// ranked are the members of an epoch's only committee in the order in which they draft.
+func (m *mesh) ranked(epoch uint64) []string {
+	r, err := bookOf{m}.Roll(m.t.Context(), epoch)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	members := r.Assignment.Batches[0].Committee
+	names := make([]string, len(members))
+	for name := range m.keys {
+		if rank := judge.Rank(r.Seed, 0, 0, members, m.node(name)); rank < len(names) {
+			names[rank] = name
+		}
+	}
+	return names
+}
+
+// Whoever drafts is killed for good in any phase of the round, and another one with it: the
+// round still ends in its epoch, all containers are found well and nobody is wrong.
+func TestThoseWhoDraftAreKilledAnywhere(t *testing.T) {
+	for _, at := range []uint64{8, 19, 25, 40, 53, 58, 64, 67, 71} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMesh(t, 2, 5)
+				defer m.stop()
+				m.startAll()
+				m.until(0, max(at, 8))
+				for _, name := range m.ranked(0)[:2] {
+					m.kill(name)
+				}
+				m.until(0, 99)
+				r := m.result(0)
+				if r == nil {
+					t.Fatal("no certificate")
+				}
+				for i, e := range r.GetEntries() {
+					if e.GetVerdict() != proof.VerdictOK {
+						t.Errorf("container %d: %v", i, e)
+					}
+				}
+				if r.GetWrong() != 0 {
+					t.Errorf("wrong %b", r.GetWrong())
+				}
+				m.nobodyLied()
+			})
+		})
+	}
+}
+
+// A container whose clock is minutes off is absent, and a checker whose clock is says nothing
+// that counts: neither is accused of anything, and the others end their rounds.
+func TestClocksThatAreMinutesOff(t *testing.T) {
+	for _, skew := range []time.Duration{-3 * time.Minute, 3 * time.Minute, -7 * time.Second, 7 * time.Second} {
+		t.Run(skew.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMesh(t, 2, 5)
+				defer m.stop()
+				m.genesis -= 20 * epochMS // no clock is before the network
+				m.skew["container-2"], m.skew["checker-2"] = skew, skew
+				m.startAll()
+				const epoch = 21
+				m.until(epoch, 99)
+				r := m.result(epoch)
+				if r == nil {
+					t.Fatal("no certificate")
+				}
+				at, _ := bookOf{m}.Roll(t.Context(), epoch)
+				_, right, _ := at.Assignment.Of(m.node("container-1"))
+				_, off, _ := at.Assignment.Of(m.node("container-2"))
+				if e := r.GetEntries(); e[right].GetVerdict() != proof.VerdictOK || e[off].GetVerdict() == proof.VerdictOK || e[off].GetVerdict() == proof.VerdictBad {
+					t.Errorf("got %v", e)
+				}
+				if r.GetWrong() != 0 {
+					t.Errorf("wrong %b", r.GetWrong())
+				}
+				m.nobodyLied()
+			})
+		})
+	}
 }

@@ -56,6 +56,7 @@ type mesh struct {
 	busy       map[string]*prover.Session
 	ledger     map[[16]byte]bool // open sessions
 	spoil      map[string]bool   // containers whose device renders wrong pixels
+	skew       map[string]time.Duration
 	leaves     func(*proof.Opened)
 	send       func(*tx.Body) error // nil refuses the first try
 }
@@ -63,7 +64,7 @@ type mesh struct {
 func newMesh(t *testing.T, containers, checkers int) *mesh {
 	m := &mesh{t: t, dir: t.TempDir(), genesis: uint64(time.Now().UnixMilli()), keys: map[string]ed25519.PrivateKey{}, systems: map[string]*supervise.System{},
 		containers: map[peer.ID]check.Container{}, checkers: map[peer.ID]check.Checker{}, voters: map[string]func(peer.ID, any){},
-		rounds: map[string]*checker.Rounds{}, certs: map[string]*tx.VoteCertificate{}, busy: map[string]*prover.Session{}, ledger: map[[16]byte]bool{}, spoil: map[string]bool{}}
+		rounds: map[string]*checker.Rounds{}, certs: map[string]*tx.VoteCertificate{}, busy: map[string]*prover.Session{}, ledger: map[[16]byte]bool{}, spoil: map[string]bool{}, skew: map[string]time.Duration{}}
 	for i := range containers {
 		m.key(fmt.Sprint("container-", i+1))
 	}
@@ -100,7 +101,7 @@ func (m *mesh) system(name string) *supervise.System {
 func (m *mesh) startContainer(name string) {
 	backend := slow{kernel.CPU(1), m.spoil[name]}
 	p, err := prover.New(prover.Options{System: m.system(name), Key: m.keys[name], Book: bookOf{m}, Courier: courier{m, m.id(name)},
-		Kernel: recompute.New(), Backend: backend, Path: filepath.Join(m.dir, name),
+		Kernel: recompute.New(), Backend: backend, Path: filepath.Join(m.dir, name), Now: m.clock(name),
 		Busy: func(context.Context) (prover.Session, int) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -123,7 +124,7 @@ func (m *mesh) startContainer(name string) {
 
 func (m *mesh) startChecker(name string) {
 	r, err := checker.NewRounds(checker.RoundOptions{System: m.system(name), Key: m.keys[name], Book: bookOf{m}, Votes: gossip{m, name},
-		Calls: calls{m, m.id(name)}, Kernel: recompute.New(), Dir: filepath.Join(m.dir, name), ProofDir: filepath.Join(m.dir, name, "proofs")})
+		Calls: calls{m, m.id(name)}, Kernel: recompute.New(), Now: m.clock(name), Dir: filepath.Join(m.dir, name), ProofDir: filepath.Join(m.dir, name, "proofs")})
 	if err == nil {
 		err = r.Start(m.t.Context())
 	}
@@ -133,6 +134,11 @@ func (m *mesh) startChecker(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.checkers[m.id(name)], m.rounds[name] = r, r
+}
+
+// clock is what a node takes for the time.
+func (m *mesh) clock(name string) func() time.Time {
+	return func() time.Time { return time.Now().Add(m.skew[name]) }
 }
 
 // slow takes the bubble's time for a frame, or a window would hold hundreds of them.
