@@ -442,52 +442,59 @@ func TestHostilePeersOnEveryTopic(t *testing.T) {
 	goroutines, heap := footprint()
 	name := gossip.AdsTopic(n.Network(), node.DefaultConfig().Region)
 	for _, at := range []string{"indexer-1", "container-1", "gateway-1", "checker-1"} {
-		victim, h := n.Find(at), stranger(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		ps, err := pubsub.NewGossipSub(ctx, h, pubsub.WithPeerOutboundQueueSize(4096), pubsub.WithFloodPublish(true))
-		if err != nil {
-			t.Fatal(err)
-		}
-		topic, err := ps.Join(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id := knows(t, h, victim)
-		if err := h.Connect(ctx, peer.AddrInfo{ID: id}); err != nil {
-			t.Fatal(err)
-		}
-		until(t, at+" is on the topic", 5*time.Second, func() bool { return len(topic.ListPeers()) > 0 })
-		received := figure(t, victim, "framemesh_gossip_received_total", name)
-		refused := figure(t, victim, "framemesh_gossip_rejected_total", name)
-		gray := figure(t, victim, "framemesh_gossip_graylisted_peers")
-		for i := range each {
-			junk := fmt.Appendf(random(i*20), "junk %d", i)
-			if err := topic.Publish(ctx, junk); err != nil {
-				t.Fatal(err)
-			}
-		}
-		until(t, at+" counted all of it", 10*time.Second, func() bool {
-			return figure(t, victim, "framemesh_gossip_received_total", name)-received >= each
-		})
-		// the router drops in silence what comes between the tenth and the next look at the scores
-		if got := figure(t, victim, "framemesh_gossip_rejected_total", name) - refused; got < 9 {
-			t.Errorf("%s: %v refused", at, got)
-		}
-		until(t, at+" graylists the peer", 5*time.Second, func() bool { return figure(t, victim, "framemesh_gossip_graylisted_peers") > gray })
-		dropped := figure(t, victim, "framemesh_gossip_rejected_total", name, "graylisted")
-		for i := range 10 {
-			if err := topic.Publish(ctx, fmt.Appendf(nil, "more %d", i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		until(t, at+" no longer reads what it sends", 5*time.Second, func() bool {
-			return figure(t, victim, "framemesh_gossip_rejected_total", name, "graylisted") >= dropped+10
-		})
-		cancel()
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
+		junkOn(t, n, at, name)
 		goesOn("junk ads to " + at)
 	}
 	leaksNothing(t, goroutines, heap)
+}
+
+// junkOn publishes 200 messages of junk on a topic to a node, which refuses and counts them and
+// hears no more of who sent them.
+func junkOn(t *testing.T, n *Net, at, name string) {
+	t.Helper()
+	victim, h := n.Find(at), stranger(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ps, err := pubsub.NewGossipSub(ctx, h, pubsub.WithPeerOutboundQueueSize(4096), pubsub.WithFloodPublish(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic, err := ps.Join(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := knows(t, h, victim)
+	if err := h.Connect(ctx, peer.AddrInfo{ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, at+" is on the topic", 5*time.Second, func() bool { return len(topic.ListPeers()) > 0 })
+	received := figure(t, victim, "framemesh_gossip_received_total", name)
+	refused := figure(t, victim, "framemesh_gossip_rejected_total", name)
+	gray := figure(t, victim, "framemesh_gossip_graylisted_peers")
+	for i := range each {
+		junk := fmt.Appendf(random(i*20), "junk %d", i)
+		if err := topic.Publish(ctx, junk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, at+" counted all of it", 10*time.Second, func() bool {
+		return figure(t, victim, "framemesh_gossip_received_total", name)-received >= each
+	})
+	// the router drops in silence what comes between the tenth and the next look at the scores
+	if got := figure(t, victim, "framemesh_gossip_rejected_total", name) - refused; got < 9 {
+		t.Errorf("%s: %v refused", at, got)
+	}
+	until(t, at+" graylists the peer", 5*time.Second, func() bool { return figure(t, victim, "framemesh_gossip_graylisted_peers") > gray })
+	dropped := figure(t, victim, "framemesh_gossip_rejected_total", name, "graylisted")
+	for i := range 10 {
+		if err := topic.Publish(ctx, fmt.Appendf(nil, "more %d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, at+" no longer reads what it sends", 5*time.Second, func() bool {
+		return figure(t, victim, "framemesh_gossip_rejected_total", name, "graylisted") >= dropped+10
+	})
+	cancel()
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
 }
