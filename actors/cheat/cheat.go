@@ -43,6 +43,7 @@ var all = []Info{
 	{"downtime", Checker, "says that containers were not there", "the median of the committee", 0, 0},
 	{"module", Session, "runs another module than the one advertised", "the audit of a second", 0, 0},
 	{"drop", Session, "leaves frames out under load", "receipts and the audit of a second", 0, 0},
+	{"state", Session, "changes a byte of the game's memory", "the audit of a second", 0, 0},
 	{"inputs", Session, "invents inputs of the player", "inputs are signed by the player", 0, 0},
 }
 

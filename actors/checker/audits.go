@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/checker/audit"
@@ -51,6 +52,7 @@ const (
 	auditWindow  = proof.MaxWindow
 	auditProven  = 30_000 // ms after which a session that is on the ledger must have signed a second
 	keptFindings = 256    // that came too late for their vote
+	keptSeconds  = 4096   // commitments that later ones are held against
 )
 
 type (
@@ -247,6 +249,7 @@ func (s *rounds) auditDone(c *supervise.Ctx, m auditDone) {
 		return
 	}
 	count(auditResult[m.finding.Outcome])
+	s.compare(c, m)
 	rep := s.report(m.epoch)
 	rep.Audited++
 	k := auditKept{epoch: m.epoch, container: m.busy.Container, sample: &proof.Sample{AuditedSeconds: m.finding.Seconds, Audit: m.finding.Outcome.Sample()}}
@@ -274,6 +277,48 @@ func (s *rounds) auditDone(c *supervise.Ctx, m auditDone) {
 		k.evidence = evidence
 		return k
 	})
+}
+
+// compare holds the commitments of an answer against all that this checker has seen of the same
+// seconds. Whoever signs a better past for an audit has signed that second twice.
+func (s *rounds) compare(c *supervise.Ctx, m auditDone) {
+	all := []*proof.Opened{m.busy.Segment}
+	if m.answer != nil {
+		for _, raw := range m.answer.Statement.GetAudit().GetSegments() {
+			if o, err := proof.OpenSigned(s.r.o.Book.Chain(), raw); err == nil {
+				all = append(all, o)
+			}
+		}
+	}
+	for _, o := range all {
+		if o == nil || o.Signer != m.busy.Container || o.Statement.GetSegment() == nil {
+			continue
+		}
+		at := secondOf{o.Signer, [16]byte(o.Statement.GetSegment().GetSession()), o.Statement.GetSegment().GetSecond()}
+		had, known := s.seconds.Get(at)
+		if !known {
+			s.seconds.Add(at, o)
+			continue
+		}
+		if had.Digest != o.Digest && s.round != nil {
+			s.do(c, s.round.TwoSeconds(o.Signer, had, o))
+		}
+	}
+}
+
+// secondOf names a second of a session.
+type secondOf struct {
+	container key.Node
+	session   [16]byte
+	second    uint32
+}
+
+func newSeconds() *simplelru.LRU[secondOf, *proof.Opened] {
+	l, err := simplelru.NewLRU[secondOf, *proof.Opened](keptSeconds, nil)
+	if err != nil {
+		panic("checker: " + err.Error()) // only for a size below 1, and it is a constant
+	}
+	return l
 }
 
 var auditResult = map[audit.Outcome]string{audit.Equal: "equal", audit.Unproven: "unproven", audit.Wrong: "wrong", audit.NotGiven: "not_given"}

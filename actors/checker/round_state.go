@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/checker/round"
@@ -101,6 +102,7 @@ type rounds struct {
 	certified map[uint32]bool        // batches whose certificate is on the ledger
 	sessions  map[key.Node]inSession // those that busy containers named
 	late      []auditKept            // that came after their vote
+	seconds   *simplelru.LRU[secondOf, *proof.Opened]
 
 	t0     uint64
 	heard  *minutes
@@ -115,7 +117,9 @@ type rounds struct {
 	saving  bool // a saveDue is under way
 }
 
-func newRounds(r *Rounds) *rounds { return &rounds{r: r, heard: newMinutes(0), before: newMinutes(0)} }
+func newRounds(r *Rounds) *rounds {
+	return &rounds{r: r, heard: newMinutes(0), before: newMinutes(0), seconds: newSeconds()}
+}
 
 func (s *rounds) now() uint64 { return uint64(max(s.r.o.Now().UnixMilli(), 0)) }
 

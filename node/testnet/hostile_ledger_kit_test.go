@@ -89,9 +89,13 @@ func payer(t *testing.T, n *Net, change func(*pay.Options), hear func(control.Me
 	if err != nil {
 		t.Fatal(err)
 	}
+	witness, err := pay.NewWitness(n.Network(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	p, err := player.Play(ctx, player.Options{URL: n.URL() + "whep/" + game, Payer: money, Key: money.PlayerKey(), RandomInput: true, Seed: 1, OnMessage: hear})
+	p, err := player.Play(ctx, player.Options{URL: n.URL() + "whep/" + game, Payer: money, Witness: witness, Key: money.PlayerKey(), RandomInput: true, Seed: 1, OnMessage: hear})
 	if err != nil {
 		t.Fatal(err)
 	}

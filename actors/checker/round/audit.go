@@ -87,7 +87,9 @@ func (r *Round) Accuse(container key.Node, why proof.Reason, evidence [32]byte) 
 // convict it wherever they meet.
 func (r *Round) TwoSeconds(container key.Node, a, b *proof.Opened) []Action {
 	d, place, ok := r.subject(container)
-	if !ok || a.Signer != container || b.Signer != container {
+	x, y := a.Statement.GetSegment(), b.Statement.GetSegment()
+	if !ok || a.Signer != container || b.Signer != container || x == nil || y == nil || a.Digest == b.Digest ||
+		x.GetSecond() != y.GetSecond() || string(x.GetSession()) != string(y.GetSession()) {
 		return nil
 	}
 	f, err := proof.PairFraud(a, b)
