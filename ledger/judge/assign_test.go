@@ -200,7 +200,7 @@ func TestScheduleRisesInEveryEpoch(t *testing.T) {
 	p := params()
 	got := judge.Schedule(p, 2, 1_000_000)
 	want := judge.Times{
-		Start: 2_800_000, NonceBy: 2_979_500, T0: 2_980_000, DurMS: 10_000, CommitBy: 2_990_500, NonceReveal: 2_991_000,
+		Start: 2_800_000, NonceBy: 2_814_500, T0: 2_815_000, DurMS: 10_000, CommitBy: 2_825_500, NonceReveal: 2_826_000,
 		OpeningsBy: 3_250_000, VoteBy: 3_295_000, RevealBy: 3_385_000, AttestBy: 3_475_000, ReserveOpeningsBy: 3_520_000,
 		ReserveVoteBy: 3_556_000, ReserveRevealBy: 3_619_000, ReserveAttestBy: 3_700_000, End: 3_700_000,
 	}

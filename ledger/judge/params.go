@@ -81,13 +81,18 @@ type Times struct {
 	End               uint64 // of the epoch
 }
 
-// Schedule says when a round happens. All moments are fixed parts of the epoch, so that
-// epochs of seconds work like those of minutes.
+// maxLeadMS bounds how long before T0 the task of an epoch is known, ms. The seed that it
+// follows from is read from the epoch's first block; a container that cheats renders from
+// then on, so this is no longer than checkers need to read who they are and to bind a nonce.
+const maxLeadMS = 15_000
+
+// Schedule says when a round happens. All but the first moments are fixed parts of the
+// epoch, so that epochs of seconds work like those of minutes.
 func Schedule(p Params, epoch, genesisMS uint64) Times {
 	e := p.EpochMS
 	start := add(genesisMS, sat(epoch, e))
 	at := func(percent uint64) uint64 { return add(start, e/100*percent+e%100*percent/100) }
-	t := Times{Start: start, T0: at(20), DurMS: p.DurMS, OpeningsBy: at(50), VoteBy: at(55), RevealBy: at(65), AttestBy: at(75),
+	t := Times{Start: start, T0: min(at(20), add(start, maxLeadMS)), DurMS: p.DurMS, OpeningsBy: at(50), VoteBy: at(55), RevealBy: at(65), AttestBy: at(75),
 		ReserveOpeningsBy: at(80), ReserveVoteBy: at(84), ReserveRevealBy: at(91), ReserveAttestBy: at(100), End: at(100)}
 	t.NonceBy = t.T0 - min(p.GraceMS, t.T0-start)
 	t.CommitBy = add(t.T0, p.Window())

@@ -205,7 +205,7 @@ func (w *World) mishap(n *node, length uint64) {
 	n.from, n.to = 0, 0
 	if w.chance(w.c.Net.CrashPPM) {
 		n.from = w.times.Start + w.upTo(length*9/10)
-		n.to = n.from + 1 + w.upTo(length/5)
+		n.to = n.from + 1 + w.upTo(length/3)
 	}
 }
 
