@@ -256,10 +256,13 @@ func (s *rounds) auditDone(c *supervise.Ctx, m auditDone) {
 	if m.busy.Segment != nil {
 		k.sample.App = m.busy.Segment.Statement.GetSegment().GetApp()
 	}
-	if m.finding.Outcome != audit.Wrong {
-		if m.finding.Outcome == audit.NotGiven {
-			c.Log().Warn("an audit was not answered", "container", k.container, "why", m.finding.Text)
-		}
+	switch {
+	case m.finding.Outcome == audit.NotGiven && m.answer != nil:
+		// It signed an answer that does not hold, which no lost packet does.
+	case m.finding.Outcome == audit.NotGiven:
+		c.Log().Warn("an audit was not answered", "container", k.container, "why", m.finding.Text)
+		fallthrough
+	case m.finding.Outcome != audit.Wrong:
 		s.enter(c, k)
 		return
 	}

@@ -19,7 +19,7 @@ const (
 	Drop Double = "drop"
 	// Invent tells the game inputs that nobody sent.
 	Invent Double = "inputs"
-	// Poke changes a byte of the game's memory.
+	// Poke changes a byte of the game's memory for a second, every ten seconds.
 	Poke Double = "state"
 )
 
@@ -32,8 +32,11 @@ func ParseDouble(name string) (Double, error) {
 	return Honest, fmt.Errorf("%w: no double is called %q; module, drop, inputs and state are", ErrOptions, name)
 }
 
-// pokedFrom is the second in which the game's memory is changed.
-const pokedFrom = 3
+// The second of every ten in which the game's memory is changed.
+const (
+	pokedIn    = 3
+	pokedEvery = 10
+)
 
 // fullRate is what a container that hides its dropped ticks claims: that of our games.
 const fullRate = 60
@@ -44,11 +47,11 @@ func (d Double) second(s *segment.Second) {
 	case Drop:
 		s.Roots.Ticks = max(s.Roots.Ticks, fullRate)
 	case Poke:
-		if s.Number > pokedFrom {
-			s.Start[31] ^= 1
-		}
-		if s.Number >= pokedFrom {
+		switch s.Number % pokedEvery {
+		case pokedIn:
 			s.Roots.State[31] ^= 1
+		case pokedIn + 1:
+			s.Start[31] ^= 1
 		}
 	default:
 		return
