@@ -32,6 +32,8 @@ type demoFlags struct {
 	epoch                          time.Duration
 	encoder                        string
 	listenGiven                    bool
+	cheat                          string
+	cast                           *demo.Cast // nil where all are honest
 }
 
 const stopTimeout = 20 * time.Second
@@ -49,9 +51,14 @@ it prints and click a game. With --for it plays by itself, without a browser, an
 		Example: `  framemesh demo                          play at the URL it prints; Ctrl-C ends it
   framemesh demo --open                   and open the browser
   framemesh demo --for 20s --json         play without a browser, print one JSON object
-  framemesh demo --containers 4 --slots 1`,
+  framemesh demo --containers 4 --slots 1
+  framemesh demo --cheat list             every way to lie about rendering that is known
+  framemesh demo --cheat overclaim=4 --for 60s --json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.cheat == "list" {
+				return listCheats(c.OutOrStdout(), f.asJSON)
+			}
 			f.listenGiven = c.Flags().Changed("listen")
 			return runDemo(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 		},
@@ -69,6 +76,7 @@ it prints and click a game. With --for it plays by itself, without a browser, an
 	fl.IntVar(&f.validators, "validators", 1, "checkers that make the ledger's blocks")
 	fl.DurationVar(&f.epoch, "epoch", 20*time.Second, "length of the ledger's epochs; rounds of Proof of Render need 15s")
 	fl.BoolVar(&f.free, "free", false, "no ledger: play costs nothing and nobody is paid")
+	fl.StringVar(&f.cheat, "cheat", "", `let somebody lie about rendering, such as overclaim=4, and say how it is caught; "list" names every cheat`)
 	fl.IntVar(&f.slots, "slots", 0, "sessions per container (default: what the machine holds, shared)")
 	fl.StringVar(&f.encoder, "encoder", "", "video encoder by name (default: the best that works)")
 	fl.StringVar(&f.logLevel, "log", "warn", "what the peers say: debug, info, warn, error")
@@ -97,7 +105,7 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	began := time.Now()
 	n, err := testnet.Start(ctx, testnet.Options{Gateways: 1, Indexers: f.indexers, Containers: f.containers, Checkers: f.checkers,
 		Dir: dir, CacheDir: filepath.Join(cache, "framemesh"), Listen: f.listen, InsistListen: f.listenGiven && !strings.HasSuffix(f.listen, ":0"),
-		Slots: f.slots, Encoder: f.encoder, Money: f.money(), Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
+		Cheats: f.cheats(), About: f.about(), Slots: f.slots, Encoder: f.encoder, Money: f.money(), Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return withHint(err, "`framemesh demo` without --listen takes the next free port, --listen 127.0.0.1:0 any")
 	}
@@ -113,8 +121,13 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 		}
 	}()
 	say(fmt.Sprintf("… ready after %.1f s", time.Since(began).Seconds()))
+	trial := f.trial(n)
+	if trial != nil {
+		say("… " + f.cast.Announce())
+		defer tellNews(ctx, trial, say)()
+	}
 	if f.play > 0 {
-		return playDemo(ctx, n, f, out, errOut)
+		return playDemo(ctx, n, f, trial, out, errOut)
 	}
 	client := ""
 	if n.Genesis() != nil {
@@ -153,7 +166,7 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 	}
 }
 
-func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out, errOut io.Writer) error {
+func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, trial *demo.Trial, out, errOut io.Writer) error {
 	app := f.app
 	if app == "" {
 		apps, err := n.Find("gateway-1").Gateway().Apps(ctx)
@@ -167,7 +180,10 @@ func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out, errOut io.W
 	if !f.asJSON {
 		fmt.Fprintf(errOut, "… playing %s for %v\n", app, f.play)
 	}
-	r := demo.Play(ctx, n, app, f.play)
+	r := demo.Play(ctx, n, app, f.play, trial)
+	if r.Cheat != nil && f.dir == "" {
+		r.Cheat.File = "" // it goes with the temporary directory
+	}
 	if f.asJSON {
 		if err := printJSON(out, r); err != nil {
 			return err
@@ -184,6 +200,12 @@ func playDemo(ctx context.Context, n *testnet.Net, f demoFlags, out, errOut io.W
 	l := r.LaunchMS
 	fmt.Fprintf(out, "launch %.0f ms: match %.1f, reserve %.1f, signal %.1f, connect %.1f, first picture %.1f\n", l.Total, l.Match, l.Reserve, l.Signal, l.Connect, l.FirstFrame)
 	fmt.Fprintf(out, "inputs %d sent, %d acknowledged; certificate verified: %v; answer verified: %v\n", r.InputsSent, r.InputsAcked, r.Certificate, r.Answer)
+	if r.Proof != nil {
+		printEpochs(out, r.Proof)
+	}
+	if r.Cheat != nil {
+		printCaught(out, r.Cheat)
+	}
 	if !r.OK() {
 		return playFailed(r)
 	}
@@ -217,6 +239,9 @@ func (f *demoFlags) check() error {
 		return withHint(fmt.Errorf("--epoch %v", f.epoch), "whole seconds from 1s to 1h")
 	case f.app != "" && f.play == 0:
 		return withHint(errors.New("--app only says what --for plays"), "add --for 20s, or leave --app out and choose on the page")
+	}
+	if err := f.castCheat(); err != nil {
+		return err
 	}
 	if f.containers > 0 {
 		return checkEncoder(f.encoder)

@@ -46,6 +46,7 @@ type Report struct {
 	SlackMS     float64  `json:"slack_ms"`
 	Ledger      *Ledger  `json:"ledger,omitempty"` // absent in a network without one
 	Proof       *Proof   `json:"proof,omitempty"`  // likewise, and where epochs are too short for rounds
+	Cheat       *Caught  `json:"cheat,omitempty"`  // where somebody was told to cheat
 	Errors      []string `json:"errors"`
 }
 
@@ -55,13 +56,15 @@ func (r *Report) OK() bool { return len(r.Errors) == 0 }
 // startTimeout bounds the wait for the first picture; a cold worker may compile.
 const startTimeout = 30 * time.Second
 
-// Play plays app through the network's first gateway for the given time.
-func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r *Report) {
+// Play plays app through the network's first gateway for the given time. trial follows a
+// network in which somebody cheats; nil where all are honest.
+func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, trial *Trial) (r *Report) {
+	began := time.Now()
 	r = &Report{Nodes: len(n.Peers()), App: app, Errors: []string{}}
 	fail := func(err error) { r.Errors = append(r.Errors, err.Error()) }
 	v := &purse.Verifier{Network: n.Network()}
 	var money *purse.Purse
-	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app), RandomInput: true, Seed: 1, Verify: v.Verify}
+	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app) + trial.query(), RandomInput: true, Seed: 1, Verify: v.Verify}
 	var height uint64
 	if n.Genesis() != nil {
 		var err error
@@ -108,8 +111,16 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration) (r
 	}
 	if r.Proof, err = proofs(stop, n); err != nil {
 		fail(err)
-	} else if r.Proof != nil {
-		r.Errors = append(r.Errors, r.Proof.judge()...)
+	} else if r.Proof != nil && trial == nil {
+		r.Errors = append(r.Errors, r.Proof.judge(n, began)...)
+	}
+	if trial != nil {
+		c, err := trial.Look(stop)
+		if err != nil {
+			fail(err)
+		}
+		r.Cheat = &c
+		r.Errors = append(r.Errors, c.judge()...)
 	}
 	return r
 }

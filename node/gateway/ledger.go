@@ -140,7 +140,8 @@ func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) {
 		Faucet     bool   `json:"faucet"`
 		Gift       string `json:"gift"`
 		CatchingUp bool   `json:"catching_up"`
-	}{st.Chain, st.Symbol, st.Height, st.Epoch, decimal(st.PerUSD), decimal(st.TxFee), s.opt.Funder != nil, decimal(gift), st.CatchingUp})
+		Proofs     bool   `json:"proofs"` // /api/proofs answers
+	}{st.Chain, st.Symbol, st.Height, st.Epoch, decimal(st.PerUSD), decimal(st.TxFee), s.opt.Funder != nil, decimal(gift), st.CatchingUp, s.opt.Proofs != nil})
 }
 
 // getAccount says what an account has. Its name is a key in hex or an address.

@@ -115,6 +115,9 @@ func (s *story) take(e abci.Event, height, now uint64) {
 	case "slash":
 		h.Epoch, h.Tone, h.Code, h.Amount = now, ToneBad, at["offence"], num("amount")
 		h.Text = fmt.Sprintf("Lost %s %s of stake and income.", amount.Amount(h.Amount), state.Symbol)
+		if h.Amount == 0 {
+			h.Text = "Nothing was left for it to lose."
+		}
 	case "accused":
 		h.Tone, h.Code = ToneBad, at["offence"]
 		h.Text = fmt.Sprintf("Accused by a committee; final in epoch %s unless it appeals.", at["final_epoch"])

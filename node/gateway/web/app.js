@@ -43,12 +43,24 @@ async function loadNode() {
   line.title = `This gateway: ${n.peer_id}, version ${n.version}`;
 }
 
+/** showProofs adds the panel of proofs, once, where the gateway shows any. */
+async function showProofs() {
+  if (state.proofs || !purse.ledger?.proofs) return;
+  state.proofs = true;
+  try {
+    const { Proofs } = await import('./proofs.js');
+    new Proofs(document.getElementById('proofs'), { back: () => { if (!stage.root.hidden) stage.root.focus({ preventScroll: true }); } });
+  } catch {
+    state.proofs = false; // the next refresh tries again
+  }
+}
+
 async function refresh() {
   try {
     const money = purse.refresh(); // it may take longer than the games
     await Promise.all([loadApps(), loadNode()]);
     catalogue.show(state.apps);
-    money.then(() => { if (purse.ledger && state.apps.length) catalogue.show(state.apps); });
+    money.then(() => { if (purse.ledger && state.apps.length) catalogue.show(state.apps); showProofs(); });
   } catch (e) {
     const w = e instanceof Refused ? problemWords(e.status, e.problem) : words.unreachable;
     catalogue.say(w.title, w.text, w.tip);

@@ -38,7 +38,7 @@ export class Purse {
     if (this.none) return;
     try {
       const l = await getJSON('/api/ledger');
-      this.ledger = { chain: l.chain, symbol: l.symbol, height: l.height, faucet: l.faucet, gift: amountOf(l.gift) ?? 0n, perUSD: amountOf(l.per_usd) ?? 0n, fee: amountOf(l.tx_fee) ?? 0n };
+      this.ledger = { chain: l.chain, symbol: l.symbol, height: l.height, faucet: l.faucet, proofs: l.proofs === true, gift: amountOf(l.gift) ?? 0n, perUSD: amountOf(l.per_usd) ?? 0n, fee: amountOf(l.tx_fee) ?? 0n };
       if (this.env.key()) await this.load();
     } catch (e) {
       this.none = e instanceof Refused && e.problem.code === 'no-ledger';
