@@ -47,18 +47,24 @@ type Luma struct {
 	Stride        int // ≥ Width
 }
 
-// valid says whether the plane is all there and large enough for a strip.
-func (l Luma) valid() bool {
-	_, _, ok := layout(l.Width, l.Height)
-	return ok && l.Stride >= l.Width && len(l.Y) >= l.Stride*(l.Height-1)+l.Width
+// maxSide bounds a picture, so that no product of its sides overflows.
+const maxSide = 1 << 15
+
+// whole says whether the plane is all there.
+func (l Luma) whole() bool {
+	return l.Width > 0 && l.Height > 0 && l.Width <= l.Stride && l.Stride <= maxSide && l.Height <= maxSide &&
+		len(l.Y) >= l.Stride*(l.Height-1)+l.Width
 }
+
+// valid says whether the plane is all there and large enough for a strip.
+func (l Luma) valid() bool { return l.whole() && Fits(l.Width, l.Height) }
 
 // layout is how many cells stand in a row and where the first row begins. The strip lies on
 // the grid of macroblocks next to the picture's lower edge, in as many rows as it takes; ok
 // is false for a picture of which it would take more than a quarter.
 func layout(width, height int) (perRow, top int, ok bool) {
 	perRow = min(width/Side, Bits)
-	if perRow == 0 {
+	if perRow <= 0 {
 		return 0, 0, false
 	}
 	rows := (Bits + perRow - 1) / perRow
@@ -140,7 +146,7 @@ func Matches(read, code uint32) bool { return bits.OnesCount32(read^code) <= sla
 // is 0 for a picture that is too small.
 func Hash(l Luma) uint64 {
 	const cols, rows, noise = 9, 8, 2
-	if l.Width < cols || l.Height < rows || l.Stride < l.Width || len(l.Y) < l.Stride*(l.Height-1)+l.Width {
+	if !l.whole() || l.Width < cols || l.Height < rows {
 		return 0
 	}
 	var h uint64

@@ -93,3 +93,15 @@ func BenchmarkHashAndRead(b *testing.B) {
 		Read(l)
 	}
 }
+
+// Planes of any size and form are read without a panic, and drawing stays inside them.
+func FuzzLuma(f *testing.F) {
+	f.Add(make([]byte, 64*64), 64, 64, 64)
+	f.Add([]byte{1, 2, 3}, 1<<40, 7, 1)
+	f.Fuzz(func(t *testing.T, b []byte, w, h, stride int) {
+		l := Luma{Y: b, Width: w, Height: h, Stride: stride}
+		Hash(l)
+		Read(l)
+		Draw(l, b, b, 5)
+	})
+}
