@@ -129,7 +129,7 @@ func (a *application) answer(kind abci.CheckTxType, t *tx.Tx, no *Refusal) *abci
 		}
 	}
 	if no == nil {
-		return &abci.ResponseCheckTx{GasWanted: 1}
+		return mayWait
 	}
 	if kind == abci.CheckTxType_New {
 		a.metrics.refused.WithLabelValues(reasonOf(no.Code)).Inc()

@@ -40,7 +40,7 @@ func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err erro
 	if mine {
 		n.submit(raw, s)
 	}
-	<-s.done
+	s.answered.Wait()
 	if mine {
 		n.submits.leave(hash)
 	}
@@ -49,13 +49,13 @@ func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err erro
 
 // submission is one transaction on its way to its answer.
 type submission struct {
-	done chan struct{} // closed once err is the answer
-	err  error
+	answered sync.WaitGroup
+	err      error // the answer
 }
 
 func (s *submission) answer(err error) {
 	s.err = err
-	close(s.done)
+	s.answered.Done()
 }
 
 // submissions are those under way, by hash.
@@ -74,7 +74,8 @@ func (s *submissions) enter(hash [32]byte) (at *submission, mine bool) {
 	if s.all == nil {
 		s.all = make(map[[32]byte]*submission)
 	}
-	at = &submission{done: make(chan struct{})}
+	at = new(submission)
+	at.answered.Add(1)
 	s.all[hash] = at
 	return at, true
 }

@@ -69,6 +69,15 @@ func (o *Overlay) Get(key []byte) ([]byte, error) {
 	return v, nil
 }
 
+// peek is Get of what the overlay holds itself; ok is false where it would ask its base.
+func (o *Overlay) peek(key []byte) (value []byte, ok bool) {
+	e := o.cache[string(key)]
+	if e == nil || !e.known {
+		return nil, false
+	}
+	return e.value, true
+}
+
 // Set writes a value, which the overlay keeps. It must not be empty: some stores cannot
 // tell an empty value from none.
 func (o *Overlay) Set(key, value []byte) error {

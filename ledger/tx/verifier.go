@@ -54,6 +54,9 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 	var places []int
 	for i, t := range ts {
 		if !v.knows(t) {
+			if entries == nil { // most often none is known, or all are
+				entries, places = make([]key.Signed, 0, len(ts)-i), make([]int, 0, len(ts)-i)
+			}
 			places = append(places, i)
 			entries = append(entries, key.Signed{
 				Key: t.Signer[:], Kind: key.KindTx, Payload: t.signed, Signature: t.signature, Expanded: v.ready(t.Signer),
