@@ -56,17 +56,20 @@ func documented(lines []string, section, key string) bool {
 
 func TestBadConfigsNameTheLineAndAreNotTouched(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":     {"network = \"main\"\nprize = 3\n", ":2: unknown key \"prize\""},
-		"unknown nested":  {"[p2p]\nprot = 1\n", ":2: unknown key \"p2p.prot\""},
-		"not toml":        {"network = \"main\"\nregion == 3\n", ":2:"},
-		"wrong type":      {"[p2p]\nport = \"many\"\n", ":2:"},
-		"out of range":    {"[p2p]\nport = 70000\n", "p2p.port: use 0 to 65535"},
-		"unknown role":    {"roles = [\"miner\"]\n", "\"miner\" is none of"},
-		"no role":         {"roles = []\n", "name at least one"},
-		"bitrates":        {"[media]\nmin_kbps = 9000\n", "min ≤ start ≤ max"},
-		"network's name":  {"network = \"Main Net\"\n", "network: use 1 to 32"},
-		"profile":         {"[p2p]\nprofile = \"laptop\"\n", "p2p.profile"},
-		"negative memory": {"[container]\nmemory_mib = -1\n", "container.memory_mib"},
+		"unknown key":      {"network = \"main\"\nprize = 3\n", ":2: unknown key \"prize\""},
+		"unknown nested":   {"[p2p]\nprot = 1\n", ":2: unknown key \"p2p.prot\""},
+		"not toml":         {"network = \"main\"\nregion == 3\n", ":2:"},
+		"wrong type":       {"[p2p]\nport = \"many\"\n", ":2:"},
+		"out of range":     {"[p2p]\nport = 70000\n", "p2p.port: use 0 to 65535"},
+		"unknown role":     {"roles = [\"miner\"]\n", "\"miner\" is none of"},
+		"no role":          {"roles = []\n", "name at least one"},
+		"bitrates":         {"[media]\nmin_kbps = 9000\n", "min ≤ start ≤ max"},
+		"network's name":   {"network = \"Main Net\"\n", "network: use 1 to 32"},
+		"profile":          {"[p2p]\nprofile = \"laptop\"\n", "p2p.profile"},
+		"negative memory":  {"[container]\nmemory_mib = -1\n", "container.memory_mib"},
+		"play for nothing": {"[proof]\nplay_limit = \"much\"\n", "proof.play_limit"},
+		"play rarely":      {"[proof]\nplay_every = -1\n", "proof.play_every"},
+		"play nowhere":     {"[proof]\nplay_gateways = [\"play.example\"]\n", "proof.play_gateways"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "framemesh.toml")
