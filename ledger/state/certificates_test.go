@@ -270,8 +270,24 @@ func TestBusyKeepsTheScoreForATime(t *testing.T) {
 	}
 	b.pass(1)
 	b.certify(b.Epoch(), nil)
-	if s := b.standingOf("c1"); s.Busy != 0 || b.weightOf(b.Epoch(), RewardEdge, who("c1").node()).Capacity == 0 {
+	if s := b.standingOf("c1"); s.Busy != 2 || b.weightOf(b.Epoch(), RewardEdge, who("c1").node()).Capacity == 0 {
 		t.Errorf("measured and %+v", s)
+	}
+	// Who is measured under each of many names in turn earns no more than with two of them.
+	for i, want := range []bool{true, false, false} {
+		b.pass(1)
+		at := b.Epoch()
+		b.certify(at, b.on(at, "c1", busy))
+		if got := b.weightOf(at, RewardEdge, who("c1").node()).Capacity > 0; got != want {
+			t.Errorf("busy epoch %d after one that measured it earns: %v", i+1, got)
+		}
+	}
+	for range 5 {
+		b.pass(1)
+		b.certify(b.Epoch(), nil)
+	}
+	if s := b.standingOf("c1"); s.Busy != 0 {
+		t.Errorf("measured five times and %+v", s)
 	}
 	b.end()
 }

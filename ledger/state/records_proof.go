@@ -53,7 +53,7 @@ type Standing struct {
 	Evidence    [32]byte // zero for none
 
 	Slow           uint8  // rounds in a row below what it claims
-	Busy           uint32 // rounds in a row in a session and so without a measurement
+	Busy           uint32 // rounds in a session and so without a measurement, less those that measured it
 	Day            uint64 // UTC day, from 1970, that OfflineSeconds are of
 	OfflineSeconds uint32 // of that day so far
 	Verdicts       uint32 // ever; the last KeptVerdicts of them can be looked up

@@ -83,7 +83,8 @@ func (m *Machine) follow(s *Standing, n *Node, epoch uint64, e *proof.Entry, lat
 		s.Rounds = append(s.Rounds, economics.CapRound(e.GetRpMilli(), s.RPMilli, m.params.ProofCapPPM))
 		s.Rounds = s.Rounds[max(0, len(s.Rounds)-economics.KeptRounds):]
 		s.RPMilli = economics.MedianRound(s.Rounds)
-		s.Busy = 0
+		s.Busy = uint32(min(uint64(s.Busy), m.params.ProofStandingEpochs))
+		s.Busy -= min(s.Busy, 1)
 		if !late {
 			s.ProvenUntil = max(s.ProvenUntil, until)
 			if economics.CapacityFailed(e.GetRpMilli(), n.Claim, m.params.ProofSlowBps) {
@@ -95,12 +96,13 @@ func (m *Machine) follow(s *Standing, n *Node, epoch uint64, e *proof.Entry, lat
 		return true
 	case proof.VerdictBusy:
 		// It keeps the score that it has. After as many epochs as a round lets it stand by it
-		// lives on what its sessions pay until it is measured again, or a machine could be busy
-		// under one name for ever and measured under another.
+		// lives on what its sessions pay, and each round that measures it gives one of them
+		// back: or a machine could be measured under each of many names in turn, and be busy
+		// under all the others for the price of a session with itself.
 		if guilty || !s.Proven(epoch) {
 			return false
 		}
-		s.Busy++
+		s.Busy = uint32(min(uint64(s.Busy), m.params.ProofStandingEpochs)) + 1
 		if !late {
 			s.ProvenUntil = max(s.ProvenUntil, until)
 		}
