@@ -55,7 +55,8 @@ type mesh struct {
 	sends      int
 	busy       map[string]*prover.Session
 	ledger     map[[16]byte]bool // open sessions
-	spoil      map[string]bool   // containers whose device renders wrong pixels
+	audits     *checker.AuditOptions
+	spoil      map[string]bool // containers whose device renders wrong pixels
 	skew       map[string]time.Duration
 	leaves     func(*proof.Opened)
 	send       func(*tx.Body) error // nil refuses the first try
@@ -124,7 +125,7 @@ func (m *mesh) startContainer(name string) {
 
 func (m *mesh) startChecker(name string) {
 	r, err := checker.NewRounds(checker.RoundOptions{System: m.system(name), Key: m.keys[name], Book: bookOf{m}, Votes: gossip{m, name},
-		Calls: calls{m, m.id(name)}, Kernel: recompute.New(), Now: m.clock(name), Dir: filepath.Join(m.dir, name), ProofDir: filepath.Join(m.dir, name, "proofs")})
+		Calls: calls{m, m.id(name)}, Kernel: recompute.New(), Audits: m.audits, Now: m.clock(name), Dir: filepath.Join(m.dir, name), ProofDir: filepath.Join(m.dir, name, "proofs")})
 	if err == nil {
 		err = r.Start(m.t.Context())
 	}
