@@ -80,6 +80,7 @@ type Report struct {
 	PerSecond uint64    // base units
 	Price     uint64    // µUSD per hour
 	Served    uint32    // seconds of play that the container counted
+	Taken     uint64    // number of the newest voucher that the container says it has
 	State     string    // the container's newest word on payment
 	Failed    string    // why nothing more can be paid, for people
 }
@@ -324,10 +325,17 @@ func (p *Purse) Heard(m control.Message) {
 			}
 		}
 	case control.Pay:
-		p.r.State, p.r.Served = m.State, m.Served
+		p.r.State, p.r.Served, p.r.Taken = m.State, m.Served, m.Seq
 	}
 	p.mu.Unlock()
 	p.promise()
+}
+
+// Square implements player.Payer.
+func (p *Purse) Square() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.r.Taken >= p.r.Vouchers
 }
 
 // Second implements player.Payer.

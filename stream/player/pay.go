@@ -21,6 +21,34 @@ type Payer interface {
 	Heard(m control.Message)
 	// Second says that for one more second pictures came.
 	Second()
+	// Square says whether the container has acknowledged all that was promised.
+	Square() bool
+}
+
+// squareWait is for how long a player that stops waits for the container's word on its last
+// voucher: the container speaks each second. One that is stopped before it read the voucher
+// would be paid a second less than it was promised.
+const squareWait = 1500 * time.Millisecond
+
+// settleUp promises nothing more and waits until the container has what was promised.
+func (p *Player) settleUp(ctx context.Context) {
+	if !p.paid.Load() {
+		return
+	}
+	p.leaving.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, squareWait)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !p.opt.Payer.Square() {
+		select {
+		case <-look.C:
+		case <-p.ctx.Done(): // the session is over
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // pay runs the payer of a paid session until the player stops.
@@ -41,7 +69,7 @@ func (p *Player) pay() {
 		case m := <-p.bills:
 			p.opt.Payer.Heard(m)
 		case <-tick.C:
-			if n := p.tally.pictures(); n != seen {
+			if n := p.tally.pictures(); n != seen && !p.leaving.Load() {
 				seen = n
 				p.opt.Payer.Second()
 			}

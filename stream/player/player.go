@@ -93,6 +93,7 @@ type Player struct {
 	talking  chan struct{}        // closed when the control channel is open
 	bills    chan control.Message // the container's words on money, for the payer
 	paid     atomic.Bool          // the session is
+	leaving  atomic.Bool          // it ends: no second more is promised
 
 	mu       sync.Mutex // guards the signalling state
 	etag     string
@@ -355,6 +356,9 @@ func (p *Player) Stop(ctx context.Context) error { return p.stop(ctx, true) }
 
 func (p *Player) stop(ctx context.Context, del bool) error {
 	p.stopOnce.Do(func() {
+		if del {
+			p.settleUp(ctx)
+		}
 		close(p.done)
 		p.cancelCtx()
 		p.mu.Lock()
