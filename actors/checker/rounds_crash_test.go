@@ -240,3 +240,26 @@ func TestClocksThatAreMinutesOff(t *testing.T) {
 		})
 	}
 }
+
+// A container whose clock is a second and a half behind is late once: then it goes by its
+// checkers' clocks.
+func TestAContainerGoesByItsCheckersClocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 2, 5)
+		defer m.stop()
+		m.genesis -= 10 * epochMS
+		m.skew["container-2"] = -1500 * time.Millisecond
+		m.startAll()
+		for i, want := range []uint32{proof.VerdictLate, proof.VerdictOK, proof.VerdictOK} {
+			epoch := uint64(10 + i)
+			m.until(epoch, 99)
+			at, _ := bookOf{m}.Roll(t.Context(), epoch)
+			_, place, _ := at.Assignment.Of(m.node("container-2"))
+			r := m.result(epoch)
+			if r == nil || r.GetEntries()[place].GetVerdict() != want {
+				t.Errorf("round %d: %v, want %d", i+1, r, want)
+			}
+		}
+		m.nobodyLied()
+	})
+}

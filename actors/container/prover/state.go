@@ -53,6 +53,8 @@ type (
 		epoch  uint64
 		to     key.Node
 		commit [32]byte
+		sent   uint64 // when this try left, unix ms
+		stamp  uint64 // when it arrived, by the checker's clock
 		err    error
 	}
 	question struct {
@@ -76,6 +78,7 @@ type state struct {
 	machine *prove.Prover // nil until the epoch's duty is known, and without one
 	saved   bool          // what it committed is on the disk
 	rate    uint64        // samples/s, as of the last round
+	ahead   int64         // of the checkers' clocks, ms, as of the last round
 	stop    context.CancelFunc
 	tries   int // renderings begun
 	wake    func()
@@ -129,6 +132,9 @@ func (s *state) begin(c *supervise.Ctx, epoch uint64) {
 		s.wake()
 	}
 	s.wake, s.wakeMS = nil, 0
+	if s.machine != nil {
+		s.ahead = s.machine.Ahead()
+	}
 	s.epoch, s.machine, s.saved, s.duty = epoch, nil, false, Duty{}
 	c.After(s.until(s.p.o.Book.EpochStart(epoch+1)), nextEpoch{epoch + 1})
 	s.readDuty(c)
@@ -200,7 +206,7 @@ func (s *state) machineOf(c *supervise.Ctx) (*prove.Prover, error) {
 	o := s.p.o
 	setup := prove.Setup{Chain: o.Book.Chain(), Key: o.Key, Epoch: s.epoch, Task: s.duty.Task, Checkers: s.duty.Checkers,
 		Kernel: o.Kernel, Picks: s.duty.Picks, T0: s.duty.Times.T0, Until: s.duty.Times.T0 + s.duty.Times.DurMS,
-		CommitBy: s.duty.Times.CommitBy, Close: o.Book.EpochStart(s.epoch + 1), Rate: s.rate,
+		CommitBy: s.duty.Times.CommitBy, Close: o.Book.EpochStart(s.epoch + 1), Rate: s.rate, Ahead: s.ahead,
 		Backend: o.Backend.Name(), Device: o.Backend.Device()}
 	b, err := record.Read(o.Path, maxSaveFile)
 	if record.Missing(err) {
@@ -280,7 +286,7 @@ func (s *state) save(c *supervise.Ctx) bool {
 }
 
 func (s *state) send(c *supervise.Ctx, a prove.Send) {
-	epoch, courier := s.epoch, s.p.o.Courier
+	epoch, courier, now, t0 := s.epoch, s.p.o.Courier, s.p.o.Now, s.duty.Times.T0
 	id, err := a.To.Peer()
 	if err != nil {
 		c.Log().Warn("a commitment cannot be sent", "to", a.To, "err", err)
@@ -289,8 +295,9 @@ func (s *state) send(c *supervise.Ctx, a prove.Send) {
 	c.Go(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, commitTime)
 		defer cancel()
-		have, _, err := courier.Commit(ctx, id, a.Commit.Raw)
-		return answered{epoch, a.To, have, err}
+		sent := uint64(max(now().UnixMilli(), 0))
+		have, arrival, err := courier.Commit(ctx, id, a.Commit.Raw)
+		return answered{epoch, a.To, have, sent, t0 + uint64(arrival), err}
 	})
 }
 
@@ -308,7 +315,7 @@ func (s *state) answered(c *supervise.Ctx, m answered) {
 	if o := s.machine.Committed(); o != nil && o.Digest != m.commit {
 		c.Log().Warn("a checker says it has another commitment of this container; does another node use its key?", "checker", m.to, "epoch", m.epoch)
 	}
-	s.machine.Answered(m.to)
+	s.machine.Stamped(m.to, m.sent, s.now(), m.stamp)
 }
 
 // look tells the prover of sessions, until the commitment is out.
