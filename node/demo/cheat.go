@@ -103,7 +103,7 @@ type Caught struct {
 	// Cheater is the one that the rest is about.
 	Cheater  string `json:"cheater"`
 	Caught   bool   `json:"caught"`
-	Epoch    uint64 `json:"epoch,omitempty"` // in which it did what it was caught at
+	Epoch    uint64 `json:"epoch"` // in which it did what it was caught at
 	Height   uint64 `json:"height,omitempty"`
 	By       string `json:"by,omitempty"` // who, or what
 	How      string `json:"how"`          // a sentence
