@@ -67,12 +67,13 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app) + trial.query(), RandomInput: true, Seed: 1, Verify: v.Verify}
 	var height uint64
 	if n.Genesis() != nil {
+		var witness *purse.Witness
 		var err error
-		if money, err = newPurse(ctx, n); err != nil {
+		if money, witness, err = newPurse(ctx, n); err != nil {
 			fail(err)
 			return r
 		}
-		o.Payer, o.Key, height = money, money.PlayerKey(), n.Chain().Head().Height
+		o.Payer, o.Witness, o.Key, height = money, witness, money.PlayerKey(), n.Chain().Head().Height
 	}
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

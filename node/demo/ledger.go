@@ -52,20 +52,21 @@ const (
 	answerBytes   = 4 << 10 // of the gateway
 )
 
-// newPurse is a player's money with a key of its own: what the demo's faucet gives.
-func newPurse(ctx context.Context, n *testnet.Net) (*purse.Purse, error) {
+// newPurse is a player's money with a key of its own, what the demo's faucet gives, and the witness
+// that signs its inputs with that key.
+func newPurse(ctx context.Context, n *testnet.Net) (*purse.Purse, *purse.Witness, error) {
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var l struct {
 		Gift uint64 `json:"gift,string"`
 	}
 	if err := askGateway(ctx, n.URL()+"api/ledger", &l); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	g := n.Genesis()
-	return purse.New(purse.Options{Key: k, Network: n.Network(), Chain: g.ChainID, TxFee: g.Params.TxFee, Faucet: true, Gift: l.Gift,
+	money, err := purse.New(purse.Options{Key: k, Network: n.Network(), Chain: g.ChainID, TxFee: g.Params.TxFee, Faucet: true, Gift: l.Gift,
 		Account: func(ctx context.Context) (a purse.Account, err error) {
 			var got struct {
 				Balance uint64 `json:"balance,string"`
@@ -75,6 +76,11 @@ func newPurse(ctx context.Context, n *testnet.Net) (*purse.Purse, error) {
 			err = askGateway(ctx, n.URL()+"api/ledger/account/"+key.Address(k[ed25519.SeedSize:]).String(), &got)
 			return purse.Account{Balance: got.Balance, Nonce: got.Nonce, TimeMS: got.TimeMS}, err
 		}})
+	if err != nil {
+		return nil, nil, err
+	}
+	witness, err := purse.NewWitness(n.Network(), k)
+	return money, witness, err
 }
 
 // askGateway asks as a page does.

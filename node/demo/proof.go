@@ -37,9 +37,9 @@ func (p *Proof) judge(n *testnet.Net, began time.Time) (wrong []string) {
 		return []string{err.Error()}
 	}
 	for _, e := range p.Epochs {
-		if e.Wrong != 0 || e.Frauds != 0 || e.Slashes != 0 {
-			wrong = append(wrong, fmt.Sprintf("honest peers were accused in epoch %d: %d wrong openings, %d fraud proofs, %d slashes",
-				e.Epoch, e.Wrong, e.Frauds, e.Slashes))
+		if e.Wrong != 0 || e.Frauds != 0 || e.Slashes != 0 || e.AuditsWrong != 0 || e.Accusations != 0 {
+			wrong = append(wrong, fmt.Sprintf("honest peers were accused in epoch %d: %d wrong openings, %d wrong audits, %d fraud proofs, %d accusations, %d slashes",
+				e.Epoch, e.Wrong, e.AuditsWrong, e.Frauds, e.Accusations, e.Slashes))
 		}
 		if g.EpochStart(e.Epoch) < uint64(max(began.UnixMilli(), 0)) || e.Epoch >= now || e.Challenged == 0 {
 			continue
