@@ -160,7 +160,7 @@ func (f *Facts) paid(v state.Verdict) []Finding {
 		x.Code, x.Text = "convicted", "It was convicted, and rounds of that time count nothing."
 	case v.Verdict == proof.VerdictBusy && uint64(s.Busy) > f.Params.ProofStandingEpochs:
 		x.Code = "busy_too_long"
-		x.Text = fmt.Sprintf("It has been in a session in %d rounds in a row: sessions are paid by their players, readiness again once it was measured.", s.Busy)
+		x.Text = fmt.Sprintf("It was in a session in %d rounds more than have measured it: sessions are paid by their players, readiness again once it was measured.", s.Busy)
 		x.Next = "leave a slot free for one round"
 	case v.Verdict == proof.VerdictOK || v.Verdict == proof.VerdictBusy:
 		x.Code, x.Text = f.weightless()
