@@ -24,12 +24,16 @@ import (
 const roundSeconds = 20
 
 // proving starts a network of rounds and waits for its first certificate.
-func proving(t *testing.T, containers int) *Net {
+func proving(t *testing.T, containers int, change ...func(*Money)) *Net {
 	t.Helper()
 	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
 		t.Skip("takes minutes of real epochs; set FRAMEMESH_ROUNDS=1")
 	}
-	n := start(t, Options{Containers: containers, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: roundSeconds, Proofs: true}})
+	m := &Money{EpochSeconds: roundSeconds, Proofs: true}
+	for _, ch := range change {
+		ch(m)
+	}
+	n := start(t, Options{Containers: containers, Checkers: 5, Slots: 1, Money: m})
 	until(t, "a first certificate", 4*roundSeconds*time.Second, func() bool {
 		for _, p := range proofsOf(t, n) {
 			if p.Certificates > 0 {
@@ -222,5 +226,34 @@ func TestARoundOutlivesCrashes(t *testing.T) {
 		t.Fatal(err)
 	} else if c := conductOf(t, n, k); c.WrongTotal != 0 || c.BannedUntil != 0 || c.Correct == 0 {
 		t.Errorf("the checker that crashed stands at %+v", c)
+	}
+}
+
+// One of four validators, which is a member of the committee as well, is gone in the middle of a
+// round: blocks and rounds go on without it, and it comes back to both.
+func TestARoundOutlivesAValidator(t *testing.T) {
+	n := proving(t, 2, func(m *Money) { m.Validators = 4 })
+	validator := n.Find("checker-3").ID()
+	epoch := midway(t, n, 60)
+	if err := n.Crash("checker-3"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, fmt.Sprintf("the certificate of epoch %d", epoch), 2*roundSeconds*time.Second, func() bool {
+		for _, p := range proofsOf(t, n) {
+			if p.Epoch == epoch && p.Certificates > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	provenAgain(t, n, 2, "a validator's crash")
+	back(t, n, "checker-3", node.RoleChecker)
+	provenAgain(t, n, 2, "its return")
+	k, err := key.NodeOf(validator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := conductOf(t, n, k); c.WrongTotal != 0 || c.BannedUntil != 0 {
+		t.Errorf("the validator that crashed stands at %+v", c)
 	}
 }
