@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"context"
 	"encoding/hex"
 	"os"
 	"path/filepath"
@@ -32,7 +33,17 @@ func auditedNet(t *testing.T, cheats string) *Net {
 		}
 		o.Cheats = map[string]cheat.Cheat{"container-1": c}
 	}
-	return start(t, o)
+	n := start(t, o)
+	t.Cleanup(func() {
+		list, _ := n.Proofs(context.WithoutCancel(t.Context()))
+		for _, p := range list {
+			t.Logf("%+v", p)
+		}
+		for _, v := range verdicts(t, n, "container-1") {
+			t.Logf("container-1: %+v", v)
+		}
+	})
+	return n
 }
 
 // verdicts are what certificates say of a peer, as a container.
@@ -71,7 +82,6 @@ func TestSessionsAreAudited(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range list {
-		t.Logf("%+v", p)
 		if p.AuditsWrong != 0 || p.Frauds != 0 || p.Slashes != 0 || p.Accusations != 0 {
 			t.Errorf("honest nodes were accused in epoch %d: %+v", p.Epoch, p)
 		}
@@ -99,14 +109,9 @@ func TestFalseSessionsAreFoundOut(t *testing.T) {
 				}
 				return false
 			})
-			list, _ := n.Proofs(t.Context())
-			for _, p := range list {
-				t.Logf("%+v", p)
-			}
 			bad := false
 			var evidence [32]byte
 			for _, v := range verdicts(t, n, "container-1") {
-				t.Logf("container-1: %+v", v)
 				if v.Verdict == proof.VerdictBad {
 					bad = v.Reason == uint32(proof.ReasonSegment)
 					evidence = v.Evidence
