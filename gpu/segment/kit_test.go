@@ -56,7 +56,6 @@ type session struct {
 	seats Seats
 	rec   *Recorder
 	seq   uint32
-	keys  [8]uint8 // what the player holds
 	base  []byte
 	// cheat changes what the app is told, behind the recorder's back.
 	cheat func(in *app.Input)

@@ -219,7 +219,7 @@ func TestAVoteWithoutTheWorkConvicts(t *testing.T) {
 
 func TestWhoVotesOkOverItsOwnWrongTileIsConvicted(t *testing.T) {
 	liar := render(t, container, 3, skips)
-	vote, nonce, picks := castVote(t, liar, 24, nil) // every tile
+	vote, nonce, _ := castVote(t, liar, 24, nil) // every tile
 	wrong := proof.Pick{Frame: 1, Tile: 5}
 	f, err := proof.WorkFraud(vote, 0, liar.commit, liar.roots, nonce, liar.open(wrong))
 	convicts(t, f, err, checker, proof.ReasonSawWrong)

@@ -89,12 +89,12 @@ func (p *Player) channels() error {
 			return
 		}
 		p.tally.message(msg)
-		switch msg.(type) {
+		switch m := msg.(type) {
 		case control.Escrow, control.Pay:
 			p.bill(msg)
 		case control.Segment:
 			if w := p.opt.Witness; w != nil {
-				w.Told(msg.(control.Segment))
+				w.Told(m)
 			}
 		}
 		if p.opt.OnMessage != nil {
