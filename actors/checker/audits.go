@@ -52,7 +52,7 @@ const (
 	auditWindow  = proof.MaxWindow
 	auditProven  = 30_000 // ms after which a session that is on the ledger must have signed a second
 	keptFindings = 256    // that came too late for their vote
-	keptSeconds  = 4096   // commitments that later ones are held against
+	keptSeconds  = 8192   // commitments that later ones are held against
 )
 
 type (
@@ -63,6 +63,7 @@ type (
 		finding audit.Finding
 		file    *proof.File
 		answer  *proof.Opened
+		signed  []*proof.Opened // seconds that the container has signed: named and shown
 		err     error
 	}
 	auditKept struct {
@@ -179,7 +180,8 @@ func (r *Rounds) audit(ctx context.Context, epoch uint64, seed [32]byte, b round
 		done.err = errYoung
 		return done
 	}
-	t.App = [32]byte(c.GetApp())
+	done.signed = []*proof.Opened{b.Segment}
+	t.App, t.Named, t.NamedSecond = [32]byte(c.GetApp()), b.Segment.Digest, c.GetSecond()
 	if done.answer, err = r.question(ctx, id, t); err != nil {
 		if refused(ctx, err) {
 			done.finding = audit.Finding{Outcome: audit.NotGiven, Reason: proof.ReasonAudit, Text: fmt.Sprintf("The container did not answer: %v.", err)}
@@ -188,6 +190,7 @@ func (r *Rounds) audit(ctx context.Context, epoch uint64, seed [32]byte, b round
 		done.err = err
 		return done
 	}
+	done.signed = append(done.signed, shown(t.Chain, b, done.answer.Statement.GetAudit())...)
 	code, err := o.Module(ctx, t.App, id)
 	if err != nil {
 		done.err = err
@@ -199,7 +202,7 @@ func (r *Rounds) audit(ctx context.Context, epoch uint64, seed [32]byte, b round
 
 // question asks a few times: others ask at the same moment.
 func (r *Rounds) question(ctx context.Context, id peer.ID, t audit.Terms) (*proof.Opened, error) {
-	req := &wire.AuditRequest{Session: t.Session[:], From: t.From, Seconds: t.Seconds, Epoch: t.Epoch}
+	req := &wire.AuditRequest{Session: t.Session[:], From: t.From, Seconds: t.Seconds, Epoch: t.Epoch, Named: t.NamedSecond}
 	for try := 1; ; try++ {
 		raw, err := r.o.Audits.Ask(ctx, id, req)
 		if err == nil {
@@ -235,6 +238,7 @@ func refused(ctx context.Context, err error) bool {
 // auditDone takes what an audit found.
 func (s *rounds) auditDone(c *supervise.Ctx, m auditDone) {
 	count := func(what string) { s.r.metrics.audits.WithLabelValues(what).Inc() }
+	s.compare(c, m)
 	switch {
 	case errors.Is(m.err, errYoung):
 		count("young")
@@ -249,7 +253,6 @@ func (s *rounds) auditDone(c *supervise.Ctx, m auditDone) {
 		return
 	}
 	count(auditResult[m.finding.Outcome])
-	s.compare(c, m)
 	rep := s.report(m.epoch)
 	rep.Audited++
 	k := auditKept{epoch: m.epoch, container: m.busy.Container, sample: &proof.Sample{AuditedSeconds: m.finding.Seconds, Audit: m.finding.Outcome.Sample()}}
@@ -282,22 +285,26 @@ func (s *rounds) auditDone(c *supervise.Ctx, m auditDone) {
 	})
 }
 
-// compare holds the commitments of an answer against all that this checker has seen of the same
-// seconds. Whoever signs a better past for an audit has signed that second twice.
-func (s *rounds) compare(c *supervise.Ctx, m auditDone) {
-	all := []*proof.Opened{m.busy.Segment}
-	if m.answer != nil {
-		for _, raw := range m.answer.Statement.GetAudit().GetSegments() {
-			if o, err := proof.OpenSigned(s.r.o.Book.Chain(), raw); err == nil {
+// shown are the seconds in an answer that the container has signed for the session. Some
+// hundred signatures are verified here, beside the rounds.
+func shown(chain string, b round.Busy, a *proof.AuditData) (all []*proof.Opened) {
+	for _, part := range [][]*proof.Signed{a.GetSegments(), a.GetAfter()} {
+		for _, raw := range part {
+			o, err := proof.OpenSigned(chain, raw)
+			if err == nil && o.Signer == b.Container && string(o.Statement.GetSegment().GetSession()) == string(b.Session[:]) {
 				all = append(all, o)
 			}
 		}
 	}
-	for _, o := range all {
-		if o == nil || o.Signer != m.busy.Container || o.Statement.GetSegment() == nil {
-			continue
-		}
-		at := secondOf{o.Signer, [16]byte(o.Statement.GetSegment().GetSession()), o.Statement.GetSegment().GetSecond()}
+	return all
+}
+
+// compare holds what a container signed against all that this checker has seen of the same
+// seconds. Whoever signs a better past for an audit has to lead it to the second that was named
+// before, and signs that one or one on the way twice.
+func (s *rounds) compare(c *supervise.Ctx, m auditDone) {
+	for _, o := range m.signed {
+		at := secondOf{o.Signer, m.busy.Session, o.Statement.GetSegment().GetSecond()}
 		had, known := s.seconds.Get(at)
 		if !known {
 			s.seconds.Add(at, o)

@@ -113,10 +113,13 @@ func (a *audits) answer(ctx context.Context, from peer.ID, req *wire.AuditReques
 	if req.GetNewest() {
 		o, err = a.c.o.Segments.Newest(ctx, session)
 	} else {
-		o, err = a.c.o.Segments.Data(ctx, session, req.GetFrom(), req.GetSeconds())
+		o, err = a.c.o.Segments.Linked(ctx, session, req.GetFrom(), req.GetSeconds(), req.GetNamed())
 	}
 	if err != nil {
 		a.again(p)
+		if errors.Is(err, segments.ErrOptions) {
+			return nil, rpc.Errorf(wire.Code_INVALID, "no such audit: %v", err)
+		}
 		if errors.Is(err, segments.ErrGone) || errors.Is(err, segment.ErrGone) {
 			return nil, rpc.Errorf(wire.Code_NOT_FOUND, "these seconds are not kept: %v", err)
 		}

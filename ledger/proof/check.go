@@ -197,6 +197,11 @@ func checkAudit(a *AuditData) error {
 			return fmt.Errorf("number %d: %w", i+1, err)
 		}
 	}
+	for i, s := range a.GetAfter() {
+		if err := checkInner("after", s, KindSegCommit); err != nil {
+			return fmt.Errorf("number %d: %w", i+1, err)
+		}
+	}
 	for i, r := range a.GetInputs() {
 		if len(r) > MaxRecord+overhead {
 			return wrong("inputs", "number %d has %d bytes, at most %d", i+1, len(r), MaxRecord+overhead)

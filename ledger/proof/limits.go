@@ -22,6 +22,7 @@ const (
 	MaxDevice   = 128     // of the device's name
 	MaxExit     = 64      // of why a session ended
 	MaxWindow   = 10      // seconds that one audit asks for
+	MaxAfter    = 600     // commitments from an audited window to the second that the container named
 	MaxTimeMS   = 1 << 30 // of a measured time: twelve days
 	MaxPings    = 1 << 16 // in an epoch
 	MaxTicks    = 1 << 20 // in a second

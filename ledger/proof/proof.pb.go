@@ -1976,6 +1976,7 @@ type AuditData struct {
 	Window        []byte                 `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`     // see docs/spec/segment.md
 	Segments      []*Signed              `protobuf:"bytes,4,rep,name=segments,proto3" json:"segments,omitempty"` // from − 1 (unless 0) to the last
 	Inputs        [][]byte               `protobuf:"bytes,5,rep,name=inputs,proto3" json:"inputs,omitempty"`     // the player's signed records of those seconds
+	After         []*Signed              `protobuf:"bytes,6,rep,name=after,proto3" json:"after,omitempty"`       // from the second after them to the one that the container named, both included
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2041,6 +2042,13 @@ func (x *AuditData) GetSegments() []*Signed {
 func (x *AuditData) GetInputs() [][]byte {
 	if x != nil {
 		return x.Inputs
+	}
+	return nil
+}
+
+func (x *AuditData) GetAfter() []*Signed {
+	if x != nil {
+		return x.After
 	}
 	return nil
 }
@@ -2945,13 +2953,14 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x18\n" +
 	"\aseconds\x18\x03 \x01(\rR\aseconds\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xa1\x01\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xd3\x01\n" +
 	"\tAuditData\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x16\n" +
 	"\x06window\x18\x03 \x01(\fR\x06window\x126\n" +
 	"\bsegments\x18\x04 \x03(\v2\x1a.framemesh.proof.v1.SignedR\bsegments\x12\x16\n" +
-	"\x06inputs\x18\x05 \x03(\fR\x06inputs\"\x9d\x01\n" +
+	"\x06inputs\x18\x05 \x03(\fR\x06inputs\x120\n" +
+	"\x05after\x18\x06 \x03(\v2\x1a.framemesh.proof.v1.SignedR\x05after\"\x9d\x01\n" +
 	"\aQuality\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x122\n" +
 	"\x06sample\x18\x02 \x01(\v2\x1a.framemesh.proof.v1.SampleR\x06sample\x12\x1a\n" +
@@ -3077,23 +3086,24 @@ var file_ledger_proof_proof_proto_depIdxs = []int32{
 	11, // 16: framemesh.proof.v1.Finding.quality:type_name -> framemesh.proof.v1.Sample
 	14, // 17: framemesh.proof.v1.Result.entries:type_name -> framemesh.proof.v1.Entry
 	0,  // 18: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
-	11, // 19: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
-	7,  // 20: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	0,  // 21: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
-	0,  // 22: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
-	0,  // 23: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
-	0,  // 24: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
-	7,  // 25: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	28, // 26: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
-	29, // 27: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
-	30, // 28: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
-	0,  // 29: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
-	0,  // 30: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	0,  // 19: framemesh.proof.v1.AuditData.after:type_name -> framemesh.proof.v1.Signed
+	11, // 20: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
+	7,  // 21: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	0,  // 22: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 23: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
+	0,  // 24: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 25: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
+	7,  // 26: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	28, // 27: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
+	29, // 28: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
+	30, // 29: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
+	0,  // 30: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
+	0,  // 31: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_ledger_proof_proof_proto_init() }

@@ -71,7 +71,7 @@ const overhead = 2 + 5 + 2 + key.Size + 2 + ed25519.SignatureSize
 // mostOf bounds each repeated field.
 var mostOf = map[string]int{
 	"Openings.roots": MaxFrames, "Openings.items": MaxTiles, "siblings": MaxSiblings, "findings": MaxBatch,
-	"Draft.votes": MaxMembers, "entries": MaxBatch, "AuditData.segments": MaxWindow + 1, "AuditData.inputs": 8 * MaxWindow,
+	"Draft.votes": MaxMembers, "entries": MaxBatch, "AuditData.segments": MaxWindow + 1, "AuditData.inputs": 8 * MaxWindow, "AuditData.after": MaxAfter,
 	"containers": MaxBatch, "members": MaxMembers, "Ballot.votes": MaxMembers * 2, "proven": MaxBatch, "refuted": MaxMembers,
 	"Second.segments": 2, "Second.inputs": 16,
 }

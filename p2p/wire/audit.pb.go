@@ -33,6 +33,7 @@ type AuditRequest struct {
 	Seconds       uint32                 `protobuf:"varint,3,opt,name=seconds,proto3" json:"seconds,omitempty"` // 1 to 10
 	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`     // in which the checker is drawn
 	Newest        bool                   `protobuf:"varint,5,opt,name=newest,proto3" json:"newest,omitempty"`   // instead of from: the newest seconds that can be audited
+	Named         uint32                 `protobuf:"varint,6,opt,name=named,proto3" json:"named,omitempty"`     // second that the container named in its commitment: show what leads there; 0 = none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -102,6 +103,13 @@ func (x *AuditRequest) GetNewest() bool {
 	return false
 }
 
+func (x *AuditRequest) GetNamed() uint32 {
+	if x != nil {
+		return x.Named
+	}
+	return 0
+}
+
 type AuditResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Statement     []byte                 `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"` // a signed AuditData, at most 16 MiB
@@ -150,13 +158,14 @@ var File_p2p_wire_audit_proto protoreflect.FileDescriptor
 
 const file_p2p_wire_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x14p2p/wire/audit.proto\x12\x11framemesh.wire.v1\"\x84\x01\n" +
+	"\x14p2p/wire/audit.proto\x12\x11framemesh.wire.v1\"\x9a\x01\n" +
 	"\fAuditRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x18\n" +
 	"\aseconds\x18\x03 \x01(\rR\aseconds\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06newest\x18\x05 \x01(\bR\x06newest\"-\n" +
+	"\x06newest\x18\x05 \x01(\bR\x06newest\x12\x14\n" +
+	"\x05named\x18\x06 \x01(\rR\x05named\"-\n" +
 	"\rAuditResponse\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatementB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 

@@ -26,6 +26,11 @@ type Terms struct {
 	Owner     [32]byte // key of the player who opened the session; zero when it is not known
 	From      uint32   // second asked for
 	Seconds   uint32   // from there, 1 to proof.MaxWindow
+	// Named is the digest of the commitment that the container named before anybody knew
+	// which seconds would be asked for, and NamedSecond is what it is about. The seconds shown
+	// must lead there. Zero when it named none.
+	Named       [32]byte
+	NamedSecond uint32
 	// Epoch and Seed go into a proof file.
 	Epoch uint64
 	Seed  [32]byte
@@ -168,6 +173,9 @@ func unpack(t Terms, answer *proof.Opened) (*shown, *Finding) {
 	if text := s.chained(); text != "" {
 		return refuse("%s", text)
 	}
+	if text := s.linked(a.GetAfter()); text != "" {
+		return refuse("%s", text)
+	}
 	if s.batches, err = s.records(a.GetInputs()); err != nil {
 		return refuse("The players' records do not hold: %v.", err)
 	}
@@ -195,6 +203,33 @@ func (s *shown) chained() string {
 		previous = o
 	}
 	return ""
+}
+
+// linked says why the commitments shown are not the past of the one that the container named,
+// or nothing. A second that was never signed may be missing on the way: what counts is that
+// nothing else can have come before.
+func (s *shown) linked(after []*proof.Signed) string {
+	if s.t.Named == ([32]byte{}) {
+		return ""
+	}
+	previous := s.segments[len(s.segments)-1]
+	for _, raw := range after {
+		o, err := proof.OpenSigned(s.t.Chain, raw)
+		if err != nil || o.Signer != s.t.Container {
+			return fmt.Sprintf("The commitment that is shown after second %d is not the container's.", previous.Statement.GetSegment().GetSecond())
+		}
+		c, p := o.Statement.GetSegment(), previous.Statement.GetSegment()
+		if !bytes.Equal(c.GetSession(), s.t.Session[:]) || c.GetSecond() <= p.GetSecond() || !bytes.Equal(c.GetPrevious(), previous.Digest[:]) {
+			return fmt.Sprintf("The commitment of second %d does not follow that of second %d.", c.GetSecond(), p.GetSecond())
+		}
+		previous = o
+	}
+	for _, o := range append([]*proof.Opened{previous}, s.segments...) {
+		if o.Digest == s.t.Named {
+			return ""
+		}
+	}
+	return fmt.Sprintf("The seconds shown do not lead to the commitment of second %d that the container had named before it knew what it would be asked for.", s.t.NamedSecond)
 }
 
 // claimed are the roots that the container signed.

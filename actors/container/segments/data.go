@@ -17,8 +17,20 @@ const late = 4
 // from on, or from the newest state before it. It wraps ErrGone or segment.ErrGone when
 // they are not kept (any more, or yet).
 func (s *Store) Data(ctx context.Context, session [16]byte, from, seconds uint32) (*proof.Opened, error) {
+	return s.Linked(ctx, session, from, seconds, 0)
+}
+
+// Linked is Data with all commitments that lead from there to the second named, which is
+// the one that a container has named before it knew what it would be asked for; 0 = none.
+// It is at most proof.MaxAfter seconds after the last one asked for. Where a commitment in
+// between is not kept, nothing is signed: an answer with a hole would speak against its
+// container.
+func (s *Store) Linked(ctx context.Context, session [16]byte, from, seconds, named uint32) (*proof.Opened, error) {
 	if seconds < 1 || seconds > proof.MaxWindow {
 		return nil, fmt.Errorf("%w: %d seconds, 1 to %d", ErrOptions, seconds, proof.MaxWindow)
+	}
+	if named > 0 && (named < from || named-from >= proof.MaxAfter) {
+		return nil, fmt.Errorf("%w: second %d does not come within %d after second %d", ErrOptions, named, proof.MaxAfter, from)
 	}
 	w, err := s.window(ctx, session, from, seconds)
 	if err != nil {
@@ -27,7 +39,7 @@ func (s *Store) Data(ctx context.Context, session [16]byte, from, seconds uint32
 	w.Seconds = w.Seconds[:min(len(w.Seconds), proof.MaxWindow)]
 	first, last := w.Seconds[0].Number, w.Seconds[len(w.Seconds)-1].Number
 	a := &proof.AuditData{Session: session[:], From: first}
-	if err := s.gather(a, session, first, last); err != nil {
+	if err := s.gather(a, session, first, last, named); err != nil {
 		return nil, err
 	}
 	newest, err := proof.OpenSigned(s.o.Chain, a.GetSegments()[len(a.GetSegments())-1])
@@ -83,13 +95,14 @@ func (s *Store) newest(session [16]byte) (n uint32, ok bool) {
 	return n, ok
 }
 
-// gather adds the commitments of the seconds, the one before them, and what the players
-// signed around that time.
-func (s *Store) gather(a *proof.AuditData, session [16]byte, first, last uint32) error {
+// gather adds the commitments of the seconds, the one before them, those that lead to the
+// second named, and what the players signed around that time.
+func (s *Store) gather(a *proof.AuditData, session [16]byte, first, last, named uint32) error {
 	var before *proof.Signed
+	var newest *proof.Opened // of those from the window's last on
 	at, found := int64(-1), 0
 	for _, m := range s.minutes(session) {
-		if lo, hi := first-min(first, late+1), last+late; m < lo/minute || m > hi/minute {
+		if lo, hi := first-min(first, late+1), max(last+late, named); m < lo/minute || m > hi/minute {
 			continue
 		}
 		b, err := s.read(session, m)
@@ -109,8 +122,13 @@ func (s *Store) gather(a *proof.AuditData, session [16]byte, first, last uint32)
 				case n < first:
 					before = o.Signed
 				case n <= last:
-					a.Segments = append(a.Segments, o.Signed)
+					a.Segments, newest = append(a.Segments, o.Signed), o
 					found++
+				case n <= named:
+					if newest == nil || !bytes.Equal(o.Statement.GetSegment().GetPrevious(), newest.Digest[:]) {
+						return fmt.Errorf("%w: what comes before second %d", ErrGone, n)
+					}
+					a.After, newest = append(a.After, o.Signed), o
 				}
 			case kindInputs:
 				if at >= int64(first)-late && at <= int64(last)+late && len(a.Inputs) < maxInputs {
@@ -125,6 +143,9 @@ func (s *Store) gather(a *proof.AuditData, session [16]byte, first, last uint32)
 	}
 	if found != int(last-first)+1 || first > 0 && before == nil {
 		return fmt.Errorf("%w: %d of the %d commitments of seconds %d to %d", ErrGone, found, last-first+1, first, last)
+	}
+	if newest.Statement.GetSegment().GetSecond() < named {
+		return fmt.Errorf("%w: second %d", ErrGone, named)
 	}
 	if before != nil {
 		a.Segments = append([]*proof.Signed{before}, a.Segments...)
