@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
@@ -12,7 +13,9 @@ import (
 
 // A slash that rests on what a committee says waits for appeal_epochs. Until then the owner
 // may ask a wider committee, drawn from the seed of the next epoch out of all other
-// checkers. It confirms, or it acquits; without its certificate nobody is punished.
+// checkers. It confirms, or it acquits; without its certificate nobody is punished. Its result
+// names no members: all that rerun one piece of evidence attest the same bytes, and whoever
+// attests them is paid for it.
 
 // AppealBatch is the number under which the wider committee answers an accusation: the
 // first 31 bits of its name below a high bit, which no batch of a round has.
@@ -82,11 +85,15 @@ func (m *Machine) applyAppeal(c *txContext, op *tx.Appeal) error {
 		return err
 	}
 	at := m.head.Epoch + 1
-	k := AppealKey(at, AppealBatch(id))
-	if b, err := m.overlay.Get(k); err != nil {
+	others, _, err := load(m.overlay, AppealsKey(at), decodeAppeals)
+	if err != nil {
 		return err
-	} else if b != nil {
+	}
+	if slices.ContainsFunc(others, func(o [32]byte) bool { return AppealBatch(o) == AppealBatch(id) }) {
 		return refuse(ErrNoAppeal, "another appeal has its number in epoch %d; appeal again in the next epoch", at)
+	}
+	if len(others) >= MaxAppeals {
+		return refuse(ErrNoAppeal, "epoch %d judges %d appeals already; appeal again in the next epoch", at, MaxAppeals)
 	}
 	bond := m.params.AppealBond
 	if err := m.move(balanceOf(c.Account), poolOf(economics.PoolReserve), bond); err != nil {
@@ -102,7 +109,7 @@ func (m *Machine) applyAppeal(c *txContext, op *tx.Appeal) error {
 	}
 	c.emit("appeal", "accusation", hex.EncodeToString(id[:]), "node", a.Node, "epoch", at, "batch", AppealBatch(id),
 		"bond", bond, "evidence", hash(a.Evidence))
-	if err := m.overlay.Set(k, encodeName(id)); err != nil {
+	if err := m.overlay.Set(AppealsKey(at), append(others, id).encode()); err != nil {
 		return err
 	}
 	return m.overlay.Set(AccusationKey(id), a.Encode())
@@ -183,11 +190,24 @@ func (m *Machine) carryOut(id [32]byte, a Accusation) ([]Event, error) {
 // drop takes the records of an accusation away.
 func (m *Machine) drop(id [32]byte, a Accusation) error {
 	if a.Appealed != 0 {
-		if err := m.overlay.Delete(AppealKey(a.Appealed, AppealBatch(id))); err != nil {
+		if err := m.dropAppeal(a.Appealed, id); err != nil {
 			return err
 		}
 	}
 	return m.overlay.Delete(AccusationKey(id))
+}
+
+// dropAppeal takes an appeal from those of an epoch.
+func (m *Machine) dropAppeal(epoch uint64, id [32]byte) error {
+	all, _, err := load(m.overlay, AppealsKey(epoch), decodeAppeals)
+	if err != nil {
+		return err
+	}
+	left := slices.DeleteFunc(all, func(o [32]byte) bool { return o == id })
+	if len(left) == 0 {
+		return m.overlay.Delete(AppealsKey(epoch))
+	}
+	return m.overlay.Set(AppealsKey(epoch), left.encode())
 }
 
 // note remembers of a container what became of an accusation.

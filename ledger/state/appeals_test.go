@@ -43,7 +43,7 @@ func (b *bed) appealAnswer(epoch uint64, id [32]byte, e *proof.Entry) (*proof.Re
 		b.tb.Fatal("nobody drawn")
 	}
 	votes := sha([]byte("votes of the appeal"))
-	return &proof.Result{Epoch: epoch, Batch: AppealBatch(id), Entries: []*proof.Entry{e}, Votes: votes[:], Correct: 1<<len(members) - 1}, members
+	return &proof.Result{Epoch: epoch, Batch: AppealBatch(id), Entries: []*proof.Entry{e}, Votes: votes[:]}, members
 }
 
 func TestWrongSegmentWaitsForTheAppeal(t *testing.T) {
@@ -116,7 +116,14 @@ func TestAppealAcquits(t *testing.T) {
 		}
 	}
 	b.refused(b.send(who("alice"), b.certificateBy(r, members[:3]...)), ErrQuorum)
+	r.Correct = 1<<len(members) - 1
+	b.refused(b.send(who("alice"), b.certificateBy(r, members[:4]...)), ErrResult)
+	r.Correct = 0
 	b.refused(b.send(who("alice"), b.certificateBy(r, append([]key.Node{signers[0]}, members[:3]...)...)), ErrMember)
+	before := map[key.Node]Duties{}
+	for _, n := range members {
+		before[n] = b.conductOf(n).Now
+	}
 	b.must(b.send(who("alice"), b.certificateBy(r, members[:4]...)))
 	if got := b.balance(who("c1 owner")); got != balance-b.Params().TxFee {
 		t.Errorf("the bond did not come back: %d of %d", got, balance)
@@ -126,9 +133,13 @@ func TestAppealAcquits(t *testing.T) {
 			t.Errorf("%s: %+v", n, c)
 		}
 	}
-	for _, n := range members {
-		if b.weightOf(2, RewardChecker, n).Capacity != 1 {
-			t.Errorf("%s earns nothing", n)
+	for i, n := range members {
+		attested := i < 4
+		if got := b.weightOf(2, RewardChecker, n).Capacity; (got == 1) != attested || got > 1 {
+			t.Errorf("%s earns %d; it attested: %v", n, got, attested)
+		}
+		if d := b.conductOf(n).Now; !attested && d != before[n] {
+			t.Errorf("%s said nothing, and %+v is remembered of it", n, d)
 		}
 	}
 	if b.event("acquitted") == nil || b.lastVerdict(who("c1").node()).Verdict != VerdictAcquitted {
@@ -238,6 +249,29 @@ func TestSlowContainersAreAccused(t *testing.T) {
 		t.Errorf("c2 claims nothing and has %+v", s)
 	}
 	b.end()
+}
+
+// An epoch judges so many appeals; who comes later appeals in the next one.
+func TestAppealsOfOneEpochAreBounded(t *testing.T) {
+	b, id, _ := segmentAccused(t)
+	var full appeals
+	for i := range MaxAppeals {
+		full = append(full, [32]byte{byte(i), 1})
+	}
+	b.must(b.overlay.Set(AppealsKey(2), full.encode()))
+	b.refused(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}), ErrNoAppeal)
+	b.must(b.overlay.Set(AppealsKey(2), full[1:].encode()))
+	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
+	all, err := ReadAppeals(b.Reader(), 2)
+	if b.must(err); len(all) != MaxAppeals || all[MaxAppeals-1].Accusation != id {
+		t.Errorf("%d appeals", len(all))
+	}
+	if _, err := decodeAppeals(append(full, id).encode()); err == nil {
+		t.Error("a record of too many was read")
+	}
+	if _, err := decodeAppeals([]byte{layout}); err == nil {
+		t.Error("a record of none was read")
+	}
 }
 
 // A container's claim is the owner's to change.

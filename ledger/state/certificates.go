@@ -80,11 +80,11 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 		if err := m.answerAppeal(c, appeal, res.GetEntries()[0].GetVerdict()); err != nil {
 			return err
 		}
-	} else {
-		for i, n := range p.containers {
-			if err := m.judged(c, res, n, res.GetEntries()[i], signers); err != nil {
-				return err
-			}
+		return m.reranCheckers(c, res, signers)
+	}
+	for i, n := range p.containers {
+		if err := m.judged(c, res, n, res.GetEntries()[i], signers); err != nil {
+			return err
 		}
 	}
 	return m.judgedCheckers(c, res, p.members)
@@ -119,13 +119,18 @@ func (m *Machine) roundPanel(res *proof.Result) (panel, error) {
 
 // appealPanel finds the accusation that an epoch's wider committee answers.
 func (m *Machine) appealPanel(res *proof.Result) (p panel, id [32]byte, err error) {
-	id, ok, err := load(m.overlay, AppealKey(res.GetEpoch(), res.GetBatch()), decodeName)
+	all, err := ReadAppeals(m.overlay, res.GetEpoch())
 	if err != nil {
 		return p, id, err
 	}
-	if !ok || res.GetAttempt() != 0 {
+	at := slices.IndexFunc(all, func(a Appealed) bool { return a.Batch == res.GetBatch() })
+	if at < 0 || res.GetAttempt() != 0 {
 		return p, id, refuse(ErrBatch, "no appeal %d in epoch %d, attempt %d", res.GetBatch(), res.GetEpoch(), res.GetAttempt())
 	}
+	if res.GetCorrect()|res.GetWrong() != 0 {
+		return p, id, refuse(ErrResult, "the result of an appeal names members; who attests it was right")
+	}
+	id = all[at].Accusation
 	a, ok, err := ReadAccusation(m.overlay, id)
 	if err != nil {
 		return p, id, err

@@ -27,9 +27,9 @@ func HistoryKey(n key.Node, role economics.Role, number uint32) []byte {
 	return with(prefixHistory, n[:], []byte{byte(role), byte(number % KeptVerdicts)})
 }
 
-// AppealKey holds the name of the accusation that a wider committee looks at again in an
-// epoch, as that batch.
-func AppealKey(epoch uint64, batch uint32) []byte { return with(prefixAppeal, u64(epoch), u32(batch)) }
+// AppealsKey holds the names of the accusations that wider committees look at again in an
+// epoch: one record, so that who reads single records with proof finds them all.
+func AppealsKey(epoch uint64) []byte { return with(prefixAppeal, u64(epoch)) }
 
 // GuiltKey holds the Fraud that a node was convicted of, by the name of the deed.
 func GuiltKey(deed [32]byte) []byte { return with(prefixGuilt, deed[:]) }
@@ -218,14 +218,25 @@ func DecodeVerdict(b []byte) (v Verdict, err error) {
 	return v, r.done()
 }
 
-func encodeName(id [32]byte) []byte {
-	w := newWriter(32)
-	w.bytes(id[:])
+// MaxAppeals is how many accusations can be appealed in one epoch.
+const MaxAppeals = 64
+
+// appeals are the names of accusations in the order in which they were appealed, 32 bytes each.
+type appeals [][32]byte
+
+func (a appeals) encode() []byte {
+	w := newWriter(32 * len(a))
+	for _, id := range a {
+		w.bytes(id[:])
+	}
 	return w.b
 }
 
-func decodeName(b []byte) (id [32]byte, err error) {
-	r := newReader("name", b)
-	id = r.b32()
-	return id, r.done()
+func decodeAppeals(b []byte) (a appeals, err error) {
+	r := newReader("appeals", b)
+	for n := len(r.b) / 32; n > 0 && len(a) < MaxAppeals; n-- {
+		a = append(a, r.b32())
+	}
+	r.check(len(a) > 0)
+	return a, r.done()
 }

@@ -169,6 +169,14 @@ func (m *Machine) judgedCheckers(c *txContext, res *proof.Result, members []key.
 	return nil
 }
 
+// reranCheckers pays those who attest the answer to an appeal. Of the other members nothing is
+// remembered: who cannot get or rerun the evidence does well to say nothing.
+func (m *Machine) reranCheckers(c *txContext, res *proof.Result, signers []key.Node) error {
+	all := uint64(1)<<len(signers) - 1
+	answered := &proof.Result{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Votes: res.GetVotes(), Correct: all}
+	return m.judgedCheckers(c, answered, signers)
+}
+
 func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bit uint64) error {
 	if n, ok, err := m.node(id); err != nil || !ok || !n.Roles.Has(economics.RoleChecker) {
 		return err

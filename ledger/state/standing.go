@@ -60,23 +60,18 @@ type Appealed struct {
 	Accusation [32]byte
 }
 
-// ReadAppeals are the appeals that are judged in an epoch, in the order of their batches.
-func ReadAppeals(r Reader, epoch uint64) (all []Appealed, err error) {
-	from := with(prefixAppeal, u64(epoch))
-	var bad error
-	err = r.Range(from, prefixEnd(from), func(k, v []byte) bool {
-		var id [32]byte
-		if id, bad = decodeName(v); bad != nil {
-			return false
-		}
-		at := reader{b: k[len(from):]}
-		all = append(all, Appealed{at.u32(), id})
-		return true
-	})
-	if err == nil {
-		err = bad
+// ReadAppeals are the appeals that are judged in an epoch, in the order in which they were
+// made. It reads one record.
+func ReadAppeals(r Reader, epoch uint64) ([]Appealed, error) {
+	names, _, err := load(r, AppealsKey(epoch), decodeAppeals)
+	if err != nil {
+		return nil, err
 	}
-	return all, err
+	all := make([]Appealed, len(names))
+	for i, id := range names {
+		all[i] = Appealed{AppealBatch(id), id}
+	}
+	return all, nil
 }
 
 // ReadAccusation is a slash that waits for its appeal.

@@ -168,7 +168,7 @@ func (d *download) ask(ctx context.Context, from peer.ID, off, n int64) (*wire.A
 	for tries := 1; ; tries++ {
 		var resp wire.AppResponse
 		req := &wire.AppRequest{Sha256: d.sha[:], Offset: uint64(off), Length: uint32(n)}
-		err := d.fetcher.Caller.Call(ctx, from, Protocol, req, &resp)
+		err := d.fetcher.Caller.Call(ctx, from, d.fetcher.Protocol, req, &resp)
 		if err == nil {
 			return &resp, nil
 		}

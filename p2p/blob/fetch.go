@@ -42,6 +42,7 @@ type Caller interface {
 // Fetcher fetches modules into a folder.
 type Fetcher struct {
 	Caller   Caller
+	Protocol string                          // that peers serve it under; "" = Protocol
 	Dir      string                          // made when missing
 	Max      int64                           // bytes of the largest module taken
 	Progress func(done, total int64)         // called after each chunk, in order; nil = not
@@ -66,6 +67,10 @@ func Fetch(ctx context.Context, c Caller, peers []peer.ID, sha [32]byte, dir str
 // or ctx's own.
 func (f *Fetcher) Fetch(ctx context.Context, peers []peer.ID, sha [32]byte) (string, error) {
 	path := filepath.Join(f.Dir, hex.EncodeToString(sha[:]))
+	if f.Protocol == "" {
+		g := *f
+		g.Protocol, f = Protocol, &g
+	}
 	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return "", fmt.Errorf("blob: %w", err)
 	}

@@ -50,8 +50,12 @@ var limits = rpc.Limits{
 }
 
 // Serve answers the app protocol on s from src.
-func Serve(s *rpc.Server, src Source) {
-	rpc.Handle(s, Protocol, limits, func(_ context.Context, _ peer.ID, req *wire.AppRequest) (*wire.AppResponse, error) {
+func Serve(s *rpc.Server, src Source) { ServeAs(s, Protocol, src) }
+
+// ServeAs is Serve under another name, for what is not an app and yet is named by its SHA-256.
+// Manifest and Picture of such a source are asked for, and may be nothing.
+func ServeAs(s *rpc.Server, name string, src Source) {
+	rpc.Handle(s, name, limits, func(_ context.Context, _ peer.ID, req *wire.AppRequest) (*wire.AppResponse, error) {
 		return answer(src, req)
 	})
 }
