@@ -88,7 +88,7 @@ func playByItself(t *testing.T, args ...string) (r demoReport) {
 }
 
 func TestDemoPlaysByItself(t *testing.T) {
-	r := playByItself(t, "--for", "8s")
+	r := playByItself(t, "--for", "8s", "--epoch", "5s") // so that an epoch ends meanwhile
 	if r.Nodes != 11 || r.Connections < 8 || r.App == "" || r.Container == "" || !r.Certificate || !r.Answer || len(r.Errors) != 0 {
 		t.Errorf("%+v", r)
 	}
