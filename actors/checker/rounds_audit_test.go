@@ -72,7 +72,7 @@ func (m *mesh) answering(ask func(name string, req *wire.AuditRequest) ([]byte, 
 		Module: func(context.Context, [32]byte, peer.ID) ([]byte, error) { return []byte("module"), nil },
 		Judge: func(ctx context.Context, t audit.Terms, answer *proof.Opened, _ []byte) (audit.Finding, *proof.File, error) {
 			if t.Chain != testChain || answer.Signer != t.Container || t.Owner != [32]byte{3} || t.App != [32]byte(bytes.Repeat([]byte{5}, 32)) ||
-				t.Seconds != 10 || t.From%10 != 0 || t.From > 20 {
+				t.Seconds != 10 || t.From%10 != 0 || t.From > 20 || t.NamedSecond != 40 || t.Named == [32]byte{} {
 				m.t.Errorf("an audit of %+v", t)
 			}
 			f, err := judged(ctx, nameOf(t.Container))
@@ -85,6 +85,9 @@ func (m *mesh) answer(name string, req *wire.AuditRequest, state byte) ([]byte, 
 	a := &proof.AuditData{Session: req.GetSession(), From: req.GetFrom(), Window: []byte{1}}
 	for n := max(req.GetFrom(), 1) - 1; n < req.GetFrom()+req.GetSeconds(); n++ {
 		a.Segments = append(a.Segments, m.signed(name, [16]byte(req.GetSession()), n, state))
+	}
+	for n := req.GetFrom() + req.GetSeconds(); n <= req.GetNamed(); n++ {
+		a.After = append(a.After, m.signed(name, [16]byte(req.GetSession()), n, state))
 	}
 	o, err := proof.Sign(testChain, m.keys[name], &proof.Statement{Says: &proof.Statement_Audit{Audit: a}})
 	if err != nil {
@@ -220,6 +223,35 @@ func TestTwoPastsConvict(t *testing.T) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if m.frauds == 0 {
+			t.Error("nobody was convicted")
+		}
+	})
+}
+
+// A container that makes a past for an audit and leads it to the second that it had named signs
+// that one twice: one audit by one checker convicts it.
+func TestAPastThatWasMadeForAnAuditConvicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 1, 5)
+		defer m.stop()
+		m.playing("container-1", [16]byte{1})
+		asked := false
+		m.answering(func(name string, req *wire.AuditRequest) ([]byte, error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if asked {
+				return nil, &rpc.Error{Code: wire.Code_BUSY, Message: "later"}
+			}
+			asked = true
+			return m.answer(name, req, 2) // named was one with state 1
+		}, func(context.Context, string) (audit.Finding, error) {
+			return audit.Finding{}, replay.ErrProcess // whatever comes of the replay
+		})
+		m.startAll()
+		m.until(0, 99)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !asked || m.frauds == 0 {
 			t.Error("nobody was convicted")
 		}
 	})

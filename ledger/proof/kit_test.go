@@ -229,7 +229,8 @@ func everyStatement(t testing.TB) []example {
 		{"first second", container, first.Statement},
 		{"second second", container, &proof.Statement{Says: &proof.Statement_Segment{Segment: next}}},
 		{"pong", container, &proof.Statement{Says: &proof.Statement_Pong{Pong: &proof.Pong{Nonce: fill(1, 32), Epoch: epoch, Checker: me[:], Sessions: 1}}}},
-		{"audit", container, &proof.Statement{Says: &proof.Statement_Audit{Audit: &proof.AuditData{Session: fill(5, 16), Window: fill(1, 100), Segments: []*proof.Signed{first.Signed}, Inputs: [][]byte{fill(2, 90)}}}}},
+		{"audit", container, &proof.Statement{Says: &proof.Statement_Audit{Audit: &proof.AuditData{Session: fill(5, 16), Window: fill(1, 100), Segments: []*proof.Signed{first.Signed}, Inputs: [][]byte{fill(2, 90)},
+			After: []*proof.Signed{sign(t, container, &proof.Statement{Says: &proof.Statement_Segment{Segment: next}}).Signed}}}}},
 		{"quality", container, &proof.Statement{Says: &proof.Statement_Quality{Quality: &proof.Quality{Session: fill(5, 16), Sample: sample, Receipts: fill(1, 32), Count: 30, Exit: "the player left"}}}},
 		{"audit request", checker, &proof.Statement{Says: &proof.Statement_AuditRequest{AuditRequest: &proof.AuditReq{Session: fill(5, 16), From: 20, Seconds: 10, Epoch: epoch}}}},
 	}

@@ -3,6 +3,7 @@ package proof_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,13 @@ var spoiled = []struct {
 	{"pong", "checker", func(s *proof.Statement) { s.GetPong().Checker = nil }},
 	{"audit", "segments", func(s *proof.Statement) { s.GetAudit().Segments = nil }},
 	{"audit", "inputs", func(s *proof.Statement) { s.GetAudit().Inputs[0] = fill(1, 8<<10) }},
+	{"audit", "after", func(s *proof.Statement) { s.GetAudit().After[0] = &proof.Signed{} }},
+	{"audit", "after", func(s *proof.Statement) { s.GetAudit().After[0].Statement = []byte{0x1a, 0} }},
+	{"audit", "after", func(s *proof.Statement) { s.GetAudit().After[0].Statement = make([]byte, proof.MaxStatement+1) }},
+	{"audit", "after", func(s *proof.Statement) {
+		a := s.GetAudit()
+		a.After = slices.Repeat(a.After, proof.MaxAfter+1)
+	}},
 	{"quality", "sample", func(s *proof.Statement) { s.GetQuality().Sample = nil }},
 	{"quality", "cells_seen", func(s *proof.Statement) { s.GetQuality().Sample.CellsSeen = 5 }},
 	{"quality", "exit", func(s *proof.Statement) { s.GetQuality().Exit = "\x07" }},
