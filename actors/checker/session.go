@@ -21,13 +21,13 @@ const (
 	sessionTime  = 10 * time.Second
 )
 
-// lookAtSession looks for a session on the ledger until it is found or votes are due.
+// lookAtSession looks for a session on the ledger until it is found or votes are made.
 func (s *rounds) lookAtSession(c *supervise.Ctx, container key.Node, name []byte) {
 	if len(name) != 16 {
 		return
 	}
 	m := inSession{epoch: s.epoch, container: container, session: [16]byte(name)}
-	r, until := s.r, s.roll.Times.VoteBy
+	r, until := s.r, s.roll.Times.OpeningsBy // votes are made from then on
 	c.Go(func(ctx context.Context) any {
 		for {
 			look, cancel := context.WithTimeout(ctx, sessionTime)

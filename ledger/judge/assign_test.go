@@ -200,7 +200,7 @@ func TestScheduleRisesInEveryEpoch(t *testing.T) {
 	p := params()
 	got := judge.Schedule(p, 2, 1_000_000)
 	want := judge.Times{
-		Start: 2_800_000, NonceBy: 2_814_500, T0: 2_815_000, DurMS: 10_000, CommitBy: 2_825_500, NonceReveal: 2_826_000,
+		Start: 2_800_000, T0: 2_800_000, NonceBy: 2_808_000, DurMS: 13_000, CommitBy: 2_813_500, NonceReveal: 2_814_000,
 		OpeningsBy: 3_250_000, VoteBy: 3_295_000, RevealBy: 3_385_000, AttestBy: 3_475_000, ReserveOpeningsBy: 3_520_000,
 		ReserveVoteBy: 3_556_000, ReserveRevealBy: 3_619_000, ReserveAttestBy: 3_700_000, End: 3_700_000,
 	}
@@ -211,14 +211,14 @@ func TestScheduleRisesInEveryEpoch(t *testing.T) {
 		e := econ(seconds)
 		for _, n := range []uint64{0, 1, 1 << 30} {
 			x := judge.Schedule(e, n, 77)
-			moments := []uint64{x.Start, x.NonceBy, x.T0, x.CommitBy, x.NonceReveal, x.OpeningsBy, x.VoteBy, x.RevealBy, x.AttestBy,
+			moments := []uint64{x.T0, x.NonceBy, x.T0 + x.DurMS, x.CommitBy, x.NonceReveal, x.OpeningsBy, x.VoteBy, x.RevealBy, x.AttestBy,
 				x.ReserveOpeningsBy, x.ReserveVoteBy, x.ReserveRevealBy, x.End}
 			for i := 1; i < len(moments); i++ {
 				if moments[i] <= moments[i-1] {
 					t.Errorf("epochs of %d s: moment %d of %v", seconds, i, moments)
 				}
 			}
-			if x.End-x.Start != seconds*1000 || x.ReserveAttestBy != x.End {
+			if x.T0 != x.Start || x.End-x.Start != seconds*1000 || x.ReserveAttestBy != x.End {
 				t.Errorf("epoch of %d ms", x.End-x.Start)
 			}
 			if next := judge.Schedule(e, n+1, 77); next.Start != x.End {

@@ -51,13 +51,13 @@ func TestVerdicts(t *testing.T) {
 		return &proof.Finding{Verdict: proof.VerdictRefused, Reason: uint32(r)}
 	}
 	samples := func(n uint64) *proof.Finding {
-		f := ok(0, 1, 10_020)
+		f := ok(0, 1, 13_020)
 		f.Samples = n
 		return f
 	}
-	unchecked := ok(0, 1, 10_020)
+	unchecked := ok(0, 1, 13_020)
 	unchecked.Work, unchecked.Tiles = nil, 0
-	good := ok(0, 1, 10_020)
+	good := ok(0, 1, 13_020)
 	for name, x := range map[string]struct {
 		votes []findings
 		want  decided
@@ -70,12 +70,12 @@ func TestVerdicts(t *testing.T) {
 		"one did not get the commit":     {[]findings{{good}, {good}, {good}, {good}, {absent(0)}}, decided{1, 0, 0b01111, 0}},
 		"two invent downtime":            {[]findings{{good}, {good}, {good}, {absent(0)}, {absent(0)}}, decided{1, 0, 0b00111, 0}},
 		"absent":                         {[]findings{{absent(0)}, {absent(0)}, {absent(0)}, {good}, {good}}, decided{4, proof.ReasonAbsent, 0b00111, 0}},
-		"a commit of its own for two":    {[]findings{{good}, {good}, {good}, {ok(0, 2, 10_020)}, {ok(0, 2, 10_020)}}, decided{1, 0, 0b00111, 0}},
-		"three commits":                  {[]findings{{good}, {good}, {ok(0, 2, 10_020)}, {ok(0, 2, 10_020)}, {ok(0, 3, 10_020)}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
+		"a commit of its own for two":    {[]findings{{good}, {good}, {good}, {ok(0, 2, 13_020)}, {ok(0, 2, 13_020)}}, decided{1, 0, 0b00111, 0}},
+		"three commits":                  {[]findings{{good}, {good}, {ok(0, 2, 13_020)}, {ok(0, 2, 13_020)}, {ok(0, 3, 13_020)}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
 		"samples that the commit is not": {[]findings{{good}, {good}, {good}, {samples(5)}, {samples(6)}}, decided{1, 0, 0b00111, 0b11000}},
 		"samples on which nobody agrees": {[]findings{{good}, {good}, {samples(5)}, {samples(6)}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
-		"late, by their own clocks":      {[]findings{{late(10_501)}, {ok(0, 1, 10_501)}, {late(11_000)}, {good}, {good}}, decided{2, proof.ReasonLate, 0b00111, 0}},
-		"late, and said to be in time":   {[]findings{{late(10_500)}, {late(10_400)}, {late(10_300)}, {good}, {good}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
+		"late, by their own clocks":      {[]findings{{late(13_501)}, {ok(0, 1, 13_501)}, {late(14_000)}, {good}, {good}}, decided{2, proof.ReasonLate, 0b00111, 0}},
+		"late, and said to be in time":   {[]findings{{late(13_500)}, {late(13_400)}, {late(13_300)}, {good}, {good}}, decided{0, proof.ReasonNoQuorum, 0, 0}},
 		"bad by three":                   {[]findings{{bad(0, 1, 5)}, {bad(0, 1, 4)}, {bad(0, 1, 6)}, {good}, {good}}, decided{3, proof.ReasonTile, 0b00111, 0}},
 		"bad by one is a rumour":         {[]findings{{bad(0, 1, 5)}, {good}, {good}, {good}, {good}}, decided{1, 0, 0b11110, 0}},
 		"busy":                           {[]findings{{busy(1)}, {busy(1)}, {busy(1)}, {absent(0)}, {good}}, decided{5, proof.ReasonBusy, 0b00111, 0}},
@@ -113,7 +113,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestOnlyVotesOnTheQuestionByMembersCount(t *testing.T) {
-	good := ok(0, 1, 10_020)
+	good := ok(0, 1, 13_020)
 	three := five(t, findings{good}, findings{good}, findings{good})
 	plain := judge.Judge(input(batch(1), three...))
 	vote := func(e uint64, n, attempt uint32) *proof.Opened {
@@ -139,7 +139,7 @@ func TestOnlyVotesOnTheQuestionByMembersCount(t *testing.T) {
 }
 
 func TestTwoVotesOfOneMemberAreEvidenceAndCountNothing(t *testing.T) {
-	good := ok(0, 1, 10_020)
+	good := ok(0, 1, 13_020)
 	votes := five(t, findings{good}, findings{good}, findings{good}, findings{absent(0)})
 	votes = append(votes, cast(t, member(0), absent(0)))
 	out := judge.Judge(input(batch(1), votes...))
@@ -160,8 +160,8 @@ func TestTwoVotesOfOneMemberAreEvidenceAndCountNothing(t *testing.T) {
 }
 
 func TestEvidenceThatConvictsOutweighsAllVotes(t *testing.T) {
-	good := ok(0, 1, 10_020)
-	votes := five(t, findings{bad(0, 1, 5)}, findings{good}, findings{good}, findings{good}, findings{ok(0, 2, 10_020)})
+	good := ok(0, 1, 13_020)
+	votes := five(t, findings{bad(0, 1, 5)}, findings{good}, findings{good}, findings{good}, findings{ok(0, 2, 13_020)})
 	in := input(batch(1), votes...)
 	in.Proven = [][32]byte{[32]byte(fill(5, 32))}
 	out := judge.Judge(in)
@@ -180,7 +180,7 @@ func TestEvidenceThatConvictsOutweighsAllVotes(t *testing.T) {
 }
 
 func TestARefutedVoteCountsNothingAndIsWrong(t *testing.T) {
-	good := ok(0, 1, 10_020)
+	good := ok(0, 1, 13_020)
 	votes := five(t, findings{good}, findings{good}, findings{good}, findings{good})
 	in := input(batch(1), votes...)
 	in.Refuted = [][32]byte{votes[1].Digest}
@@ -198,8 +198,8 @@ func TestMeasurementsAreMedians(t *testing.T) {
 	}
 	fine := &proof.Sample{LaunchMs: 300, Seconds: 30, AskedFps: 60, FpsMilli: 60_000}
 	half := &proof.Sample{LaunchMs: 300, Seconds: 30, AskedFps: 60, FpsMilli: 30_000}
-	out := judge.Judge(input(batch(1), five(t, with(0, 15, 15, fine, 10_020), with(1, 15, 14, half, 10_120), with(2, 15, 15, half, 10_220),
-		with(3, 15, 0, nil, 10_320), with(4, 0, 0, nil, 10_420))...))
+	out := judge.Judge(input(batch(1), five(t, with(0, 15, 15, fine, 13_020), with(1, 15, 14, half, 13_120), with(2, 15, 15, half, 13_220),
+		with(3, 15, 0, nil, 13_320), with(4, 0, 0, nil, 13_420))...))
 	e := out.GetEntries()[0]
 	if e.GetOfflinePpm() != 0 { // the lower one of 0, 0, 66,666 and 1,000,000
 		t.Errorf("offline %d ppm", e.GetOfflinePpm())
@@ -208,7 +208,7 @@ func TestMeasurementsAreMedians(t *testing.T) {
 		t.Errorf("quality %d ppm", e.GetQualityPpm())
 	}
 	// The third of five arrivals, less half of 40 ms: 10.2 s for 100 million samples.
-	if want := judge.Score(params(), 100_000_000, 10_200, 0); e.GetRpMilli() != want {
+	if want := judge.Score(params(), 100_000_000, 13_200, 0); e.GetRpMilli() != want {
 		t.Errorf("%d milli-RP, want %d", e.GetRpMilli(), want)
 	}
 	// Who invents downtime is not paid; who did not measure is.
@@ -217,7 +217,7 @@ func TestMeasurementsAreMedians(t *testing.T) {
 	}
 
 	// One sample of three that a quorum needs: two thirds are neutral.
-	out = judge.Judge(input(batch(1), five(t, with(0, 15, 0, half, 10_020), with(1, 15, 0, nil, 10_020), with(2, 15, 3, nil, 10_020))...))
+	out = judge.Judge(input(batch(1), five(t, with(0, 15, 0, half, 13_020), with(1, 15, 0, nil, 13_020), with(2, 15, 3, nil, 13_020))...))
 	if e := out.GetEntries()[0]; e.GetQualityPpm() != (500_000+2*950_000)/3 || e.GetOfflinePpm() != 1_000_000 {
 		t.Errorf("%v", e)
 	}
@@ -225,7 +225,7 @@ func TestMeasurementsAreMedians(t *testing.T) {
 
 func TestDowntimeNeedsAQuorumOfMeasurements(t *testing.T) {
 	gone := func(pings uint32) findings {
-		f := ok(0, 1, 10_020)
+		f := ok(0, 1, 13_020)
 		f.Pings = pings
 		return findings{f}
 	}
@@ -245,7 +245,7 @@ func TestDowntimeNeedsAQuorumOfMeasurements(t *testing.T) {
 // TestTwoQuorumsAreNone: a committee larger than 2N + 1 cannot be drawn, but a file can say
 // there was one.
 func TestTwoQuorumsAreNone(t *testing.T) {
-	in := input(batch(1), five(t, findings{ok(0, 1, 10_020)}, findings{ok(0, 1, 10_020)}, findings{absent(0)}, findings{absent(0)})...)
+	in := input(batch(1), five(t, findings{ok(0, 1, 13_020)}, findings{ok(0, 1, 13_020)}, findings{absent(0)}, findings{absent(0)})...)
 	in.Params.N = 1
 	if e := judge.Judge(in).GetEntries()[0]; e.GetVerdict() != proof.VerdictNone || proof.Reason(e.GetReason()) != proof.ReasonNoQuorum {
 		t.Errorf("%v", e)
@@ -253,17 +253,17 @@ func TestTwoQuorumsAreNone(t *testing.T) {
 }
 
 func TestScore(t *testing.T) {
-	p := params() // 10 s and 0.5 s; 10 million samples a second are 100 RP
+	p := params() // 3 s, 10 s and 0.5 s; 10 million samples a second are 100 RP
 	for _, x := range []struct{ samples, arrival, rtt, want uint64 }{
-		{100_000_000, 10_000, 0, 100_000},
-		{100_000_000, 10_000, 200, 100_000},   // never less than the window
-		{100_000_000, 1_000, 0, 100_000},      // a burst gains nothing
-		{100_000_000, 10_100, 200, 100_000},   // half of the round trip is the way
-		{100_000_000, 10_500, 0, 95_238},      // all of the grace used
-		{100_000_000, 10_500, 60_000, 97_560}, // an invented round trip gains at most grace/2
-		{0, 10_000, 0, 0},
-		{1, 10_000, 0, 0},
-		{1 << 53, 10_000, 0, 9_007_199_254_740},
+		{130_000_000, 13_000, 0, 100_000},
+		{130_000_000, 13_000, 200, 100_000},   // never less than the window
+		{130_000_000, 1_000, 0, 100_000},      // a burst gains nothing
+		{130_000_000, 13_100, 200, 100_000},   // half of the round trip is the way
+		{130_000_000, 13_500, 0, 96_296},      // all of the grace used
+		{130_000_000, 13_500, 60_000, 98_113}, // an invented round trip gains at most grace/2
+		{0, 13_000, 0, 0},
+		{1, 13_000, 0, 0},
+		{1 << 53, 13_000, 0, 6_928_614_811_339},
 	} {
 		if got := judge.Score(p, x.samples, x.arrival, x.rtt); got != x.want {
 			t.Errorf("%d samples in %d ms, %d ms round trip: %d milli-RP, want %d", x.samples, x.arrival, x.rtt, got, x.want)
@@ -271,6 +271,37 @@ func TestScore(t *testing.T) {
 	}
 	if got := judge.Score(judge.Params{}, 1<<63, 0, 0); got != 1<<64-1 {
 		t.Errorf("where numbers end: %d", got)
+	}
+}
+
+// TestAHeadStartGainsLittle compares a container that renders from the first moment of an
+// epoch with one that learns of the task some time later, on the same device.
+func TestAHeadStartGainsLittle(t *testing.T) {
+	const rate = 10_000 // samples in a ms
+	for _, x := range []struct {
+		seconds, later, most uint64 // ms, and percent of the other's score
+	}{
+		{900, 2_000, 119},
+		{900, 1_000, 109},
+		{900, 3_000, 131}, // all of the time that there is for it
+		{3600, 2_000, 119},
+		{20, 800, 122},
+		{20, 2_000, 181},
+		{20, 2_500, 226}, // all of it
+	} {
+		p := econ(x.seconds)
+		s := judge.Schedule(p, 3, 0)
+		if s.T0 != s.Start {
+			t.Errorf("epochs of %d s: rendering is measured from %d ms after the task can be known", x.seconds, s.T0-s.Start)
+		}
+		first := judge.Score(p, rate*s.DurMS, s.DurMS, 0)
+		second := judge.Score(p, rate*(s.DurMS-x.later), s.DurMS, 0)
+		if first*100 > second*x.most {
+			t.Errorf("epochs of %d s: %d milli-RP from the beginning, %d after %d ms", x.seconds, first, second, x.later)
+		}
+		if first > 100_000 {
+			t.Errorf("epochs of %d s: a device of 100 RP shows %d milli-RP", x.seconds, first)
+		}
 	}
 }
 
@@ -322,7 +353,7 @@ func TestQuality(t *testing.T) {
 }
 
 func TestABallotInAFileIsCountedAgain(t *testing.T) {
-	good := ok(0, 1, 10_020)
+	good := ok(0, 1, 13_020)
 	votes := five(t, findings{good}, findings{good}, findings{good}, findings{bad(0, 1, 5)})
 	in := input(batch(2), votes...)
 	in.Proven = [][32]byte{{1}}
@@ -357,7 +388,7 @@ func BenchmarkJudge(b *testing.B) {
 	for place := range 5 {
 		var all findings
 		for i := range 16 {
-			all = append(all, ok(i, byte(i+1), 10_020))
+			all = append(all, ok(i, byte(i+1), 13_020))
 		}
 		votes = append(votes, cast(b, member(place), all...))
 	}

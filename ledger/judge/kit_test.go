@@ -79,7 +79,7 @@ func ok(place int, commit byte, arrival uint32) *proof.Finding {
 
 func bad(place int, commit, evidence byte) *proof.Finding {
 	return &proof.Finding{Container: uint32(place), Verdict: proof.VerdictBad, Commit: fill(commit, 32), Samples: 100_000_000,
-		ArrivalMs: 10_010, Evidence: fill(evidence, 32), Reason: uint32(proof.ReasonTile)}
+		ArrivalMs: 13_010, Evidence: fill(evidence, 32), Reason: uint32(proof.ReasonTile)}
 }
 
 func absent(place int) *proof.Finding {

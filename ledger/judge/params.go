@@ -15,7 +15,7 @@ type Params struct {
 	CapPPM   uint64 // of its median: a score above it is checked always
 
 	EpochMS uint64 // length of an epoch
-	DurMS   uint64 // of rendering, at most a tenth of the epoch
+	DurMS   uint64 // the window for rendering: time to learn of the task, and a tenth of the epoch at most
 	GraceMS uint64 // for a commit to arrive, at most a twentieth of the epoch
 
 	Reference uint64 // samples per second that are 100 RenderPoints
@@ -28,10 +28,18 @@ func From(p economics.Params) Params {
 	return Params{
 		N: small(p.ProofN, 10), Batch: small(p.ProofBatch, 32), K: small(p.ProofOpenings, 128),
 		CheckPPM: p.ProofCheckPPM, CapPPM: p.ProofCapPPM, EpochMS: epoch,
-		DurMS: max(1, min(p.ProofDurMS, epoch/10)), GraceMS: max(1, min(p.ProofGraceMS, epoch/20)),
+		DurMS: max(1, learn(epoch)+min(p.ProofDurMS, epoch/10)), GraceMS: max(1, min(p.ProofGraceMS, epoch/20)),
 		Reference: max(1, p.RPReference),
 	}
 }
+
+// maxLearnMS bounds the part of the window in which containers learn of the task, ms: light
+// clients see the block that shows it 1.2 to 2.1 s into the epoch.
+const maxLearnMS = 3_000
+
+// learn is that part in an epoch of so many ms. Scores divide by it, too: whoever sees the
+// block first renders for longer, and gains at most what this is of the window.
+func learn(epochMS uint64) uint64 { return min(maxLearnMS, epochMS/8) }
 
 // Quorum is how many equal votes decide: N + 1.
 func (p Params) Quorum() int { return max(p.N, 0) + 1 }
@@ -64,9 +72,9 @@ func sat(a, b uint64) uint64 {
 // clock; a moment that others wait for is followed by a gap that clocks may differ by.
 type Times struct {
 	Start       uint64 // of the epoch
+	T0          uint64 // = Start: containers render from here on, as soon as they know the task
 	NonceBy     uint64 // checkers have bound themselves to their nonces
-	T0          uint64 // containers begin to render
-	DurMS       uint64 // and do so for this long, ms
+	DurMS       uint64 // rendering ends so long after T0, ms
 	CommitBy    uint64 // the last moment in which a commit is in time, by the checker's clock
 	NonceReveal uint64 // nonces are revealed, not before
 	OpeningsBy  uint64 // openings have been asked for and given
@@ -81,20 +89,20 @@ type Times struct {
 	End               uint64 // of the epoch
 }
 
-// maxLeadMS bounds how long before T0 the task of an epoch is known, ms. The seed that it
-// follows from is read from the epoch's first block; a container that cheats renders from
-// then on, so this is no longer than checkers need to read who they are and to bind a nonce.
-const maxLeadMS = 15_000
-
 // Schedule says when a round happens. All but the first moments are fixed parts of the
 // epoch, so that epochs of seconds work like those of minutes.
+//
+// The window opens with the epoch, whose first block shows the seed that the task follows
+// from: with a later start, whoever did not wait for it would render for longer than it is
+// measured. Nonces are bound by then while no commitment can be known: at NonceBy half of
+// the rendering is still to be done, and what is committed to by then is worth no more.
 func Schedule(p Params, epoch, genesisMS uint64) Times {
 	e := p.EpochMS
 	start := add(genesisMS, sat(epoch, e))
 	at := func(percent uint64) uint64 { return add(start, e/100*percent+e%100*percent/100) }
-	t := Times{Start: start, T0: min(at(20), add(start, maxLeadMS)), DurMS: p.DurMS, OpeningsBy: at(50), VoteBy: at(55), RevealBy: at(65), AttestBy: at(75),
+	t := Times{Start: start, T0: start, DurMS: p.DurMS, OpeningsBy: at(50), VoteBy: at(55), RevealBy: at(65), AttestBy: at(75),
 		ReserveOpeningsBy: at(80), ReserveVoteBy: at(84), ReserveRevealBy: at(91), ReserveAttestBy: at(100), End: at(100)}
-	t.NonceBy = t.T0 - min(p.GraceMS, t.T0-start)
+	t.NonceBy = add(t.T0, p.DurMS-(p.DurMS-min(p.DurMS, learn(e)))/2)
 	t.CommitBy = add(t.T0, p.Window())
 	// Another checker's clock may be behind: what it still takes must not know the nonce.
 	t.NonceReveal = add(t.CommitBy, p.GraceMS)

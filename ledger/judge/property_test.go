@@ -22,7 +22,7 @@ func drawDigest(t *rapid.T, label string) []byte {
 // anyFinding is what a liar may say: everything that has the form of a finding.
 func anyFinding(t *rapid.T, place int) *proof.Finding {
 	f := &proof.Finding{Container: uint32(place), Verdict: rapid.Uint32Range(1, 6).Draw(t, "verdict"),
-		ArrivalMs: rapid.OneOf(rapid.Uint32Range(9_000, 12_000), rapid.Uint32Range(0, proof.MaxTimeMS)).Draw(t, "arrival"),
+		ArrivalMs: rapid.OneOf(rapid.Uint32Range(12_000, 15_000), rapid.Uint32Range(0, proof.MaxTimeMS)).Draw(t, "arrival"),
 		RttMs:     rapid.Uint32Range(0, 2000).Draw(t, "rtt"), Pings: rapid.Uint32Range(0, 20).Draw(t, "pings")}
 	f.Pongs = rapid.Uint32Range(0, f.Pings).Draw(t, "pongs")
 	if rapid.Bool().Draw(t, "sampled") {
@@ -78,7 +78,7 @@ func (x truth) found(t *rapid.T, place int) *proof.Finding {
 	switch x.kind {
 	case proof.VerdictOK, proof.VerdictBad:
 		f.Commit, f.Samples = fill(x.commit, 32), x.samples
-		f.ArrivalMs, f.RttMs = rapid.Uint32Range(9_900, 10_500).Draw(t, "arrival"), rapid.Uint32Range(0, 400).Draw(t, "rtt")
+		f.ArrivalMs, f.RttMs = rapid.Uint32Range(12_900, 13_500).Draw(t, "arrival"), rapid.Uint32Range(0, 400).Draw(t, "rtt")
 		f.Work, f.Tiles = fill(9, 32), uint32(params().K)
 	case proof.VerdictBusy:
 		f.Commit = fill(x.commit, 32)
@@ -234,7 +234,7 @@ func TestTheOrderOfVotesMakesNoDifference(t *testing.T) {
 
 // FuzzJudge: whatever votes there are, judging them ends in a result that can be encoded.
 func FuzzJudge(f *testing.F) {
-	for _, v := range five(f, findings{ok(0, 1, 10_020), absent(1)}, findings{bad(0, 1, 5)}, findings{absent(0)}) {
+	for _, v := range five(f, findings{ok(0, 1, 13_020), absent(1)}, findings{bad(0, 1, 5)}, findings{absent(0)}) {
 		f.Add(v.Signed.GetStatement(), v.Signed.GetStatement(), uint32(16), uint8(2))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte, size uint32, n uint8) {

@@ -125,7 +125,7 @@ func makeVectors(t testing.TB) vectors {
 		v.Drawn = append(v.Drawn, drawnVector{hex.EncodeToString(seed[:]), e, hex.EncodeToString(c[:]), 400_000,
 			judge.Drawn(seed, e, c, judge.Params{CheckPPM: 400_000})})
 	}
-	for _, x := range [][3]uint64{{100_000_000, 10_000, 0}, {100_000_000, 10_321, 77}, {123_456_789, 10_500, 9_000}, {1, 10_000, 0}, {5_000_000, 2_000, 3}} {
+	for _, x := range [][3]uint64{{130_000_000, 13_000, 0}, {130_000_000, 13_321, 77}, {123_456_789, 13_500, 9_000}, {1, 13_000, 0}, {5_000_000, 2_000, 3}} {
 		v.Score = append(v.Score, scoreVector{x[0], x[1], x[2], judge.Score(params(), x[0], x[1], x[2])})
 	}
 	for _, s := range []*proof.Sample{
@@ -146,17 +146,17 @@ func makeVectors(t testing.TB) vectors {
 		}
 		v.Ballots = append(v.Ballots, x)
 	}
-	measured := ok(1, 2, 10_111)
+	measured := ok(1, 2, 13_111)
 	measured.Pings, measured.Pongs = 15, 14
 	measured.Quality = &proof.Sample{LaunchMs: 1500, AskedFps: 60, FpsMilli: 58_321, Seconds: 45}
-	ballot("five agree", input(batch(2), five(t, findings{ok(0, 1, 10_001), measured}, findings{ok(0, 1, 10_044), measured},
-		findings{ok(0, 1, 10_100), measured}, findings{ok(0, 1, 10_203), ok(1, 2, 10_300)}, findings{ok(0, 1, 10_499), ok(1, 2, 10_400)})...))
-	ballot("two liars and one that was cut off", input(batch(2), five(t, findings{ok(0, 1, 10_001), absent(1)}, findings{ok(0, 1, 10_044), absent(1)},
-		findings{ok(0, 1, 10_100), ok(1, 2, 10_010)}, findings{ok(0, 1, 10_203), ok(1, 2, 10_300)}, findings{absent(0), ok(1, 2, 10_400)})...))
-	in := input(batch(1), five(t, findings{bad(0, 1, 5)}, findings{ok(0, 1, 10_000)}, findings{ok(0, 1, 10_000)}, findings{ok(0, 1, 10_000)})...)
+	ballot("five agree", input(batch(2), five(t, findings{ok(0, 1, 13_001), measured}, findings{ok(0, 1, 13_044), measured},
+		findings{ok(0, 1, 13_100), measured}, findings{ok(0, 1, 13_203), ok(1, 2, 13_300)}, findings{ok(0, 1, 13_499), ok(1, 2, 13_400)})...))
+	ballot("two liars and one that was cut off", input(batch(2), five(t, findings{ok(0, 1, 13_001), absent(1)}, findings{ok(0, 1, 13_044), absent(1)},
+		findings{ok(0, 1, 13_100), ok(1, 2, 13_010)}, findings{ok(0, 1, 13_203), ok(1, 2, 13_300)}, findings{absent(0), ok(1, 2, 13_400)})...))
+	in := input(batch(1), five(t, findings{bad(0, 1, 5)}, findings{ok(0, 1, 13_000)}, findings{ok(0, 1, 13_000)}, findings{ok(0, 1, 13_000)})...)
 	in.Proven = [][32]byte{[32]byte(fill(5, 32))}
 	ballot("one with evidence against three", in)
-	double := append(five(t, findings{ok(0, 1, 10_020)}, findings{ok(0, 1, 10_020)}, findings{ok(0, 1, 10_020)}), cast(t, member(2), absent(0)))
+	double := append(five(t, findings{ok(0, 1, 13_020)}, findings{ok(0, 1, 13_020)}, findings{ok(0, 1, 13_020)}), cast(t, member(2), absent(0)))
 	ballot("one member votes twice", input(batch(1), double...))
 	return v
 }

@@ -55,7 +55,7 @@ type Phase struct {
 }
 
 func phases(t judge.Times) []Phase {
-	return []Phase{{"Checkers bind themselves to nonces", t.T0}, {"Containers render", t.T0 + t.DurMS}, {"Commitments arrive", t.CommitBy},
+	return []Phase{{"Containers begin to render, checkers bind themselves to nonces", t.NonceBy}, {"Containers render", t.T0 + t.DurMS}, {"Commitments arrive", t.CommitBy},
 		{"Tiles are opened and recomputed", t.OpeningsBy}, {"Checkers bind themselves to votes", t.VoteBy}, {"Votes are revealed", t.RevealBy},
 		{"The committee attests the result", t.AttestBy}, {"The reserve, if need be", t.End}}
 }

@@ -46,8 +46,8 @@ func (r *Round) hearNonceCommit(now uint64, o *proof.Opened, c *proof.NonceCommi
 		return nil, fmt.Errorf("%w: nonce of epoch %d, it is %d", ErrForeign, c.GetEpoch(), r.epoch)
 	case p.bound != nil:
 		return r.twice(p.bound, o), fmt.Errorf("%w: nonce of %s", ErrDuplicate, o.Signer)
-	case now >= r.s.Times.T0:
-		return nil, fmt.Errorf("%w: %s bound a nonce when rendering had begun", ErrClosed, o.Signer)
+	case now >= r.s.Times.NonceBy+r.s.Params.GraceMS:
+		return nil, fmt.Errorf("%w: %s bound a nonce %d ms late", ErrClosed, o.Signer, now-r.s.Times.NonceBy)
 	}
 	p.bound = o
 	return nil, nil

@@ -136,8 +136,8 @@ func TestRefusedGossip(t *testing.T) {
 	}{
 		"a nonce of another epoch":         {t0, k.rounds[1].Me(), nonce(8, 1), ErrForeign},
 		"a nonce that nobody bound":        {t0, k.rounds[1].Me(), nonce(7, 1), ErrReveal},
-		"a binding of another epoch":       {t0 - 1, k.rounds[1].Me(), bind(6), ErrForeign},
-		"a binding by a container":         {t0 - 1, k.container(0), bind(7), ErrMember},
+		"a binding of another epoch":       {t0, k.rounds[1].Me(), bind(6), ErrForeign},
+		"a binding by a container":         {t0, k.container(0), bind(7), ErrMember},
 		"a promise of another epoch":       {t0, k.rounds[1].Me(), promise(8, 0, 0), ErrForeign},
 		"a promise on another batch":       {t0, k.rounds[1].Me(), promise(7, 5, 0), ErrForeign},
 		"a promise by the reserve":         {t0, k.rounds[1].Me(), promise(7, 0, 1), ErrForeign},
@@ -158,6 +158,41 @@ func TestRefusedGossip(t *testing.T) {
 		})
 	}
 	untouched(t, k)
+}
+
+// TestNoncesAreBoundInTime: while more of the window is still to come than a commitment would
+// need that a nonce could be chosen for.
+func TestNoncesAreBoundInTime(t *testing.T) {
+	k := newKit(t)
+	late := k.times.NonceBy + k.params.GraceMS
+	if left := k.times.T0 + k.params.DurMS - late; left < k.params.DurMS/3 {
+		t.Errorf("nonces are taken until %d ms before rendering ends", left)
+	}
+	fresh := func() *Round {
+		r, err := New(k.setup(k.rounds[0].Me()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	theirs := k.rounds[1].bound
+	if _, err := fresh().Heard(late, theirs); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := fresh().Heard(late-1, theirs); err != nil {
+		t.Error(err)
+	}
+	for at, want := range map[uint64]int{k.times.NonceBy - 1: 1, k.times.NonceBy: 0} {
+		said := 0
+		for _, a := range fresh().At(at) {
+			if p, ok := a.(Publish); ok && p.Opened.Statement.GetNonceCommit() != nil {
+				said++
+			}
+		}
+		if said != want {
+			t.Errorf("%d ms into the round: %d nonces bound", at-k.times.T0, said)
+		}
+	}
 }
 
 // TestACopiedVoteCountsNothing binds a member to the digest of another's vote, and lets it

@@ -56,7 +56,7 @@ const frames = 12
 
 func newKit(t testing.TB) *kit {
 	k := &kit{t: t, keys: map[key.Node]ed25519.PrivateKey{}, silent: map[int]bool{}, chains: map[key.Node]*rendering{},
-		params:   judge.Params{N: 2, Batch: 16, K: 48, CheckPPM: 1_000_000, CapPPM: 1_200_000, EpochMS: 900_000, DurMS: 10_000, GraceMS: 500, Reference: kernel.Reference},
+		params:   judge.Params{N: 2, Batch: 16, K: 48, CheckPPM: 1_000_000, CapPPM: 1_200_000, EpochMS: 900_000, DurMS: 13_000, GraceMS: 500, Reference: kernel.Reference},
 		standing: judge.Standing{Rounds: 3, MedianMilli: 1 << 40}}
 	var containers, checkers []judge.Candidate
 	for i := range 2 {

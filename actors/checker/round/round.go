@@ -93,7 +93,7 @@ func New(s Setup) (*Round, error) {
 
 // rising refuses times of which one does not come before the next.
 func rising(t judge.Times) error {
-	all := []uint64{t.NonceBy, t.T0, t.CommitBy, t.NonceReveal, t.OpeningsBy, t.VoteBy, t.RevealBy, t.AttestBy, t.End}
+	all := []uint64{t.T0, t.NonceBy, t.CommitBy, t.NonceReveal, t.OpeningsBy, t.VoteBy, t.RevealBy, t.AttestBy, t.End}
 	for i := 1; i < len(all); i++ {
 		if all[i-1] > all[i] {
 			return fmt.Errorf("%w: times do not rise: %d before %d", ErrSetup, all[i], all[i-1])

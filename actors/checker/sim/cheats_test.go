@@ -74,3 +74,38 @@ func TestScale(t *testing.T) {
 	}
 	t.Log("\n" + w.Traffic())
 }
+
+// TestAHeadStartIsPaidLittle lets one container begin the moment that the block exists, as
+// a validator's could, where honest ones learn of it up to two seconds later.
+func TestAHeadStartIsPaidLittle(t *testing.T) {
+	for _, x := range []struct {
+		epochMS, durMS uint64
+		most           float64 // of what the others are paid
+	}{{900_000, 13_000, 1.2}, {20_000, 4_500, 1.8}} {
+		c := Default()
+		c.Containers, c.Checkers, c.Frames = 6, 5, 100
+		c.Params.EpochMS, c.Params.DurMS = x.epochMS, x.durMS
+		c.Net = Net{LatencyMS: 40, JitterMS: 20, LearnMS: 2_000}
+		w := New(c)
+		w.containers[0].prompt = true
+		r := w.Run(epochs(t, 8))
+		var others uint64
+		for i := range w.containers {
+			f := w.Container(i)
+			if f.Paid != r.Epochs {
+				t.Errorf("container %d was paid for %d of %d epochs", i, f.Paid, r.Epochs)
+			}
+			if i > 0 {
+				others += f.Milli
+			}
+		}
+		gain := float64(w.Container(0).Milli) * float64(c.Containers-1) / float64(others)
+		t.Logf("epochs of %d s: %.3f times the others' score", x.epochMS/1000, gain)
+		if gain > x.most || gain < 1.01 {
+			t.Errorf("epochs of %d s: it is paid %.3f times what the others are", x.epochMS/1000, gain)
+		}
+		if len(r.Convictions) != 0 || r.FalseProofs != 0 {
+			t.Errorf("%v, %d false proofs", r.Convictions, r.FalseProofs)
+		}
+	}
+}

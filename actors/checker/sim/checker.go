@@ -34,10 +34,7 @@ func (n *checker) begin() {
 		c = *n.cheat
 	}
 	n.liar = cheat.NewLiar(c, Chain, n.key, n.about, n.w.c.Params.N)
-	n.start()
-	if n.to > n.from {
-		n.w.q.at(n.to, n.start)
-	}
+	n.w.awake(&n.node, n.start)
 	n.ping()
 }
 
@@ -180,14 +177,15 @@ func (n *checker) gossip(a round.Publish) {
 	kind := a.Opened.Kind().String()
 	w.count(kind, "checker", len(a.Opened.Raw))
 	for _, other := range w.checkers {
-		if other == n || other.round == nil || !other.round.Member(n.name) && n.to == n.from && other.to == other.from {
+		early := w.q.now <= other.learned // what comes before its round is known waits for it
+		if other == n || !early && (other.round == nil || !other.round.Member(n.name) && n.to == n.from && other.to == other.from) {
 			continue
 		}
 		for range 1 + w.times1(w.c.Net.TwicePPM) {
 			if w.chance(w.c.Net.GossipPPM) {
 				continue
 			}
-			other.laterAny(w.q.now+w.travel(&n.node, &other.node)+w.travel(&n.node, &other.node), func() {
+			other.laterAny(max(other.learned, w.q.now+w.travel(&n.node, &other.node)+w.travel(&n.node, &other.node)), func() {
 				todo, err := other.round.Heard(other.clock(w.q.now), a.Opened)
 				other.refused(err)
 				other.do(append(todo, other.liar.Heard(a.Opened)...))

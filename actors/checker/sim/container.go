@@ -134,11 +134,8 @@ func (n *container) begin() {
 	if n.render == nil {
 		n.render = &device{n: n}
 	}
-	n.saved = nil
-	n.start()
-	if n.to > n.from {
-		n.w.q.at(n.to, n.start)
-	}
+	n.saved, n.prover = nil, nil
+	n.w.awake(&n.node, n.start)
 }
 
 // start is the node's process coming up.

@@ -9,7 +9,7 @@ import (
 // Rough is a network as bad as networks of volunteers get.
 func Rough() Net {
 	return Net{LatencyMS: 80, JitterMS: 60, LossPPM: 10_000, GossipPPM: 2_000, TwicePPM: 10_000,
-		SkewMS: 2_000, Skewed: 2, LoadPPM: 100_000, CrashPPM: 10_000}
+		LearnMS: 2_100, SkewMS: 2_000, Skewed: 2, LoadPPM: 100_000, CrashPPM: 10_000}
 }
 
 // Honest is how honest nodes fared.
@@ -26,7 +26,7 @@ type Honest struct {
 // rough network.
 func HonestEpochs(epochs int) Honest {
 	c := Default()
-	c.Containers, c.Checkers, c.Frames, c.Net = 8, 10, 12, Rough()
+	c.Containers, c.Checkers, c.Frames, c.Net = 8, 10, 16, Rough()
 	w := New(c)
 	h := Honest{Report: *w.Run(epochs), World: w}
 	for i := range w.containers {

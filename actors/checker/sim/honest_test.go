@@ -35,7 +35,7 @@ func TestHonestEpochs(t *testing.T) {
 // TestCrashesPunishNobody lets nine of ten nodes crash in every epoch, wherever it is.
 func TestCrashesPunishNobody(t *testing.T) {
 	c := Default()
-	c.Containers, c.Checkers, c.Frames = 8, 10, 12
+	c.Containers, c.Checkers, c.Frames = 8, 10, 16
 	c.Net = Net{LatencyMS: 80, JitterMS: 60, LossPPM: 10_000, CrashPPM: 900_000}
 	w := New(c)
 	r := w.Run(epochs(t, 40))

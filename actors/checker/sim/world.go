@@ -26,6 +26,7 @@ type Net struct {
 	LossPPM   int    // of messages between two nodes
 	GossipPPM int    // of gossip, that its repair does not bring back
 	TwicePPM  int    // of messages that come twice
+	LearnMS   uint64 // until a node sees the block that shows an epoch's task, at most; each takes half as long at least
 	SkewMS    uint64 // by which containers' clocks are off, at most
 	Skewed    int    // checkers whose clocks are off by that, too
 	LoadPPM   int    // of containers in an epoch that have another load: a third of the rate, and slow to answer
@@ -52,7 +53,7 @@ type Config struct {
 // Default is the main network's rounds with a kernel that costs nothing.
 func Default() Config {
 	return Config{Seed: 1, Containers: 16, Checkers: 10, Kernel: Fake(), Rate: 10_000_000, Frames: 60, CrossPPM: 250_000,
-		Params: judge.Params{N: 2, Batch: 16, K: 48, CheckPPM: 100_000, CapPPM: 1_200_000, EpochMS: 900_000, DurMS: 10_000, GraceMS: 500, Reference: kernel.Reference}}
+		Params: judge.Params{N: 2, Batch: 16, K: 48, CheckPPM: 100_000, CapPPM: 1_200_000, EpochMS: 900_000, DurMS: 13_000, GraceMS: 500, Reference: kernel.Reference}}
 }
 
 // Fake is the kernel with tiles that cost a hash instead of a rendering. Seeds, trees,
@@ -88,6 +89,8 @@ type node struct {
 	key     ed25519.PrivateKey
 	latency uint64
 	skew    int64
+	prompt  bool   // sees every block at once
+	learned uint64 // when it knows the epoch's task
 	from    uint64 // down from here
 	to      uint64 // to here
 }
@@ -189,11 +192,13 @@ func (w *World) run() {
 	length := w.times.End - w.times.Start
 	for _, n := range w.containers {
 		w.mishap(&n.node, length)
+		w.learn(&n.node)
 		n.loaded = w.chance(w.c.Net.LoadPPM)
 		n.begin()
 	}
 	for _, n := range w.checkers {
 		w.mishap(&n.node, length)
+		w.learn(&n.node)
 		n.begin()
 	}
 	w.q.run(w.times.End)
@@ -206,6 +211,22 @@ func (w *World) mishap(n *node, length uint64) {
 	if w.chance(w.c.Net.CrashPPM) {
 		n.from = w.times.Start + w.upTo(length*9/10)
 		n.to = n.from + 1 + w.upTo(length/3)
+	}
+}
+
+// learn decides when a node sees the epoch's first block.
+func (w *World) learn(n *node) {
+	n.learned = w.times.Start
+	if most := w.c.Net.LearnMS; most > 0 && !n.prompt {
+		n.learned += most/2 + w.upTo(most-most/2)
+	}
+}
+
+// awake starts a node's process when it can begin with the epoch, and again after a mishap.
+func (w *World) awake(n *node, start func()) {
+	w.q.at(n.learned, start)
+	if n.to > n.from && n.to > n.learned {
+		w.q.at(n.to, start)
 	}
 }
 

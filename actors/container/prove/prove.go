@@ -49,7 +49,7 @@ type Setup struct {
 	Kernel   proof.Kernel
 	Picks    int // tiles a checker may ask for
 
-	T0, Until uint64 // the chain begins and ends
+	T0, Until uint64 // the window: the chain begins in it and ends with it
 	CommitBy  uint64 // checkers take the commitment as in time
 	Close     uint64 // nobody asks any more
 
@@ -181,10 +181,14 @@ func (p *Prover) at(now uint64) []Action {
 	case p.stage == waiting && now < p.s.T0:
 		return []Action{Wake{p.local(p.s.T0)}}
 	case p.stage == waiting && p.busy != nil:
+		// Checkers may not know yet that they are drawn, and a session may end soon.
+		if middle := p.s.T0 + (p.s.Until-p.s.T0)/2; now < middle {
+			return []Action{Wake{p.local(middle)}}
+		}
 		return p.committed(now, &proof.CapCommit{Epoch: p.s.Epoch, Kernel: p.s.Kernel.Version(), Busy: p.busy}, nil)
-	case p.stage == waiting && now+(p.s.Until-p.s.T0)/2 >= p.s.Until:
-		// Woken in the second half of the window: less than half of what the device can
-		// would look like a slow device, and being absent costs no more than this round.
+	case p.stage == waiting && now+(p.s.Until-p.s.T0)/3 > p.s.Until:
+		// Told of the task in the last third of the window: so little of what the device
+		// can would look like a slow device, and being absent costs no more than this round.
 		p.stage = out
 		return nil
 	case p.stage == waiting:
@@ -203,8 +207,11 @@ func (p *Prover) Busy(now uint64, session []byte, segment *proof.Signed) []Actio
 		return nil
 	}
 	if session == nil {
-		p.busy = nil
-		return nil
+		was := p.busy
+		if p.busy = nil; was == nil || p.stage != waiting {
+			return nil
+		}
+		return p.at(p.theirs(now)) // what is left of the window may be enough
 	}
 	p.busy = &proof.Busy{Session: append([]byte(nil), session...), Segment: segment}
 	if p.stage != rendering {

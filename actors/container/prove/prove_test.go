@@ -116,11 +116,21 @@ func TestRendersCommitsAndSendsUntilAllHaveIt(t *testing.T) {
 
 func TestWokenTooLateStaysOut(t *testing.T) {
 	p := begin(t, setup())
-	if got := p.At(25_000); got != nil || p.Committed() != nil {
+	if got := p.At(26_700); got != nil || p.Committed() != nil {
 		t.Error(got)
 	}
 	if got := p.Rendered(30_000, some(3)); got != nil {
 		t.Error("commits to what nobody asked for")
+	}
+}
+
+// TestRendersWhatIsLeftOfTheWindow from when it is told of the task, and to its end.
+func TestRendersWhatIsLeftOfTheWindow(t *testing.T) {
+	for _, now := range []uint64{20_001, 22_100, 26_600} {
+		p := begin(t, setup())
+		if r := of[Render](p.At(now)); len(r) != 1 || r[0].UntilMS != 30_000 {
+			t.Errorf("at %d: %v", now, r)
+		}
 	}
 }
 
@@ -137,7 +147,10 @@ func TestBusyAnswersInsteadOfRendering(t *testing.T) {
 	p := begin(t, setup())
 	p.At(20_000)
 	todo := p.Busy(22_000, session, nil)
-	if len(of[Stop](todo)) != 1 || len(of[Send](todo)) != 10 {
+	if len(of[Stop](todo)) != 1 || !slices.Contains(todo, Action(Wake{25_000})) || p.Committed() != nil {
+		t.Fatal("checkers may not know their duty yet", todo)
+	}
+	if todo = p.At(25_000); len(of[Send](todo)) != 10 {
 		t.Fatal(todo)
 	}
 	if got := p.Committed().Statement.GetCommit(); !bytes.Equal(got.GetBusy().GetSession(), session) || got.GetFrames() != 0 {
@@ -157,9 +170,25 @@ func TestBusyAnswersInsteadOfRendering(t *testing.T) {
 	if got := p.Busy(31_000, session, nil); got != nil {
 		t.Error("a second commitment")
 	}
+	// One that begins after the middle is told of at once.
+	p = begin(t, setup())
+	p.At(20_000)
+	if todo = p.Busy(27_000, session, nil); len(of[Stop](todo)) != 1 || len(of[Send](todo)) != 10 {
+		t.Error(todo)
+	}
+	// After one that ended early in the window, the rest of it is rendered in.
+	p = begin(t, setup())
+	p.At(20_000)
+	p.Busy(21_000, session, nil)
+	if r := of[Render](p.Busy(23_000, nil, nil)); len(r) != 1 || r[0].UntilMS != 30_000 {
+		t.Error(r)
+	}
+	if got := p.Busy(23_250, nil, nil); got != nil {
+		t.Error("rendering begins twice", got)
+	}
 	p = begin(t, setup())
 	p.Busy(10_000, []byte("no session"), nil)
-	if got := p.At(20_000); got != nil || p.Err() == nil {
+	if got := p.At(25_000); got != nil || p.Err() == nil {
 		t.Error(got, p.Err())
 	}
 }

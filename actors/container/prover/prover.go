@@ -1,6 +1,7 @@
-// Package prover is the actor that proves a container's capacity: at the instant that all
-// containers of the network share it renders, commits to what it rendered, and shows its
-// checkers the tiles that they pick. It carries out what package prove decides.
+// Package prover is the actor that proves a container's capacity: in the window that opens
+// every epoch for all containers of the network it renders from the moment that it knows
+// the task, commits to what it rendered, and shows its checkers the tiles that they pick.
+// It carries out what package prove decides.
 //
 // It gives way to players: a container with a session answers that it is busy and renders
 // nothing, and one whose session begins in the middle of a round stops at once.

@@ -19,7 +19,7 @@ const (
 	dutyTime    = 15 * time.Second       // for one try
 	commitTime  = 3 * time.Second        // for a checker to take a commitment
 	busyEvery   = 250 * time.Millisecond // how often sessions are looked at during a round
-	busyBefore  = 2 * time.Second        // and how long before it
+	busyTime    = time.Second            // for one look
 	maxSaveFile = 64<<10 + epochSize
 	epochSize   = 8 // bytes in front of what was saved that say of which epoch it is
 )
@@ -78,7 +78,8 @@ type state struct {
 	machine *prove.Prover // nil until the epoch's duty is known, and without one
 	saved   bool          // what it committed is on the disk
 	rate    uint64        // samples/s, as of the last round
-	ahead   int64         // of the checkers' clocks, ms, as of the last round
+	ahead   int64         // of the checkers' clocks, ms, as last heard
+	next    func()        // stops the timer of the next epoch
 	stop    context.CancelFunc
 	tries   int // renderings begun
 	wake    func()
@@ -90,13 +91,18 @@ func newState(p *Prover) *state { return &state{p: p, rate: p.o.Rate} }
 
 func (s *state) now() uint64 { return uint64(max(s.p.o.Now().UnixMilli(), 0)) }
 
+// theirs is the time by the checkers' clocks, which rounds go by.
+func (s *state) theirs() uint64 { return uint64(max(int64(s.now())+s.ahead, 0)) }
+
 // Receive implements supervise.Behavior.
 func (s *state) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
-		s.begin(c, s.p.o.Book.EpochAt(s.now()))
+		s.begin(c, s.p.o.Book.EpochAt(s.theirs()))
 	case nextEpoch:
-		s.begin(c, max(m.epoch, s.p.o.Book.EpochAt(s.now())))
+		if m.epoch > s.epoch {
+			s.begin(c, max(m.epoch, s.p.o.Book.EpochAt(s.theirs())))
+		}
 	case retryDuty:
 		if m.epoch == s.epoch && s.machine == nil {
 			s.readDuty(c)
@@ -136,8 +142,17 @@ func (s *state) begin(c *supervise.Ctx, epoch uint64) {
 		s.ahead = s.machine.Ahead()
 	}
 	s.epoch, s.machine, s.saved, s.duty = epoch, nil, false, Duty{}
-	c.After(s.until(s.p.o.Book.EpochStart(epoch+1)), nextEpoch{epoch + 1})
+	s.setNext(c)
 	s.readDuty(c)
+}
+
+// setNext rings when the next epoch begins by the checkers' clocks: the window opens with it.
+func (s *state) setNext(c *supervise.Ctx) {
+	if s.next != nil {
+		s.next()
+	}
+	start := int64(s.p.o.Book.EpochStart(s.epoch + 1))
+	s.next = c.After(s.until(uint64(max(start-s.ahead, 0))), nextEpoch{s.epoch + 1})
 }
 
 // until is how long it is to a unix time in ms, at least a moment.
@@ -195,10 +210,11 @@ func (s *state) dutyRead(c *supervise.Ctx, m dutyRead) {
 		return
 	}
 	s.machine = machine
-	s.do(c, machine.At(s.now()))
-	if t0, early := m.duty.Times.T0, uint64(busyBefore.Milliseconds()); s.now() < m.duty.Times.CommitBy {
-		c.After(s.until(max(t0, early)-early), look{s.epoch})
+	if machine.Committed() != nil || s.theirs() > m.duty.Times.CommitBy {
+		s.do(c, machine.At(s.now()))
+		return
 	}
+	s.look(c, s.epoch) // who plays is not disturbed for a moment
 }
 
 // machineOf makes the epoch's prover, from the disk if it was begun before a restart.
@@ -316,18 +332,24 @@ func (s *state) answered(c *supervise.Ctx, m answered) {
 		c.Log().Warn("a checker says it has another commitment of this container; does another node use its key?", "checker", m.to, "epoch", m.epoch)
 	}
 	s.machine.Stamped(m.to, m.sent, s.now(), m.stamp)
+	if ahead := s.machine.Ahead(); ahead != s.ahead {
+		s.ahead = ahead
+		s.setNext(c)
+	}
 }
 
-// look tells the prover of sessions, until the commitment is out.
+// look tells the prover of sessions, until the commitment is out, and then the time.
 func (s *state) look(c *supervise.Ctx, epoch uint64) {
 	if epoch != s.epoch || s.machine == nil {
 		return
 	}
-	if s.machine.Committed() != nil || s.now() > s.duty.Times.CommitBy {
+	if s.machine.Committed() != nil || s.theirs() > s.duty.Times.CommitBy {
 		return
 	}
 	busy := s.p.o.Busy
 	c.Go(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, busyTime)
+		defer cancel()
 		name, sessions := busy(ctx)
 		return seen{epoch, name, sessions}
 	})
@@ -335,12 +357,16 @@ func (s *state) look(c *supervise.Ctx, epoch uint64) {
 }
 
 func (s *state) seen(c *supervise.Ctx, m seen) {
-	switch {
-	case m.epoch != s.epoch || s.machine == nil:
-	case m.sessions > 0:
+	if m.epoch != s.epoch || s.machine == nil {
+		return
+	}
+	if m.sessions > 0 {
 		s.do(c, s.machine.Busy(s.now(), m.name.ID[:], m.name.Segment))
-	default:
+	} else {
 		s.do(c, s.machine.Busy(s.now(), nil, nil))
+	}
+	if s.machine != nil && s.machine.Committed() == nil { // before the first look nothing was begun
+		s.do(c, s.machine.At(s.now()))
 	}
 }
 
