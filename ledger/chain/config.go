@@ -51,7 +51,7 @@ type Config struct {
 	DiscoveryTime time.Duration // to look for snapshots; default 15 s, at least 5 s
 
 	Unsynced   bool // do not wait for the disk at each block: a power cut may cost the last ones, a crash of the program does not
-	CacheMiB   int  // of the store; default 32
+	CacheMiB   int  // of the store; 0 = as the state needs it, see store.Options
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil = no metrics
 	Now        func() time.Time      // for the check of the clock; default time.Now
@@ -78,9 +78,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DiscoveryTime == 0 {
 		c.DiscoveryTime = 15 * time.Second
-	}
-	if c.CacheMiB == 0 {
-		c.CacheMiB = 32
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

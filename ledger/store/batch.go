@@ -304,7 +304,7 @@ func (b *batch) Write() error {
 			if key := o.key[len(b.v.prefix):]; o.value == nil {
 				b.v.nodes.remove(key)
 			} else {
-				b.v.nodes.add(key, o.value)
+				b.v.nodes.wrote(key, o.value)
 			}
 		}
 	}

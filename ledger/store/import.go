@@ -105,6 +105,7 @@ func (i *Import) Commit() error {
 		return errors.Join(err, i.Abort())
 	}
 	i.close()
+	defer t.space.nodes.release() // of the state before
 	t.space = t.db.cached(t.db.generation(i.to))
 	if err := errors.Join(t.closePruner(), t.load(0)); err != nil {
 		return err

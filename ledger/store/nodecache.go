@@ -6,20 +6,42 @@ import (
 )
 
 // nodeCache remembers coded nodes of the tree, which never change under their key, in a
-// bounded piece of memory. Nodes lie one behind the other in segments; when all are in use
-// the oldest is emptied, so what nobody has asked for since goes first: who is asked for
-// while it lies in the older half is written anew in front. There is no pointer in it, so
-// however many nodes it holds the garbage collector has nothing to follow, and a node takes
-// a third of what it takes in a list of the last used.
+// bounded piece of memory. Nodes lie one behind the other in segments. Once there are enough
+// of these, the one is taken up again in which most has been replaced, by later writing or by
+// a later version of the tree, and what counts in it stays; where nothing has been replaced,
+// the oldest is emptied, so what nobody has asked for since goes first: who is asked for while
+// it lies in the older half is written anew in front.
+//
+// Neither the segments, which are not the collector's at all, nor the index hold a pointer,
+// so however many nodes there are the collector has nothing to follow and lets no garbage of
+// the same size pile up beside them, and a node takes a quarter of what it takes in a list of
+// the last used.
 //
 // Keys that are not a node's pass by. It may be used by many at once.
 type nodeCache struct {
-	most int // segments
-
 	mu       sync.Mutex
-	segments [][]byte           // in turn; the one at next-1 is being filled
-	next     int                // segments begun so far
-	at       map[nodeKey]uint64 // where an entry begins: turn of its segment ‖ offset
+	most     int // segments; 0 once it is released
+	segments []segment
+	current  int // the one that is being filled
+	turns    int // how often one was taken into use
+	index    nodeIndex
+	counts   NodeCounts
+}
+
+// segment holds entries: key (12), length of the coded node (2, the highest bit says that the
+// version that had it is not the last any more), the node.
+type segment struct {
+	data []byte
+	dead int // bytes of entries that were replaced
+	turn int // when it was last taken into use
+}
+
+// NodeCounts is what a tree has read and written since it was opened, in nodes. Nodes that
+// iavl holds decoded are not counted when they are looked at again.
+type NodeCounts struct {
+	Read    uint64 // decoded, from the cache or from the disk
+	Missed  uint64 // of these, from the disk
+	Written uint64 // new in a saved version
 }
 
 // nodeKey is iavl's name of a node: its version and its number in it.
@@ -27,16 +49,39 @@ type nodeKey [12]byte
 
 const (
 	segmentBytes = 256 << 10
-	entryHeader  = len(nodeKey{}) + 2 // the key and the length of the coded node
+	entryHeader  = len(nodeKey{}) + 2
+	retired      = 1 << 15 // in the length: only earlier versions have the node
 	// indexBytes is about what an entry takes in the index.
-	indexBytes = 32
+	indexBytes = 16
 	// entryBytes is about what a node takes in all.
-	entryBytes = 120
+	entryBytes = 112
+	// worthwhile is how much must have been replaced in a segment that is taken up again.
+	worthwhile = segmentBytes / 8
 )
 
 // newNodeCache takes about size bytes once it is full; it grows to that as it fills.
 func newNodeCache(size int) *nodeCache {
-	return &nodeCache{most: max(size/entryBytes*(entryBytes-indexBytes)/segmentBytes, 2), at: map[nodeKey]uint64{}}
+	c := &nodeCache{index: newNodeIndex()}
+	c.grow(size)
+	return c
+}
+
+// grow lets it take size bytes, or more if it was allowed more before: a state that shrinks a
+// little grows again.
+func (c *nodeCache) grow(size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most = max(size/entryBytes*(entryBytes-indexBytes)/segmentBytes, 2, c.most)
+}
+
+// release gives the memory back. Afterwards the cache is empty and remembers nothing.
+func (c *nodeCache) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.segments {
+		freeSegment(s.data)
+	}
+	c.most, c.segments, c.index = 0, nil, newNodeIndex()
 }
 
 // nodeKeyOf is false for keys that are not a node's.
@@ -55,14 +100,16 @@ func (c *nodeCache) get(key []byte) []byte {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, ok := c.at[k]
+	c.counts.Read++
+	i, ok := c.find(k)
 	if !ok {
+		c.counts.Missed++
 		return nil
 	}
-	entry := c.segments[int(at>>32)%c.most][uint32(at):]
-	n := entryHeader + int(binary.LittleEndian.Uint16(entry[len(k):]))
-	value := append(make([]byte, 0, n-entryHeader), entry[entryHeader:n]...)
-	if c.next-int(at>>32) > c.most/2+1 {
+	at, offset := c.index.at(i)
+	node, old := c.entry(at, offset)
+	value := append(make([]byte, 0, len(node)), node...)
+	if !old && c.turns-c.segments[at].turn > c.most/2 {
 		c.put(k, value)
 	}
 	return value
@@ -71,7 +118,7 @@ func (c *nodeCache) get(key []byte) []byte {
 // add remembers value, which it copies.
 func (c *nodeCache) add(key, value []byte) {
 	k, ok := nodeKeyOf(key)
-	if !ok || len(value) > 1<<16-1 {
+	if !ok || len(value) >= retired {
 		return
 	}
 	c.mu.Lock()
@@ -79,44 +126,127 @@ func (c *nodeCache) add(key, value []byte) {
 	c.put(k, value)
 }
 
+// wrote is add of a node that was not there before.
+func (c *nodeCache) wrote(key, value []byte) {
+	c.add(key, value)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts.Written++
+}
+
 // remove forgets key.
 func (c *nodeCache) remove(key []byte) {
-	if k, ok := nodeKeyOf(key); ok {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.at, k)
+	k, ok := nodeKeyOf(key)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i, ok := c.find(k); ok {
+		c.bury(c.index.at(i))
+		c.index.delete(i, c.key)
 	}
 }
 
-// put writes an entry in front. c.mu is held.
+func (c *nodeCache) counted() NodeCounts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts
+}
+
+// find is where the index has a key. c.mu is held, here and below.
+func (c *nodeCache) find(k nodeKey) (i int, ok bool) { return c.index.find(k, c.key) }
+
+// key is the key of the entry at an offset of a segment.
+func (c *nodeCache) key(at, offset int) nodeKey { return nodeKey(c.segments[at].data[offset:]) }
+
+// entry is the node at an offset of a segment; old says whether it is retired.
+func (c *nodeCache) entry(at, offset int) (node []byte, old bool) {
+	e := c.segments[at].data[offset:]
+	n := binary.LittleEndian.Uint16(e[len(nodeKey{}):])
+	return e[entryHeader:][:n&^retired], n&retired != 0
+}
+
+// bury counts an entry as replaced.
+func (c *nodeCache) bury(at, offset int) {
+	if node, old := c.entry(at, offset); !old {
+		c.segments[at].dead += entryHeader + len(node)
+	}
+}
+
+// retire says that only earlier versions have the node of an entry. It can still be read.
+func (c *nodeCache) retire(at, offset int) {
+	c.bury(at, offset)
+	c.segments[at].data[offset+entryHeader-1] |= retired >> 8
+}
+
+// put writes an entry in front.
 func (c *nodeCache) put(k nodeKey, value []byte) {
-	if c.next == 0 || len(c.segments[(c.next-1)%c.most])+entryHeader+len(value) > segmentBytes {
+	if c.most == 0 {
+		return
+	}
+	for len(c.segments) == 0 || len(c.segments[c.current].data)+entryHeader+len(value) > segmentBytes {
 		c.begin()
 	}
-	i := (c.next - 1) % c.most
-	s := c.segments[i]
-	c.at[k] = uint64(c.next-1)<<32 | uint64(len(s))
-	s = append(s, k[:]...)
-	s = binary.LittleEndian.AppendUint16(s, uint16(len(value)))
-	c.segments[i] = append(s, value...)
+	s := &c.segments[c.current]
+	offset := len(s.data)
+	s.data = append(s.data, k[:]...)
+	s.data = binary.LittleEndian.AppendUint16(s.data, uint16(len(value)))
+	s.data = append(s.data, value...)
+	if i, ok := c.find(k); ok {
+		c.bury(c.index.at(i))
+		c.index.move(i, c.current, offset)
+	} else {
+		c.index.insert(k, c.current, offset, c.key)
+	}
 }
 
-// begin takes the next segment into use, the oldest one once there are no more.
+// begin takes another segment into use.
 func (c *nodeCache) begin() {
-	i := c.next % c.most
-	if c.next < c.most {
-		c.segments = append(c.segments, make([]byte, 0, segmentBytes))
+	if len(c.segments) < c.most {
+		c.segments = append(c.segments, segment{data: newSegment()[:0]})
+		c.current = len(c.segments) - 1
 	} else {
-		s := c.segments[i]
-		turn := uint64(c.next-c.most) << 32
-		for off := 0; off < len(s); {
-			k := nodeKey(s[off:])
-			if c.at[k] == turn|uint64(off) { // it may have been written anew, or removed
-				delete(c.at, k)
+		best, oldest := 0, 0
+		for i, s := range c.segments {
+			if s.dead > c.segments[best].dead {
+				best = i
 			}
-			off += entryHeader + int(binary.LittleEndian.Uint16(s[off+len(k):]))
+			if s.turn < c.segments[oldest].turn {
+				oldest = i
+			}
 		}
-		c.segments[i] = s[:0]
+		keep := c.segments[best].dead >= worthwhile
+		if c.current = oldest; keep {
+			c.current = best
+		}
+		c.sweep(c.current, keep)
 	}
-	c.next++
+	c.turns++
+	c.segments[c.current].turn = c.turns
+}
+
+// sweep takes out of a segment what was replaced, or everything.
+func (c *nodeCache) sweep(at int, keep bool) {
+	s := &c.segments[at]
+	to := 0
+	for offset := 0; offset < len(s.data); {
+		node, old := c.entry(at, offset)
+		n := entryHeader + len(node)
+		i, ok := c.find(c.key(at, offset))
+		if ok {
+			a, o := c.index.at(i)
+			ok = a == at && o == offset // it may have been written anew elsewhere
+		}
+		switch {
+		case ok && keep && !old:
+			copy(s.data[to:], s.data[offset:offset+n])
+			c.index.move(i, at, to)
+			to += n
+		case ok:
+			c.index.delete(i, c.key)
+		}
+		offset += n
+	}
+	s.data, s.dead = s.data[:to], 0
 }

@@ -47,9 +47,9 @@ type Options struct {
 	// Sync waits for the disk in every write, so that even a power cut loses nothing that
 	// was acknowledged. Without it a killed process still loses nothing, a power cut may.
 	Sync bool
-	// CacheMiB bounds the tree's caches of nodes, which grow to it as they fill. A state of n
-	// keys fits into about n/3000 MiB; blocks cost twice as much in a state of many times
-	// that. 0 takes 32.
+	// CacheMiB bounds the tree's caches of nodes, which grow to it as they fill. 0 lets them
+	// grow with the state: 32 MiB up to 100,000 keys, then a third of a MiB for each thousand,
+	// up to 512 MiB or an eighth of the memory.
 	CacheMiB int
 	// Chain and Genesis (its hash) name the network. They are recorded at the first Open;
 	// another one gets ErrForeign. An empty Chain asks nothing and records nothing.
@@ -72,6 +72,8 @@ type DB struct {
 	opts Options
 	bad  *badger.DB
 
+	memory uint64 // of the machine, bytes; 0 = not known
+
 	mu        sync.RWMutex // held for reading by each operation, for writing by Close
 	closed    bool
 	iterators atomic.Int64
@@ -90,9 +92,6 @@ type DB struct {
 // Open opens or makes the data directory, finishes what a crash interrupted and checks
 // whose it is. It returns ErrLocked, ErrForeign, ErrDiskFull, or what the disk says.
 func Open(dir string, o Options) (*DB, error) {
-	if o.CacheMiB <= 0 {
-		o.CacheMiB = 32
-	}
 	if o.Reserve == 0 {
 		o.Reserve = 64 << 20
 	}
@@ -105,7 +104,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: making the data directory: %w; name one that this user may write", err)
 	}
-	d := &DB{dir: dir, opts: o, stop: make(chan struct{})}
+	d := &DB{dir: dir, opts: o, memory: machineMemory(), stop: make(chan struct{})}
 	if err := d.room(); err != nil {
 		return nil, err
 	}

@@ -14,10 +14,17 @@ import (
 	"github.com/cosmos/iavl"
 )
 
-// nodeBytes is about what one node takes in iavl's cache. The cache of coded nodes below it
-// gets three quarters of the memory: it holds four times as many in as much, and the pruner
-// finds there what the writer has just written.
-const nodeBytes = 512
+// nodeBytes is about what one node takes in iavl's cache, which gets a quarter of the memory
+// but not more than decodedMost: the collector follows each. The cache of coded nodes below it
+// gets the rest: it holds four times as many in as much, and the pruner finds there what the
+// writer has just written.
+const (
+	nodeBytes   = 512
+	decodedMost = 8 << 20
+)
+
+// decodedBytes is iavl's share of caches of so many bytes.
+func decodedBytes(all int) int { return min(all/4, decodedMost) }
 
 // MaxKey and MaxValue bound what the tree takes, in bytes.
 const (
@@ -87,14 +94,27 @@ func open(space view, nodes int, log *slog.Logger) *iavl.MutableTree {
 
 // cached gives a tree's view a cache of coded nodes.
 func (d *DB) cached(v view) view {
-	v.nodes = newNodeCache(d.opts.CacheMiB << 20 / 4 * 3)
+	v.nodes = newNodeCache(d.cacheBytes(0) - decodedBytes(d.cacheBytes(0)))
 	return v
+}
+
+// fit makes the cache of coded nodes as large as the state asks for. t.mu is held.
+func (t *Tree) fit() {
+	all := t.db.cacheBytes(t.iavl.Size())
+	t.space.nodes.grow(all - decodedBytes(all))
+}
+
+// Nodes is what the tree has read and written.
+func (t *Tree) Nodes() NodeCounts {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.space.nodes.counted()
 }
 
 // load (re)opens version, or the last one for 0. It is called by the owner with t.mu held
 // or before t is known.
 func (t *Tree) load(version int64) error {
-	tree := open(t.space, t.db.opts.CacheMiB<<20/4/nodeBytes, t.log)
+	tree := open(t.space, decodedBytes(t.db.cacheBytes(0))/nodeBytes, t.log)
 	if _, err := tree.LoadVersion(version); err != nil {
 		return errors.Join(fmt.Errorf("store: loading the state of %s: %w; move the directory away and let the node fetch the ledger again", t.db.dir, err), tree.Close())
 	}
@@ -106,6 +126,7 @@ func (t *Tree) load(version int64) error {
 	t.recent.forget()
 	t.loads++
 	t.iavl, t.root, t.bad = tree, slices.Clone(tree.Hash()), nil
+	t.fit()
 	first, err := t.oldest(tree.Version())
 	t.first.Store(first)
 	return err
@@ -237,6 +258,7 @@ func (t *Tree) Save() (version int64, root []byte, err error) {
 	if t.bad != nil {
 		return 0, nil, t.bad
 	}
+	t.fit() // before the new nodes come into it
 	root, version, err = t.iavl.SaveVersion()
 	if err == nil && t.first.Load() == 0 {
 		t.first.Store(version)
@@ -248,6 +270,7 @@ func (t *Tree) Save() (version int64, root []byte, err error) {
 		return 0, nil, t.bad
 	}
 	t.recent.saved()
+	t.space.nodes.replaced(version-1, version)
 	t.root = slices.Clone(root)
 	return version, slices.Clone(root), nil
 }
@@ -295,6 +318,7 @@ func (t *Tree) close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.bad = ErrClosed
+	t.space.nodes.release()
 	return err
 }
 
