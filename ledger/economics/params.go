@@ -83,7 +83,7 @@ type Params struct {
 	// windows of rounds long past are computed from them again when evidence is judged.
 	ProofN        uint64 `json:"proof_n"`        // a committee has 2N + 1 checkers, a quorum N + 1
 	ProofBatch    uint64 `json:"proof_batch"`    // containers that one committee checks
-	ProofDurMS    uint64 `json:"proof_dur_ms"`   // of rendering, at most a tenth of the epoch
+	ProofDurMS    uint64 `json:"proof_dur_ms"`   // of rendering besides the time to learn of the task, at most a tenth of the epoch
 	ProofGraceMS  uint64 `json:"proof_grace_ms"` // for what was rendered in time to arrive
 	ProofOpenings uint64 `json:"proof_openings"` // tiles that one checker recomputes
 	RPReference   uint64 `json:"rp_reference"`   // samples a second that are 100 RenderPoints

@@ -45,10 +45,10 @@ func HonestEpochs(epochs int) Honest {
 func (h Honest) String() string {
 	n := h.World.c.Net
 	return fmt.Sprintf(`%d epochs of %d containers and %d checkers: messages %d–%d ms under way, %.1f %% of them and %.1f %% of gossip
-lost, %.1f %% doubled, containers' clocks off by up to %.0f s and those of %d checkers by as much, %.0f %% of containers under another
+lost, %.1f %% doubled, the block that begins an epoch seen after %.1f to %.1f s, containers' clocks off by up to %.0f s and those of %d checkers by as much, %.0f %% of containers under another
 load, %.0f %% of nodes down for a part of an epoch. **%d of %d batches were certified (%d by the reserve), %d of %d containers' epochs
 verified and paid; the other %d were cut off while the round ran or began with a wrong clock. Convicted: %d. Called wrong: %d.**`,
 		h.Epochs, len(h.World.containers), len(h.World.checkers), n.LatencyMS*2/5, 2*n.LatencyMS+n.JitterMS, float64(n.LossPPM)/1e4, float64(n.GossipPPM)/1e4,
-		float64(n.TwicePPM)/1e4, float64(n.SkewMS)/1e3, n.Skewed, float64(n.LoadPPM)/1e4, float64(n.CrashPPM)/1e4,
+		float64(n.TwicePPM)/1e4, float64(n.LearnMS)/2e3, float64(n.LearnMS)/1e3, float64(n.SkewMS)/1e3, n.Skewed, float64(n.LoadPPM)/1e4, float64(n.CrashPPM)/1e4,
 		h.Certified, h.Batches, h.ByReserve, h.Verified, h.All, h.All-h.Verified, len(h.Convictions), h.WrongVotes)
 }
