@@ -160,17 +160,21 @@ func (n *Node) startRounds(ctx context.Context) (func(context.Context) error, er
 	if err != nil {
 		return nil, err
 	}
-	r, err := checker.NewRounds(checker.RoundOptions{System: n.system, Key: k, Book: b, Votes: votes, Calls: check.NewClient(n.client),
-		Kernel: recompute.New(), Meet: n.meetAll, Audits: audits, Double: n.cheatingChecker(k), CrossPPM: n.o.CrossPPM, Dir: filepath.Join(n.dir, "rounds"), ProofDir: ProofsDir(n.dir),
-		Threads: n.cfg.Proof.CheckThreads, Server: n.server, Now: n.o.Now, Log: n.log, Registerer: n.reg})
+	appeals, err := n.startAppeals(ctx, b, k, votes)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Start(ctx); err != nil {
-		return nil, err
+	r, err := checker.NewRounds(checker.RoundOptions{System: n.system, AppealsHeard: appeals.Recall, Key: k, Book: b, Votes: votes, Calls: check.NewClient(n.client),
+		Kernel: recompute.New(), Meet: n.meetAll, Audits: audits, Double: n.cheatingChecker(k), CrossPPM: n.o.CrossPPM, Dir: filepath.Join(n.dir, "rounds"), ProofDir: ProofsDir(n.dir),
+		Threads: n.cfg.Proof.CheckThreads, Server: n.server, Now: n.o.Now, Log: n.log, Registerer: n.reg})
+	if err == nil {
+		err = r.Start(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, appeals.Stop(ctx))
 	}
 	n.checking.Store(r)
-	return r.Stop, nil
+	return func(ctx context.Context) error { return errors.Join(r.Stop(ctx), appeals.Stop(ctx)) }, nil
 }
 
 // meetAll connects to peers that this node is not connected to.

@@ -71,6 +71,8 @@ type RoundOptions struct {
 	Meet func(ctx context.Context, checkers []peer.ID)
 	// Audits lets this checker audit sessions; nil audits none.
 	Audits *AuditOptions
+	// AppealsHeard answers those who ask what was attested on an appeal; nil knows of none.
+	AppealsHeard func(ctx context.Context, epoch uint64, batch uint32) ([][]byte, error)
 	// Dir * keeps what this checker has bound itself to, and ProofDir * what it can prove.
 	Dir, ProofDir string
 	// CrossPPM is how often the work of another checker is recomputed, for each container of
@@ -157,7 +159,7 @@ func (r *Rounds) Start(ctx context.Context) error {
 	member, r.leave = context.WithCancel(context.WithoutCancel(ctx))
 	err = r.o.Votes.Subscribe(member, func(_ peer.ID, body any) {
 		o, ok := body.(*proof.Opened)
-		if !ok || o.Signer == r.self {
+		if !ok || o.Signer == r.self || ledgeractor.IsAppeal(o.Statement.GetDraft().GetBatch()) {
 			return
 		}
 		if ref.Tell(said{o, uint64(max(r.o.Now().UnixMilli(), 0))}) != nil {
@@ -215,6 +217,12 @@ func (r *Rounds) Commit(ctx context.Context, from peer.ID, statement []byte) (co
 
 // Recall implements check.Checker.
 func (r *Rounds) Recall(ctx context.Context, _ peer.ID, epoch uint64, whole bool, batch uint32) ([][]byte, error) {
+	if ledgeractor.IsAppeal(batch) && !whole {
+		if r.o.AppealsHeard == nil {
+			return nil, nil
+		}
+		return r.o.AppealsHeard(ctx, epoch, batch)
+	}
 	return supervise.Ask[[][]byte](ctx, r.ref, recall{epoch, whole, batch})
 }
 

@@ -25,6 +25,10 @@ const (
 	recallName = "check/recall"
 )
 
+// EvidenceName is the protocol under which checkers give each other evidence by its SHA-256, and
+// the apps that it is about: package blob's, with files of at most proof size.
+const EvidenceName = "check/evidence"
+
 // Sizes of statements in bytes.
 const (
 	MaxCommit   = 4 << 10

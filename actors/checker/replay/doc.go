@@ -35,7 +35,8 @@ const (
 type request struct {
 	Terms   audit.Terms
 	Cache   string // folder for compiled code
-	Answer  int    // bytes
+	Proof   bool   // it is a proof file instead of an answer; Terms are not looked at
+	Answer  int    // bytes of either
 	Module  int
 	Seconds uint64 // of processor time after which the system ends the process; 0 = no limit
 }
@@ -43,9 +44,12 @@ type request struct {
 // result comes back as JSON.
 type result struct {
 	Finding audit.Finding
-	File    []byte // an encoded proof.File, or nothing
-	Failure string // nothing was found out
-	Arch    bool   // because it needs a machine of another architecture
+	File    []byte        // an encoded proof.File, or nothing
+	Failure string        // nothing was found out
+	Arch    bool          // because it needs a machine of another architecture
+	Verdict audit.Verdict // on a proof file
+	Kind    string        // which of the errors a Failure is
+	file    *proof.File   // File, parsed
 }
 
 func readRequest(r io.Reader) (q request, answer, module []byte, err error) {
@@ -64,7 +68,11 @@ func readRequest(r io.Reader) (q request, answer, module []byte, err error) {
 	if err := json.Unmarshal(head, &q); err != nil {
 		return q, nil, nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	if q.Answer < 1 || q.Answer > proof.MaxAudit+4<<10 || q.Module < 1 || q.Module > maxModule {
+	most, least := proof.MaxAudit+4<<10, 1
+	if q.Proof {
+		most, least = proof.MaxFile, 0
+	}
+	if q.Answer < 1 || q.Answer > most || q.Module < least || q.Module > maxModule {
 		return q, nil, nil, fmt.Errorf("%w: an answer of %d bytes and a module of %d", ErrRequest, q.Answer, q.Module)
 	}
 	// What is announced is made room for only as it comes.
@@ -75,21 +83,20 @@ func readRequest(r io.Reader) (q request, answer, module []byte, err error) {
 	return q, body[:q.Answer], body[q.Answer:], nil
 }
 
-func readResult(r io.Reader) (audit.Finding, *proof.File, *result, error) {
+func readResult(r io.Reader) (*result, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxResult+1))
 	if err != nil || len(b) > maxResult {
-		return audit.Finding{}, nil, nil, fmt.Errorf("%w: it said %d bytes: %w", ErrProcess, len(b), errors.Join(err, io.ErrShortBuffer))
+		return nil, fmt.Errorf("%w: it said %d bytes: %w", ErrProcess, len(b), errors.Join(err, io.ErrShortBuffer))
 	}
 	var a result
 	if err := json.Unmarshal(b, &a); err != nil {
-		return audit.Finding{}, nil, nil, fmt.Errorf("%w: %w", ErrProcess, err)
+		return nil, fmt.Errorf("%w: %w", ErrProcess, err)
 	}
 	if a.Failure != "" || len(a.File) == 0 {
-		return a.Finding, nil, &a, nil
+		return &a, nil
 	}
-	f, err := proof.ParseFile(a.File)
-	if err != nil {
-		return audit.Finding{}, nil, nil, fmt.Errorf("%w: %w", ErrProcess, err)
+	if a.file, err = proof.ParseFile(a.File); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProcess, err)
 	}
-	return a.Finding, f, &a, nil
+	return &a, nil
 }

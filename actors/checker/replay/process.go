@@ -31,33 +31,7 @@ const slack = 5 * time.Second
 // ErrProcess when the process did not come to an end, and segment.ErrArch for a module with
 // floats that another architecture ran.
 func (p Process) Audit(ctx context.Context, t audit.Terms, answer *proof.Opened, code []byte) (audit.Finding, *proof.File, error) {
-	argv := p.Argv
-	if argv == nil {
-		self, err := os.Executable()
-		if err != nil {
-			return audit.Finding{}, nil, fmt.Errorf("replay: %w", err)
-		}
-		argv = []string{self, "worker", "audit"}
-	}
-	q := request{Terms: t, Cache: p.CacheDir, Answer: len(answer.Raw), Module: len(code)}
-	if until, ok := ctx.Deadline(); ok {
-		q.Seconds = uint64((max(time.Until(until), 0) + slack) / time.Second)
-	}
-	head, err := json.Marshal(q)
-	if err != nil {
-		return audit.Finding{}, nil, fmt.Errorf("replay: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = []string{"GOMAXPROCS=2"}
-	cmd.Stdin = io.MultiReader(bytes.NewReader(append(head, '\n')), bytes.NewReader(answer.Raw), bytes.NewReader(code))
-	cmd.WaitDelay = time.Second
-	var out, said limited
-	out.left, said.left = maxResult+1, 4<<10
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return audit.Finding{}, nil, fmt.Errorf("%w: %w: %.200s", ErrProcess, errors.Join(err, ctx.Err()), said.Bytes())
-	}
-	f, file, a, err := readResult(&out)
+	a, err := p.run(ctx, request{Terms: t, Answer: len(answer.Raw), Module: len(code)}, answer.Raw, code)
 	switch {
 	case err != nil:
 		return audit.Finding{}, nil, err
@@ -66,7 +40,38 @@ func (p Process) Audit(ctx context.Context, t audit.Terms, answer *proof.Opened,
 	case a.Failure != "":
 		return audit.Finding{}, nil, fmt.Errorf("replay: %s", a.Failure)
 	}
-	return f, file, nil
+	return a.Finding, a.file, nil
+}
+
+// run starts a process for one request and reads what it found.
+func (p Process) run(ctx context.Context, q request, raw, code []byte) (*result, error) {
+	argv := p.Argv
+	if argv == nil {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("replay: %w", err)
+		}
+		argv = []string{self, "worker", "audit"}
+	}
+	q.Cache = p.CacheDir
+	if until, ok := ctx.Deadline(); ok {
+		q.Seconds = uint64((max(time.Until(until), 0) + slack) / time.Second)
+	}
+	head, err := json.Marshal(q)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = []string{"GOMAXPROCS=2"}
+	cmd.Stdin = io.MultiReader(bytes.NewReader(append(head, '\n')), bytes.NewReader(raw), bytes.NewReader(code))
+	cmd.WaitDelay = time.Second
+	var out, said limited
+	out.left, said.left = maxResult+1, 4<<10
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%w: %w: %.200s", ErrProcess, errors.Join(err, ctx.Err()), said.Bytes())
+	}
+	return readResult(&out)
 }
 
 // limited is a buffer that drops what is beyond its size.
@@ -93,6 +98,9 @@ func Main(r io.Reader, w io.Writer) error {
 }
 
 func run(q request, raw, code []byte) (a result) {
+	if q.Proof {
+		return verify(q, raw, code)
+	}
 	answer, err := proof.Open(q.Terms.Chain, raw)
 	if err != nil {
 		return result{Failure: err.Error()}

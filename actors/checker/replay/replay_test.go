@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		}
 	case len(os.Args) == 2 && os.Args[1] == "hang":
 		for {
+			time.Sleep(time.Hour)
 		}
 	case len(os.Args) == 2 && os.Args[1] == "junk":
 		os.Stdout.Write(bytes.Repeat([]byte{'['}, 1<<20))
@@ -100,6 +101,40 @@ func TestTheSameFindingAsHere(t *testing.T) {
 		if other, err := proof.EncodeFile(gotFile); err != nil || !bytes.Equal(b, other) {
 			t.Errorf("another proof file came back: %v", err)
 		}
+		verifies(t, b, code)
+	}
+}
+
+// verifies reruns a proof file in a process, and others that show less.
+func verifies(t *testing.T, file, code []byte) {
+	t.Helper()
+	here, err := proof.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := audit.VerifyFile(t.Context(), here, func([32]byte) ([]byte, error) { return code, nil }, segment.Auditor{})
+	if err != nil || !want.Guilty {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	p := process(t, "audit")
+	if got, err := p.Verify(t.Context(), file, code); err != nil || got != want {
+		t.Errorf("%+v, %v; here %+v", got, err, want)
+	}
+	if _, err := p.Verify(t.Context(), file, nil); !errors.Is(err, ErrNoModule) {
+		t.Errorf("without its app: %v", err)
+	}
+	here.GetSecond().Proof = here.GetSecond().GetProof()[:10]
+	less, err := proof.EncodeFile(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"junk": []byte("x"), "cut off": less} {
+		if _, err := p.Verify(t.Context(), b, code); !errors.Is(err, audit.ErrNoProof) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := process(t, "crash").Verify(t.Context(), file, code); !errors.Is(err, ErrProcess) {
+		t.Errorf("a crash: %v", err)
 	}
 }
 
@@ -149,8 +184,8 @@ func FuzzResult(f *testing.F) {
 	f.Add([]byte(`{"File":"AAAA"}`))
 	f.Add([]byte(`{`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, file, a, err := readResult(bytes.NewReader(b))
-		if err != nil && (a != nil || file != nil || !errors.Is(err, ErrProcess)) {
+		a, err := readResult(bytes.NewReader(b))
+		if err != nil && (a != nil || !errors.Is(err, ErrProcess)) {
 			t.Fatalf("%v beside %v", err, a)
 		}
 	})
