@@ -2572,7 +2572,7 @@ type Ballot struct {
 	N             uint32                 `protobuf:"varint,3,opt,name=n,proto3" json:"n,omitempty"` // parameters of that epoch
 	Openings      uint32                 `protobuf:"varint,4,opt,name=openings,proto3" json:"openings,omitempty"`
 	CheckPpm      uint64                 `protobuf:"varint,5,opt,name=check_ppm,json=checkPpm,proto3" json:"check_ppm,omitempty"`
-	DurMs         uint64                 `protobuf:"varint,6,opt,name=dur_ms,json=durMs,proto3" json:"dur_ms,omitempty"` // of the window as it was, after min(proof_dur_ms, E/10)
+	DurMs         uint64                 `protobuf:"varint,6,opt,name=dur_ms,json=durMs,proto3" json:"dur_ms,omitempty"` // of the whole window as it was, from the start of the epoch
 	GraceMs       uint64                 `protobuf:"varint,7,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
 	RpReference   uint64                 `protobuf:"varint,8,opt,name=rp_reference,json=rpReference,proto3" json:"rp_reference,omitempty"`
 	Containers    [][]byte               `protobuf:"bytes,9,rep,name=containers,proto3" json:"containers,omitempty"` // 32 bytes each, the batch in its order

@@ -222,7 +222,7 @@ func (t *Trial) shared(out *Caught, all []testnet.Container) {
 	if names < len(t.Peers) || honest == 0 {
 		return
 	}
-	out.Caught, out.Epoch, out.By = sum*100 <= honest*sybilSlack, epoch, "all rounds beginning at the same moment"
+	out.Caught, out.Epoch, out.By = sum*100 <= honest*sybilSlack, epoch, "all rounds having the same window"
 	out.How = fmt.Sprintf("%d names on one device were measured at %d.%03d RP together; an honest container shows %d.%03d.", names, sum/1000, sum%1000, honest/1000, honest%1000)
 }
 
