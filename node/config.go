@@ -96,6 +96,7 @@ type LedgerConfig struct {
 	PoolTxs     int      `toml:"pool_txs"`     // transactions that may wait for a block
 	Snapshots   int      `toml:"snapshots"`    // blocks between snapshots; 0 = none
 	KeepStates  int      `toml:"keep_states"`  // states that can be asked for; 0 = all
+	CacheMiB    int      `toml:"cache_mib"`    // of nodes of the state; 0 = as much as it needs
 	FastSync    bool     `toml:"fast_sync"`    // begin from a snapshot of the peers
 	OracleFile  string   `toml:"oracle_file"`  // holds FRM per US dollar; "" = this node is no oracle
 }
@@ -246,6 +247,8 @@ func (c *Config) Validate() error {
 		return bad("ledger.pool_txs", "use 100 to 200000")
 	case c.Ledger.Snapshots < 0 || c.Ledger.KeepStates < 0:
 		return bad("ledger.snapshots, keep_states", "use 0 or more")
+	case c.Ledger.CacheMiB != 0 && (c.Ledger.CacheMiB < 8 || c.Ledger.CacheMiB > 65_536):
+		return bad("ledger.cache_mib", "use 0 (as much as the state needs) or 8 to 65536")
 	case !slices.Contains([]string{BackendAuto, BackendCPU, BackendGPU}, c.Proof.Backend):
 		return bad("proof.backend", `use "auto", "cpu" or "gpu"`)
 	case c.Proof.Threads < 0 || c.Proof.Threads > 256:

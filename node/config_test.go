@@ -66,6 +66,7 @@ func TestBadConfigsNameTheLineAndAreNotTouched(t *testing.T) {
 		"bitrates":         {"[media]\nmin_kbps = 9000\n", "min ≤ start ≤ max"},
 		"network's name":   {"network = \"Main Net\"\n", "network: use 1 to 32"},
 		"profile":          {"[p2p]\nprofile = \"laptop\"\n", "p2p.profile"},
+		"no cache at all":  {"[ledger]\ncache_mib = 1\n", "ledger.cache_mib"},
 		"negative memory":  {"[container]\nmemory_mib = -1\n", "container.memory_mib"},
 		"play for nothing": {"[proof]\nplay_limit = \"much\"\n", "proof.play_limit"},
 		"play rarely":      {"[proof]\nplay_every = -1\n", "proof.play_every"},

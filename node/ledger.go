@@ -107,7 +107,7 @@ func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Co
 	l := n.cfg.Ledger
 	c := chain.Config{Dir: LedgerDir(n.dir), Genesis: n.genesis, Mode: chain.Full, Listen: l.Listen, Peers: l.Peers,
 		NodeKey: ed25519.PrivateKey(raw), BlockInterval: time.Duration(l.BlockMS) * time.Millisecond, MempoolTxs: l.PoolTxs,
-		SnapshotEvery: uint64(l.Snapshots), KeepVersions: uint64(l.KeepStates), Log: n.log, Registerer: n.reg, Now: n.o.Now,
+		SnapshotEvery: uint64(l.Snapshots), KeepVersions: uint64(l.KeepStates), CacheMiB: l.CacheMiB, Log: n.log, Registerer: n.reg, Now: n.o.Now,
 		Kernel: recompute.New()}
 	if l.Mode == LedgerValidator {
 		c.Mode = chain.Validator
