@@ -29,6 +29,11 @@ const ProofSuffix = ".proof"
 // no proof file can stand for itself.
 const AnswerSuffix = ".audit"
 
+// IsEvidence says whether a file of that name is what a checker keeps of somebody's fault.
+func IsEvidence(name string) bool {
+	return strings.HasSuffix(name, ProofSuffix) || strings.HasSuffix(name, AnswerSuffix)
+}
+
 // proofs is the directory of what this checker can prove.
 type proofs struct{ dir string }
 
@@ -58,7 +63,7 @@ func (p *proofs) makeRoom(but string) error {
 	total := int64(0)
 	for _, e := range list {
 		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && (strings.HasSuffix(e.Name(), ProofSuffix) || strings.HasSuffix(e.Name(), AnswerSuffix)) {
+		if err == nil && info.Mode().IsRegular() && IsEvidence(e.Name()) {
 			files = append(files, info)
 			total += info.Size()
 		}

@@ -94,7 +94,7 @@ func (e epochs) has(epoch, now uint64) bool {
 	return e.from <= epoch && epoch <= e.to
 }
 
-// kept are the proof files of a data directory, the newest first.
+// kept are the proof files and answers of audits in a data directory, the newest first.
 func kept(dir string) (files []why.File, paths map[string]string, err error) {
 	paths, files = map[string]string{}, []why.File{}
 	list, err := os.ReadDir(dir)
@@ -105,7 +105,7 @@ func kept(dir string) (files []why.File, paths map[string]string, err error) {
 		return files, paths, withHint(err, "--data-dir of the node that you mean")
 	}
 	for _, e := range list {
-		if !strings.HasSuffix(e.Name(), checker.ProofSuffix) {
+		if !checker.IsEvidence(e.Name()) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
@@ -115,7 +115,7 @@ func kept(dir string) (files []why.File, paths map[string]string, err error) {
 		}
 		f, _, err := why.Describe(raw)
 		if err != nil {
-			f = why.File{ID: strings.TrimSuffix(e.Name(), checker.ProofSuffix), Kind: "unreadable", Says: oneLine(err.Error()), Bytes: len(raw)}
+			f = why.File{ID: strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())), Kind: "unreadable", Says: oneLine(err.Error()), Bytes: len(raw)}
 		}
 		files, paths[f.ID] = append(files, f), path
 	}
@@ -231,7 +231,7 @@ func (t proofTable) print(w io.Writer, dir string) error {
 		out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(out, "PROOF\tEPOCH\tABOUT\tSAYS")
 		for _, f := range t.Files {
-			fmt.Fprintf(out, "%.16s…\t%d\t%s\t%s\n", f.ID, f.Epoch, nonEmpty(f.Accused, "-"), f.Says)
+			fmt.Fprintf(out, "%.16s…\t%s\t%s\t%s\n", f.ID, epochOf(f), nonEmpty(f.Accused, "-"), f.Says)
 		}
 		if err := out.Flush(); err != nil {
 			return err
@@ -242,6 +242,14 @@ func (t proofTable) print(w io.Writer, dir string) error {
 	}
 	fmt.Fprintf(w, "\nverdicts on %s, as of block %d in epoch %d:\n", t.Node, t.Height, t.Epoch)
 	return printVerdicts(w, t.Verdicts)
+}
+
+// epochOf is the epoch that a file is about, for people: an answer does not say it.
+func epochOf(f why.File) string {
+	if f.Kind == why.KindAnswer {
+		return "-"
+	}
+	return strconv.FormatUint(f.Epoch, 10)
 }
 
 func nonEmpty(s, or string) string {
@@ -361,7 +369,7 @@ func printFile(w io.Writer, f why.File, from, path string) error {
 	line("where", f.Detail)
 	line("accused", f.Accused)
 	line("network", f.Chain)
-	line("epoch", strconv.FormatUint(f.Epoch, 10))
+	line("epoch", epochOf(f))
 	if f.Kind == why.KindBallot {
 		line("batch", fmt.Sprintf("%d, attempt %d", f.Batch, f.Attempt))
 	}
@@ -371,7 +379,9 @@ func printFile(w io.Writer, f why.File, from, path string) error {
 	}
 	line("on the ledger as", f.Report)
 	line("size", fmt.Sprintf("%d bytes", f.Bytes))
-	line("rerun it", fmt.Sprintf("framemesh proof verify %s", path))
+	if f.Kind != why.KindAnswer {
+		line("rerun it", fmt.Sprintf("framemesh proof verify %s", path))
+	}
 	return t.Flush()
 }
 

@@ -28,7 +28,7 @@ func (f *ledgerFlags) findProof(c *cobra.Command, name string) (raw []byte, from
 		}
 		return raw, name, nil
 	}
-	id := strings.ToLower(strings.TrimSuffix(name, checker.ProofSuffix))
+	id := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(name, checker.ProofSuffix), checker.AnswerSuffix))
 	if b, err := hex.DecodeString(id + strings.Repeat("0", len(id)%2)); err != nil || len(id) < leastID || len(b) > 32 {
 		return nil, "", withHint(fmt.Errorf("%q is neither a file nor the name of a proof", name), fmt.Sprintf("%d to 64 hex digits, as `framemesh proof list` shows them, or a path", leastID))
 	}

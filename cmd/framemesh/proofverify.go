@@ -101,6 +101,10 @@ func (f *verifyFlags) run(c *cobra.Command, path string) error {
 		return unreadable(path, err)
 	}
 	p := proven{File: about, Warnings: []string{}, SeedFrom: seedNone}
+	if file == nil {
+		return withHint(fmt.Errorf("%s is the answer of an audit, which convicts nobody by itself", path),
+			"framemesh proof show "+path+", and the votes on the epoch's certificate: `framemesh why EPOCH/BATCH`")
+	}
 	if err := f.judge(c, cfg, file, &p); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (f *ledgerFlags) why(c *cobra.Command, name string) error {
 	front, rest, two := strings.Cut(name, "/")
 	_, isFile := os.Stat(name)
 	switch {
-	case isFile == nil || strings.HasSuffix(name, checker.ProofSuffix):
+	case isFile == nil || checker.IsEvidence(name):
 		return f.whyProof(c, name)
 	case two && isNumber(front) && isNumber(rest):
 		epoch, err := strconv.ParseUint(front, 10, 63)
@@ -203,12 +203,15 @@ func (f *ledgerFlags) whyID(c *cobra.Command, id [32]byte) error {
 	if err != nil {
 		return err
 	}
-	_, paths, err := kept(dir)
+	files, paths, err := kept(dir)
 	if err != nil {
 		return err
 	}
-	if path, ok := paths[hex.EncodeToString(id[:])]; ok {
-		return f.whyProof(c, path)
+	for _, k := range files {
+		// A fraud proof's name on the ledger is for the ledger, which knows more of it.
+		if name := hex.EncodeToString(id[:]); k.ID == name || k.Kind == why.KindAnswer && k.Report == name {
+			return f.whyProof(c, paths[k.ID])
+		}
 	}
 	v, err := f.open(c)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -140,8 +139,8 @@ func (n *Net) Board(ctx context.Context) (Board, error) {
 	return b, nil
 }
 
-// Evidence is a proof that a checker of the network keeps, by the hash of its file or by its
-// name on the ledger; the path is where it is. ok is false when none has it.
+// Evidence is a proof that a checker of the network keeps, or what a container signed in an
+// audit, by the hash of its file or by its name on the ledger; the path is where it is. ok is false when none has it.
 func (n *Net) Evidence(id [32]byte) (f why.File, path string, ok bool, err error) {
 	name := hex.EncodeToString(id[:])
 	for _, p := range n.Peers() {
@@ -155,7 +154,7 @@ func (n *Net) Evidence(id [32]byte) (f why.File, path string, ok bool, err error
 		}
 		for _, e := range list {
 			info, err := e.Info()
-			if err != nil || !strings.HasSuffix(e.Name(), checker.ProofSuffix) || info.Size() > proof.MaxFile {
+			if err != nil || !checker.IsEvidence(e.Name()) || info.Size() > proof.MaxFile {
 				continue
 			}
 			path := filepath.Join(dir, e.Name())

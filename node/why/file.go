@@ -42,10 +42,14 @@ type File struct {
 	App       string `json:"app,omitempty"`
 }
 
-// Describe reads a proof file. It wraps proof.ErrMalformed or proof.ErrTooLarge.
+// Describe reads a proof file, or the answer of an audit, which comes without a proof.File. It
+// wraps proof.ErrMalformed or proof.ErrTooLarge.
 func Describe(raw []byte) (File, *proof.File, error) {
 	f, err := proof.ParseFile(raw)
 	if err != nil {
+		if x, other := describeAnswer(raw); other == nil {
+			return x, nil, nil
+		}
 		return File{}, nil, err
 	}
 	sum := sha256.Sum256(raw)

@@ -7,10 +7,11 @@ func FuzzDescribe(f *testing.F) {
 	f.Add([]byte("framemesh proof 1\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		x, file, err := Describe(b)
-		if (err == nil) != (file != nil) {
+		answer := err == nil && x.Kind == KindAnswer
+		if (err == nil && !answer) != (file != nil) {
 			t.Fatal("neither a file nor an error, or both")
 		}
-		if err == nil && (len(x.ID) != 64 || x.Says == "" || len(x.Detail) > 200 || len(x.Seed) != 64) {
+		if err == nil && (len(x.ID) != 64 || x.Says == "" || len(x.Detail) > 200 || !answer && len(x.Seed) != 64 || answer && len(x.Report) != 64) {
 			t.Errorf("%+v", x)
 		}
 	})

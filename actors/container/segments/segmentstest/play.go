@@ -55,10 +55,9 @@ type Play struct {
 	Skip  func(second uint32, tick int) bool
 	Lie   func(s *segment.Second)
 
-	seats    segment.Seats
-	rec      *segment.Recorder
-	restored bool
-	sat      bool
+	seats segment.Seats
+	rec   *segment.Recorder
+	sat   bool
 }
 
 // Start opens an app. Words are signed for the chain, container and session.
