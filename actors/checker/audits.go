@@ -348,8 +348,7 @@ func (r *Rounds) evidence(m auditDone) (name string, digest [32]byte, err error)
 }
 
 func (m *auditDone) keepAnswer(r *Rounds) (string, [32]byte, error) {
-	name, _, err := r.proofs.keepAs(m.answer.Raw, AnswerSuffix)
-	return name, m.answer.Digest, err
+	return r.proofs.keepAs(m.answer.Raw, AnswerSuffix)
 }
 
 // enter puts a finding into the round that runs, or keeps it for the next one.
