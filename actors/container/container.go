@@ -221,6 +221,9 @@ func (c *Container) Stop(ctx context.Context) error {
 // others do then; the caller drops the node's sockets.
 func (c *Container) Crash() {
 	c.abrupt.Store(true)
+	if c.o.Segments != nil {
+		c.o.Segments.Abandon()
+	}
 	c.ref.Stop()
 	<-c.ref.Done()
 	if c.o.Registerer != nil {

@@ -67,6 +67,8 @@ type Store struct {
 	live    map[[16]byte]*Log
 	pruning sync.Mutex
 	wg      sync.WaitGroup
+	abandon sync.Once
+	gone    chan struct{} // closed by Abandon
 }
 
 // Open takes over a directory. What an earlier run left there can still be audited.
@@ -94,7 +96,7 @@ func Open(o Options) (*Store, error) {
 			return nil, fmt.Errorf("segments: %w; name a directory that can be written", err)
 		}
 	}
-	s := &Store{o: o, node: key.Node(o.Key[ed25519.SeedSize:]), live: map[[16]byte]*Log{}}
+	s := &Store{o: o, node: key.Node(o.Key[ed25519.SeedSize:]), live: map[[16]byte]*Log{}, gone: make(chan struct{})}
 	s.prune()
 	return s, nil
 }
@@ -104,6 +106,9 @@ func (s *Store) Node() key.Node { return s.node }
 
 // Double is how this container cheats; Honest for all but tests and demonstrations.
 func (s *Store) Double() Double { return s.o.Double }
+
+// Abandon ends all logs as a power cut would: what is not on the disk yet never will be.
+func (s *Store) Abandon() { s.abandon.Do(func() { close(s.gone) }) }
 
 // Close waits until the logs of all sessions that have ended are on the disk. No session
 // may be begun after it.

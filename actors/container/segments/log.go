@@ -135,7 +135,12 @@ func (l *Log) Signed(m stream.Signed) { l.put(m) }
 
 // End implements session.Work. The last words are written even when the disk is slow.
 func (l *Log) End(e session.Ended) {
-	go func() { l.in <- e }()
+	go func() {
+		select {
+		case l.in <- e:
+		case <-l.store.gone:
+		}
+	}()
 }
 
 // run is the goroutine: it ends with the session.
@@ -143,7 +148,13 @@ func (l *Log) run() {
 	defer l.store.wg.Done()
 	defer close(l.done)
 	warned := false
-	for m := range l.in {
+	for {
+		var m any
+		select {
+		case m = <-l.in:
+		case <-l.store.gone:
+			return
+		}
 		var err error
 		switch m := m.(type) {
 		case segment.Second:
