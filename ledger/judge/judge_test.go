@@ -179,6 +179,18 @@ func TestEvidenceThatConvictsOutweighsAllVotes(t *testing.T) {
 	}
 }
 
+// A member that agrees that a container is bad cannot put its own junk in the place of the
+// evidence, on which an appeal rests.
+func TestEvidenceIsWhatMostName(t *testing.T) {
+	for want, named := range map[byte][3]byte{7: {7, 1, 7}, 2: {9, 2, 5}} {
+		votes := five(t, findings{bad(0, 1, named[0])}, findings{bad(0, 1, named[1])}, findings{bad(0, 1, named[2])}, nil, nil)
+		e := judge.Judge(input(batch(1), votes...)).GetEntries()[0]
+		if e.GetVerdict() != proof.VerdictBad || !bytes.Equal(e.GetEvidence(), fill(want, 32)) {
+			t.Errorf("of %v: %v", named, e)
+		}
+	}
+}
+
 func TestARefutedVoteCountsNothingAndIsWrong(t *testing.T) {
 	good := ok(0, 1, 13_020)
 	votes := five(t, findings{good}, findings{good}, findings{good}, findings{good})

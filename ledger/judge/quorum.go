@@ -44,7 +44,7 @@ func (j *judgement) byEvidence(i int) (o opinion, ok bool) {
 		return o, false
 	}
 	o.byProof = true
-	o.entry = &proof.Entry{Verdict: proof.VerdictBad, Reason: reason(o.group), Evidence: leastEvidence(o.group)}
+	o.entry = &proof.Entry{Verdict: proof.VerdictBad, Reason: reason(o.group), Evidence: evidence(o.group)}
 	return o, true
 }
 
@@ -79,7 +79,7 @@ func (j *judgement) byVotes(i int) opinion {
 	case proof.VerdictOK:
 		j.score(found)
 	case proof.VerdictBad:
-		found.entry.Evidence = leastEvidence(found.group)
+		found.entry.Evidence = evidence(found.group)
 	case proof.VerdictLate:
 		found.entry.Reason = uint32(proof.ReasonLate)
 	}
@@ -163,15 +163,23 @@ func reason(group []*proof.Finding) uint32 {
 	return 0
 }
 
-// leastEvidence is the smallest digest that the group names.
-func leastEvidence(group []*proof.Finding) []byte {
-	var least []byte
+// evidence is the digest that most of the group name, of as many the smallest. All who audit the
+// same seconds write the same file, so one member cannot put another in its place.
+func evidence(group []*proof.Finding) []byte {
+	var best []byte
+	most := 0
 	for _, f := range group {
-		if e := f.GetEvidence(); len(e) != 0 && (least == nil || bytes.Compare(e, least) < 0) {
-			least = e
+		e, n := f.GetEvidence(), 0
+		for _, g := range group {
+			if bytes.Equal(g.GetEvidence(), e) {
+				n++
+			}
+		}
+		if len(e) != 0 && (n > most || n == most && bytes.Compare(e, best) < 0) {
+			best, most = e, n
 		}
 	}
-	return least
+	return best
 }
 
 // offline is the lower median of what members measured, 0 where fewer than a quorum did: in
