@@ -79,7 +79,7 @@ func stopContainer(t *testing.T, n *Net) {
 // nothing, and the escrow goes back when it expires.
 func TestContainersThatVanishCostASecond(t *testing.T) {
 	n := startPaid(t, Options{Containers: 2, Slots: 1}, func(m *Money) {
-		m.EpochSeconds = 1
+		m.EpochSeconds = 3
 		m.Params = func(e *economics.Params) { e.ChallengeEpochs, e.SessionExpiryEpochs = 1, 2 }
 	})
 	began := n.Chain().Head().Height
