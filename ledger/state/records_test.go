@@ -13,6 +13,7 @@ import (
 // codecs are all records of this package by name: decode and encode again.
 var codecs = map[string]func([]byte) ([]byte, error){
 	"account":    codec(DecodeAccount, Account.Encode),
+	"appeals":    codec(decodeAppeals, appeals.encode),
 	"node":       codec(DecodeNode, Node.Encode),
 	"stake":      codec(DecodeStake, Stake.Encode),
 	"delegation": codec(DecodeDelegation, Delegation.Encode),
@@ -52,6 +53,7 @@ func samples() map[string][]byte {
 	params, _ := encodeParams(economics.DefaultParams())
 	return map[string][]byte{
 		"account": Account{Balance: 5, Nonce: 6, Nodes: 7}.Encode(),
+		"appeals": appeals{{1}}.encode(),
 		"node": Node{
 			Owner: a, Roles: 5, Class: 1, Region: "eu-west", Price: 4, Registered: 9,
 			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11, Claim: 12,
