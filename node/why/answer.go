@@ -11,7 +11,8 @@ import (
 )
 
 // KindAnswer is what a container signed in an audit that found it wrong, where no proof file
-// can stand for itself. Verdicts name it by the digest of its statement, which is File.Report.
+// can stand for itself. Verdicts name it by its SHA-256, as they do proof files; File.Report is
+// the digest of its statement.
 const KindAnswer = "answer"
 
 // describeAnswer reads the signed answer of an audit. Which network and epoch it was given
