@@ -20,9 +20,6 @@ type Tiles interface {
 // of the tiles is rendered.
 type More func(ctx context.Context, r prove.Render, n, percent int) bool
 
-// UntilDone is More by the context: a rendering goes on until it ends.
-func UntilDone(ctx context.Context, _ prove.Render, _, _ int) bool { return ctx.Err() == nil }
-
 // Renderer is an honest renderer with one thing changed; it is honest itself for a cheat
 // that is no container's. Those that render by themselves ask more before each frame.
 func (c Cheat) Renderer(honest prove.Renderer, tiles Tiles, more More) prove.Renderer {

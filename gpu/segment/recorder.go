@@ -234,9 +234,6 @@ func (r *Recorder) Work() (Second, bool) {
 	return r.done, true
 }
 
-// Pending says that a second was cut and is not finished.
-func (r *Recorder) Pending() bool { return r.pending }
-
 // Flush finishes the second that was cut.
 func (r *Recorder) Flush() (Second, bool) {
 	r.budget = len(r.tree.dirty) + 1
