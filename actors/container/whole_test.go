@@ -248,7 +248,12 @@ func (w *whole) publish(_ context.Context, _ string, sealed []byte) error {
 // certificate matches as an indexer does, from the container's own ad.
 func (w *whole) certificate(ctx context.Context) ([]byte, error) {
 	var resp wire.AdResponse
-	if err := w.client.Call(ctx, w.self, "ad", &wire.AdRequest{}, &resp); err != nil {
+	err := w.client.Call(ctx, w.self, "ad", &wire.AdRequest{}, &resp)
+	for e := new(rpc.Error); errors.As(err, &e) && e.Code == wire.Code_BUSY && ctx.Err() == nil; {
+		time.Sleep(100 * time.Millisecond) // who asked often before waits as the answer says
+		err = w.client.Call(ctx, w.self, "ad", &wire.AdRequest{}, &resp)
+	}
+	if err != nil {
 		return nil, err
 	}
 	ad := new(wire.Ad)

@@ -145,7 +145,7 @@ func (s *state) refill(c *supervise.Ctx) {
 			delete(s.waiting, app)
 		}
 	}
-	if s.busy {
+	if s.busy || s.pending != nil { // a session has just begun: its own start comes first
 		return
 	}
 	next, ok := s.next(want)
