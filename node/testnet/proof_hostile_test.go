@@ -68,7 +68,7 @@ func epochOf(n *Net) uint64 {
 func provenAgain(t *testing.T, n *Net, containers int, after string) {
 	t.Helper()
 	from := epochOf(n) + 1
-	until(t, "a round after "+after, 4*roundSeconds*time.Second, func() bool {
+	until(t, "a round after "+after, 8*roundSeconds*time.Second, func() bool {
 		for _, p := range proofsOf(t, n) {
 			if p.Epoch >= from && p.Certificates > 0 && p.Proven == containers {
 				return true
