@@ -106,6 +106,9 @@ type Rounds struct {
 
 var _ check.Checker = (*Rounds)(nil)
 
+// crossPPM is CrossPPM without a choice.
+const crossPPM = 50_000
+
 // NewRounds checks the options; Start begins.
 func NewRounds(o RoundOptions) (*Rounds, error) {
 	switch {

@@ -5,7 +5,14 @@ import (
 	"fmt"
 	"unicode"
 
+	"github.com/framemesh/framemesh/ledger/canonical"
 	"github.com/framemesh/framemesh/ledger/key"
+)
+
+// How fields are checked, and what the errors are.
+var (
+	fields                         = canonical.Fields{Err: ErrMalformed}
+	wrong, sized, optional, within = fields.Wrong, fields.Sized, fields.Optional, fields.Within
 )
 
 // Verdicts about a container in a round. The numbers stand in votes and results.
@@ -51,7 +58,7 @@ func check(st *Statement) error {
 	case *Statement_Openings:
 		return checkOpenings(s.Openings)
 	case *Statement_VoteCommit:
-		return first(
+		return canonical.First(
 			within("attempt", uint64(s.VoteCommit.GetAttempt()), 0, 1),
 			sized("digest", s.VoteCommit.GetDigest(), sha256.Size))
 	case *Statement_Vote:
@@ -61,7 +68,7 @@ func check(st *Statement) error {
 	case *Statement_Segment:
 		return checkSegment(s.Segment)
 	case *Statement_Pong:
-		return first(
+		return canonical.First(
 			sized("nonce", s.Pong.GetNonce(), 32),
 			sized("checker", s.Pong.GetChecker(), key.Size),
 			within("sessions", uint64(s.Pong.GetSessions()), 0, 1<<16))
@@ -71,7 +78,7 @@ func check(st *Statement) error {
 		return checkQuality(s.Quality)
 	case *Statement_AuditRequest:
 		r := s.AuditRequest
-		return first(
+		return canonical.First(
 			sized("session", r.GetSession(), SessionSize),
 			within("seconds", uint64(r.GetSeconds()), 1, MaxWindow))
 	}
@@ -79,7 +86,7 @@ func check(st *Statement) error {
 }
 
 func checkCommit(c *CapCommit) error {
-	if err := first(
+	if err := canonical.First(
 		plain("backend", c.GetBackend(), MaxBackend),
 		plain("device", c.GetDevice(), MaxDevice),
 	); err != nil {
@@ -100,7 +107,7 @@ func checkCommit(c *CapCommit) error {
 	if c.GetKernel() != KernelRP1 {
 		return wrong("kernel", "%.16q is not known; use %s", c.GetKernel(), KernelRP1)
 	}
-	return first(
+	return canonical.First(
 		within("frames", uint64(c.GetFrames()), 1, MaxFrames),
 		within("size", uint64(c.GetSize()), 0, 255),
 		sized("roots", c.GetRoots(), sha256.Size))
@@ -126,7 +133,7 @@ func checkInner(name string, s *Signed, kind Kind) error {
 }
 
 func checkOpenings(o *Openings) error {
-	if err := first(
+	if err := canonical.First(
 		sized("checker", o.GetChecker(), key.Size),
 		sized("commit", o.GetCommit(), sha256.Size),
 		within("roots", uint64(len(o.GetRoots())), 1, MaxFrames),
@@ -151,7 +158,7 @@ func checkOpening(it *Opening, frames int) error {
 	if int(it.GetFrame()) >= frames {
 		return wrong("frame", "%d of %d; frames count from 0", it.GetFrame(), frames)
 	}
-	if err := first(
+	if err := canonical.First(
 		within("tile", uint64(it.GetTile()), 0, 1<<MaxSiblings-1),
 		sized("leaf", it.GetLeaf(), sha256.Size),
 	); err != nil {
@@ -173,7 +180,7 @@ func checkSegment(s *SegCommit) error {
 			previous = wrong("previous", "before second 0; leave it out")
 		}
 	}
-	return first(
+	return canonical.First(
 		previous,
 		sized("session", s.GetSession(), SessionSize),
 		sized("state", s.GetState(), sha256.Size),
@@ -186,7 +193,7 @@ func checkSegment(s *SegCommit) error {
 }
 
 func checkAudit(a *AuditData) error {
-	if err := first(
+	if err := canonical.First(
 		sized("session", a.GetSession(), SessionSize),
 		within("segments", uint64(len(a.GetSegments())), 1, MaxWindow+1),
 	); err != nil {
@@ -214,7 +221,7 @@ func checkQuality(q *Quality) error {
 	if q.GetSample() == nil {
 		return wrong("sample", "is missing")
 	}
-	return first(
+	return canonical.First(
 		sized("session", q.GetSession(), SessionSize),
 		checkSample(q.GetSample()),
 		optional("receipts", q.GetReceipts(), sha256.Size),
@@ -222,7 +229,7 @@ func checkQuality(q *Quality) error {
 }
 
 func checkSample(s *Sample) error {
-	return first(
+	return canonical.First(
 		within("launch_ms", uint64(s.GetLaunchMs()), 0, MaxTimeMS),
 		within("first_frame_ms", uint64(s.GetFirstFrameMs()), 0, MaxTimeMS),
 		within("asked_fps", uint64(s.GetAskedFps()), 0, 1000),
@@ -235,31 +242,6 @@ func checkSample(s *Sample) error {
 		optional("app", s.GetApp(), sha256.Size))
 }
 
-func wrong(field, format string, args ...any) error {
-	return fmt.Errorf("%w: %s: %s", ErrMalformed, field, fmt.Sprintf(format, args...))
-}
-
-func sized(name string, b []byte, n int) error {
-	if len(b) != n {
-		return wrong(name, "%d bytes, must be %d", len(b), n)
-	}
-	return nil
-}
-
-func optional(name string, b []byte, n int) error {
-	if len(b) == 0 {
-		return nil
-	}
-	return sized(name, b, n)
-}
-
-func within(name string, v, lo, hi uint64) error {
-	if v < lo || v > hi {
-		return wrong(name, "%d, must be %d to %d", v, lo, hi)
-	}
-	return nil
-}
-
 // plain is a text that a terminal and a page can show: no control, no invisible and no
 // direction-turning characters.
 func plain(name, s string, most int) error {
@@ -269,15 +251,6 @@ func plain(name, s string, most int) error {
 	for _, c := range s {
 		if !unicode.IsPrint(c) {
 			return wrong(name, "holds a character that cannot be shown")
-		}
-	}
-	return nil
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
 		}
 	}
 	return nil

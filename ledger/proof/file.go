@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/framemesh/framemesh/ledger/canonical"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
@@ -52,7 +53,7 @@ func ParseFile(b []byte) (*File, error) {
 }
 
 func checkFile(f *File) error {
-	if err := first(
+	if err := canonical.First(
 		within("version", uint64(f.GetVersion()), fileVersion, fileVersion),
 		chainName(f.GetChain()),
 		sized("seed", f.GetSeed(), 32),
@@ -61,7 +62,7 @@ func checkFile(f *File) error {
 	}
 	switch h := f.GetHolds().(type) {
 	case *File_Fraud:
-		return first(
+		return canonical.First(
 			sized("subject", h.Fraud.GetSubject(), key.Size),
 			within("statement", uint64(len(h.Fraud.GetStatement())), 1, MaxOpenings),
 			sized("signature", h.Fraud.GetSignature(), 64),
@@ -69,7 +70,7 @@ func checkFile(f *File) error {
 	case *File_Ballot:
 		return checkBallot(h.Ballot)
 	case *File_Second:
-		return first(
+		return canonical.First(
 			sized("subject", h.Second.GetSubject(), key.Size),
 			within("segments", uint64(len(h.Second.GetSegments())), 1, 2))
 	}
@@ -77,7 +78,7 @@ func checkFile(f *File) error {
 }
 
 func checkBallot(b *Ballot) error {
-	if err := first(
+	if err := canonical.First(
 		within("attempt", uint64(b.GetAttempt()), 0, 1),
 		within("n", uint64(b.GetN()), 1, MaxMembers/2),
 		within("openings", uint64(b.GetOpenings()), 1, MaxTiles),

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/framemesh/framemesh/ledger/canonical"
 )
 
 // MaxResult bounds a marshalled Result, in bytes.
@@ -41,7 +43,7 @@ func EncodeResult(r *Result) ([]byte, error) {
 }
 
 func checkResult(r *Result) error {
-	if err := first(
+	if err := canonical.First(
 		within("attempt", uint64(r.GetAttempt()), 0, 1),
 		within("entries", uint64(len(r.GetEntries())), 1, MaxBatch),
 		sized("votes", r.GetVotes(), sha256.Size),
@@ -62,7 +64,7 @@ func checkResult(r *Result) error {
 }
 
 func checkEntry(e *Entry) error {
-	if err := first(
+	if err := canonical.First(
 		within("verdict", uint64(e.GetVerdict()), VerdictNone, verdictEnd-1),
 		within("offline_ppm", uint64(e.GetOfflinePpm()), 0, PPM),
 		within("quality_ppm", uint64(e.GetQualityPpm()), 0, PPM),

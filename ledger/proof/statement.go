@@ -134,7 +134,7 @@ func OpenSigned(chain string, s *Signed) (*Opened, error) {
 }
 
 func open(s *Signed, raw []byte) (*Opened, error) {
-	if err := first(
+	if err := canonical.First(
 		sized("signer", s.GetSigner(), key.Size),
 		sized("signature", s.GetSignature(), ed25519.SignatureSize),
 	); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/framemesh/framemesh/ledger/canonical"
 	"github.com/framemesh/framemesh/ledger/key"
 )
 
@@ -29,7 +30,7 @@ func Task(chain string, epoch uint64, seed [32]byte) [32]byte {
 }
 
 func checkVote(v *Vote) error {
-	if err := first(
+	if err := canonical.First(
 		within("attempt", uint64(v.GetAttempt()), 0, 1),
 		sized("salt", v.GetSalt(), 32),
 		sized("checker", v.GetChecker(), key.Size),
@@ -51,7 +52,7 @@ func checkVote(v *Vote) error {
 // checkFinding asks for exactly what each verdict rests on, so that no finding can be read
 // in two ways.
 func checkFinding(f *Finding) error {
-	if err := first(
+	if err := canonical.First(
 		within("container", uint64(f.GetContainer()), 0, MaxBatch-1),
 		within("verdict", uint64(f.GetVerdict()), VerdictOK, verdictEnd-1),
 		within("arrival_ms", uint64(f.GetArrivalMs()), 0, MaxTimeMS),
@@ -94,7 +95,7 @@ func checkFinding(f *Finding) error {
 }
 
 func checkDraft(d *Draft) error {
-	if err := first(
+	if err := canonical.First(
 		within("attempt", uint64(d.GetAttempt()), 0, 1),
 		within("votes", uint64(len(d.GetVotes())), 1, MaxMembers),
 		sized("attestation", d.GetAttestation(), ed25519.SignatureSize),

@@ -6,10 +6,17 @@ import (
 	"fmt"
 
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/canonical"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/quote"
 	"github.com/framemesh/framemesh/ledger/vrf"
+)
+
+// How fields are checked, and what the errors are.
+var (
+	fields                         = canonical.Fields{Err: ErrField}
+	wrong, sized, optional, within = fields.Wrong, fields.Sized, fields.Optional, fields.Within
 )
 
 // Limits of what a transaction may say.
@@ -61,19 +68,19 @@ func (t *Tx) check() error {
 	case *Body_Retire:
 		err = sized("node", op.Retire.GetNode(), key.Size)
 	case *Body_Delegate:
-		err = first(
+		err = canonical.First(
 			sized("node", op.Delegate.GetNode(), key.Size),
 			within("cut_ppm", uint64(op.Delegate.GetCutPpm()), 0, amount.PPM))
 	case *Body_Revoke:
 		err = sized("node", op.Revoke.GetNode(), key.Size)
 	case *Body_Stake:
-		err = first(sized("node", op.Stake.GetNode(), key.Size), money("amount", op.Stake.GetAmount()))
+		err = canonical.First(sized("node", op.Stake.GetNode(), key.Size), money("amount", op.Stake.GetAmount()))
 	case *Body_Unbond:
-		err = first(sized("node", op.Unbond.GetNode(), key.Size), money("amount", op.Unbond.GetAmount()))
+		err = canonical.First(sized("node", op.Unbond.GetNode(), key.Size), money("amount", op.Unbond.GetAmount()))
 	case *Body_Open:
 		err = checkOpen(op.Open)
 	case *Body_TopUp:
-		err = first(
+		err = canonical.First(
 			session(op.TopUp.GetContainer(), op.TopUp.GetSession()),
 			within("seconds", uint64(op.TopUp.GetSeconds()), 1, 1<<32-1))
 	case *Body_Close:
@@ -101,7 +108,7 @@ func (t *Tx) check() error {
 }
 
 func checkTransfer(op *Transfer) error {
-	if err := first(sized("to", op.GetTo(), key.Size), money("amount", op.GetAmount())); err != nil {
+	if err := canonical.First(sized("to", op.GetTo(), key.Size), money("amount", op.GetAmount())); err != nil {
 		return err
 	}
 	if n := len(op.GetMemo()); n > MaxMemo {
@@ -121,7 +128,7 @@ func checkTransfer(op *Transfer) error {
 
 func (t *Tx) checkRegister(op *Register) error {
 	roles := economics.Role(op.GetRoles())
-	if err := first(
+	if err := canonical.First(
 		sized("node", op.GetNode(), key.Size),
 		region(op.GetRegion()),
 		within("price_micro_usd_per_hour", op.GetPriceMicroUsdPerHour(), 0, MaxPrice),
@@ -166,14 +173,14 @@ func checkPossession(op *Register, validates bool) error {
 	case !validates:
 		return wrong("consensus_signature, vrf_proof", "there are no keys for them to prove")
 	default:
-		return first(
+		return canonical.First(
 			sized("consensus_signature", signature, ed25519.SignatureSize),
 			sized("vrf_proof", proof, vrf.ProofSize))
 	}
 }
 
 func checkOpen(op *OpenSession) error {
-	if err := first(
+	if err := canonical.First(
 		session(op.GetContainer(), op.GetSession()),
 		within("price_micro_usd_per_hour", op.GetPriceMicroUsdPerHour(), 1, MaxPrice),
 		within("seconds", uint64(op.GetSeconds()), 1, 1<<32-1),
@@ -233,7 +240,7 @@ func checkClose(op *CloseSession) error {
 	if v == nil {
 		return nil
 	}
-	return first(
+	return canonical.First(
 		within("voucher.seq", v.GetSeq(), 1, 1<<64-1),
 		within("voucher.seconds", uint64(v.GetSeconds()), 1, 1<<32-1),
 		money("voucher.paid", v.GetPaid()),
@@ -263,7 +270,7 @@ func checkBatch(op *BatchClose) error {
 }
 
 func (x *VoteCertificate) check() error {
-	if err := first(
+	if err := canonical.First(
 		within("result", uint64(len(x.GetResult())), 1, MaxResult),
 		within("attestations", uint64(len(x.GetAttestations())), 1, MaxAttestations),
 	); err != nil {
@@ -271,7 +278,7 @@ func (x *VoteCertificate) check() error {
 	}
 	last := ""
 	for i, a := range x.GetAttestations() {
-		if err := first(
+		if err := canonical.First(
 			sized("node", a.GetNode(), key.Size),
 			sized("signature", a.GetSignature(), ed25519.SignatureSize),
 		); err != nil {
@@ -297,7 +304,7 @@ func StatementLimit(kind uint32) int {
 }
 
 func checkFraud(op *FraudProof) error {
-	return first(
+	return canonical.First(
 		within("kind", uint64(op.GetKind()), FraudTile, FraudVotes),
 		sized("subject", op.GetSubject(), key.Size),
 		within("statement", uint64(len(op.GetStatement())), 1, uint64(StatementLimit(op.GetKind()))),
@@ -306,7 +313,7 @@ func checkFraud(op *FraudProof) error {
 }
 
 func checkDoubleVote(op *DoubleVote) error {
-	if err := first(
+	if err := canonical.First(
 		sized("checker", op.GetChecker(), key.Size),
 		sized("result_a", op.GetResultA(), sha256.Size),
 		sized("signature_a", op.GetSignatureA(), ed25519.SignatureSize),
@@ -347,42 +354,12 @@ func region(s string) error {
 }
 
 func session(container, id []byte) error {
-	return first(sized("container", container, key.Size), sized("session", id, SessionSize))
-}
-
-func sized(name string, b []byte, n int) error {
-	if len(b) != n {
-		return wrong(name, "%d bytes, must be %d", len(b), n)
-	}
-	return nil
-}
-
-func optional(name string, b []byte, n int) error {
-	if len(b) == 0 {
-		return nil
-	}
-	return sized(name, b, n)
-}
-
-func within(name string, v, lo, hi uint64) error {
-	if v < lo || v > hi {
-		return wrong(name, "%d, must be %d to %d", v, lo, hi)
-	}
-	return nil
+	return canonical.First(sized("container", container, key.Size), sized("session", id, SessionSize))
 }
 
 func money(name string, v uint64) error {
 	if v == 0 || amount.Amount(v) > amount.Supply {
 		return wrong(name, "%d base units, must be 1 to %d", v, uint64(amount.Supply))
-	}
-	return nil
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

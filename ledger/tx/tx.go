@@ -130,7 +130,3 @@ func Sign(chain string, k ed25519.PrivateKey, body *Body) (raw []byte, err error
 	}
 	return raw, nil
 }
-
-func wrong(field, format string, args ...any) error {
-	return fmt.Errorf("%w: %s: %s", ErrField, field, fmt.Sprintf(format, args...))
-}

@@ -1,7 +1,6 @@
 package testnet
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -18,9 +17,7 @@ import (
 // quorum of four among those who have not judged.
 func appealNet(t *testing.T, cheats map[string]cheat.Cheat, about ...string) *Net {
 	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
-		t.Skip("takes minutes of real epochs; set FRAMEMESH_ROUNDS=1")
-	}
+	realEpochs(t)
 	return start(t, Options{Containers: 1, Checkers: 8, Slots: 1, Cheats: cheats, About: about, Money: &Money{EpochSeconds: 20, Proofs: true,
 		Params: func(p *economics.Params) { p.ProofN, p.AppealEpochs = 1, 8 }}})
 }

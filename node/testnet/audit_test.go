@@ -22,9 +22,7 @@ import (
 // auditedNet is a network in which somebody plays on each container while rounds are held.
 func auditedNet(t *testing.T, cheats string) *Net {
 	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
-		t.Skip("takes a minute of real epochs; set FRAMEMESH_ROUNDS=1")
-	}
+	realEpochs(t)
 	o := Options{Containers: 2, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: 20, Proofs: true}}
 	if cheats != "" {
 		c, err := cheat.Parse(cheats)

@@ -3,7 +3,6 @@ package testnet
 import (
 	"encoding/hex"
 	"errors"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -111,9 +110,7 @@ func TestMatchesGoByTheLedger(t *testing.T) {
 // A newcomer is matched to nobody until a round has measured it, and then with what the round
 // has found.
 func TestANewcomerIsMatchedOnceItIsMeasured(t *testing.T) {
-	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
-		t.Skip("takes a minute of real epochs; set FRAMEMESH_ROUNDS=1")
-	}
+	realEpochs(t)
 	n := start(t, Options{Containers: 2, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: 15, Proofs: true, Newcomers: 1}})
 	app, newcomer := anyApp(t, n), n.Find("container-2").ID()
 	if c, _ := asked(t, n, app); c == nil || named(c, newcomer) != nil {

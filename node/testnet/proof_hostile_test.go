@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -26,9 +25,7 @@ const roundSeconds = 20
 // proving starts a network of rounds and waits for its first certificate.
 func proving(t *testing.T, containers int, change ...func(*Money)) *Net {
 	t.Helper()
-	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
-		t.Skip("takes minutes of real epochs; set FRAMEMESH_ROUNDS=1")
-	}
+	realEpochs(t)
 	m := &Money{EpochSeconds: roundSeconds, Proofs: true}
 	for _, ch := range change {
 		ch(m)

@@ -1,7 +1,6 @@
 package testnet
 
 import (
-	"os"
 	"testing"
 	"time"
 )
@@ -10,9 +9,7 @@ import (
 // in a session renders, is checked and certified, all are paid two epochs later, and nobody
 // is punished.
 func TestHonestContainersAreProven(t *testing.T) {
-	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
-		t.Skip("takes a minute of real epochs; set FRAMEMESH_ROUNDS=1")
-	}
+	realEpochs(t)
 	n := start(t, Options{Containers: 3, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: 20, Proofs: true}})
 	var got []Proofs
 	until(t, "two epochs are certified and the first is paid", 2*time.Minute, func() bool {

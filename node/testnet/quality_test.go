@@ -1,7 +1,6 @@
 package testnet
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -15,9 +14,7 @@ import (
 // its sessions are worth falls on the ledger, while an honest one's does not, and matching
 // goes by that.
 func TestAContainerThatDropsPicturesIsFoundOutByPlayers(t *testing.T) {
-	if os.Getenv("CI") == "" && os.Getenv("FRAMEMESH_ROUNDS") == "" {
-		t.Skip("takes minutes of real epochs; set FRAMEMESH_ROUNDS=1")
-	}
+	realEpochs(t)
 	dropping, err := cheat.Parse("drop")
 	if err != nil {
 		t.Fatal(err)

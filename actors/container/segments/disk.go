@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/framemesh/framemesh/actors/record"
 )
 
 // Layout below the directory: <session in hex>/<minute>.seg with the frames that came
@@ -22,7 +23,6 @@ const (
 	playDir    = "play"
 	segSuffix  = ".seg"
 	jsonSuffix = ".json"
-	newSuffix  = ".new" // being written; left over by a crash
 )
 
 func (s *Store) sessionDir(id [16]byte) string {
@@ -115,7 +115,8 @@ func (s *Store) pruneQualities() {
 	dir := filepath.Join(s.o.Dir, qualityDir)
 	files := byAge(dir)
 	for i, f := range files {
-		if strings.HasSuffix(f.dir, newSuffix) || i < len(files)-s.o.MaxQualities {
+		// A name that begins with a dot was being written when a crash came.
+		if strings.HasPrefix(filepath.Base(f.dir), ".") || i < len(files)-s.o.MaxQualities {
 			s.discard(os.Remove(f.dir))
 		}
 	}
@@ -165,37 +166,14 @@ func (s *Store) minutes(id [16]byte) (out []uint32) {
 
 // read returns a minute's frames.
 func (s *Store) read(id [16]byte, minute uint32) ([]byte, error) {
-	f, err := os.Open(s.minuteFile(id, minute))
-	if err != nil {
+	b, err := record.Read(s.minuteFile(id, minute), maxFile)
+	switch {
+	case errors.Is(err, record.ErrLarge):
+		return nil, fmt.Errorf("%w: minute %d has more than %d bytes", ErrBroken, minute, maxFile)
+	case record.Missing(err):
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("segments: %w", err)
 	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("%w: minute %d has more than %d bytes", ErrBroken, minute, maxFile)
-	}
 	return b, nil
-}
-
-// writeWhole puts a file on the disk, whole or not at all, mode 0600.
-func writeWhole(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "*"+newSuffix)
-	if err != nil {
-		return fmt.Errorf("segments: %w", err)
-	}
-	_, err = f.Write(b)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("segments: %w; make room on the disk", err)
-	}
-	return nil
 }

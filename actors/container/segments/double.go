@@ -1,10 +1,6 @@
 package segments
 
-import (
-	"fmt"
-
-	"github.com/framemesh/framemesh/gpu/segment"
-)
+import "github.com/framemesh/framemesh/gpu/segment"
 
 // Double is a way in which a container can cheat on a session, for tests and
 // demonstrations: no configuration file can name one.
@@ -22,15 +18,6 @@ const (
 	// Poke changes a byte of the game's memory for a second, every ten seconds.
 	Poke Double = "state"
 )
-
-// ParseDouble reads a double's name.
-func ParseDouble(name string) (Double, error) {
-	switch d := Double(name); d {
-	case Honest, Module, Drop, Invent, Poke:
-		return d, nil
-	}
-	return Honest, fmt.Errorf("%w: no double is called %q; module, drop, inputs and state are", ErrOptions, name)
-}
 
 // The second of every ten in which the game's memory is changed.
 const (

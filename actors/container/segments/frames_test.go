@@ -38,14 +38,3 @@ func TestPlainTextIsCut(t *testing.T) {
 		}
 	}
 }
-
-func TestDoublesHaveNames(t *testing.T) {
-	for _, d := range []Double{Honest, Module, Drop, Invent, Poke} {
-		if got, err := ParseDouble(string(d)); err != nil || got != d {
-			t.Errorf("%q: %q, %v", d, got, err)
-		}
-	}
-	if _, err := ParseDouble("all"); !errors.Is(err, ErrOptions) {
-		t.Error(err)
-	}
-}

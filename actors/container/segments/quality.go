@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/framemesh/framemesh/actors/record"
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/gpu/segment"
 	"github.com/framemesh/framemesh/ledger/proof"
@@ -143,7 +144,7 @@ func (l *Log) quality(e session.Ended) error {
 	if jerr != nil {
 		return errors.Join(err, jerr)
 	}
-	return errors.Join(err, writeWhole(filepath.Join(l.store.o.Dir, qualityDir, hex.EncodeToString(l.about.Session[:])+jsonSuffix), append(b, '\n')))
+	return errors.Join(err, record.Write(filepath.Join(l.store.o.Dir, qualityDir, hex.EncodeToString(l.about.Session[:])+jsonSuffix), append(b, '\n')))
 }
 
 // plain cuts text to n bytes of what a statement may hold: printable ASCII.
