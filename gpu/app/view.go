@@ -29,3 +29,7 @@ func Delta(base, snapshot []byte) ([]byte, error) { return wasm.Delta(base, snap
 func Undelta(base, delta []byte, limit uint64) ([]byte, error) {
 	return wasm.Undelta(base, delta, limit)
 }
+
+// ModuleOf is the SHA-256 of the module that a snapshot is of. It trusts the snapshot as little
+// as Undelta does; errors wrap ErrSnapshot.
+func ModuleOf(snapshot []byte) ([32]byte, error) { return wasm.ModuleOf(snapshot) }

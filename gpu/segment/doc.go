@@ -22,6 +22,9 @@ var (
 	// ErrUnbound: the state or the inputs of a window are not the ones that the
 	// commitments speak of, so replaying them would prove nothing.
 	ErrUnbound = errors.New("segment: the commitments do not vouch for this window")
+	// ErrForeign: the window's state is one of another module than the window says. What is
+	// ErrForeign is ErrUnbound as well.
+	ErrForeign = errors.New("segment: the state belongs to another module")
 	// ErrModule: the module at hand is another one than the window's.
 	ErrModule = errors.New("segment: another module")
 	// ErrArch: the module computes with floats and was run on another architecture.

@@ -144,6 +144,11 @@ func (a Auditor) open(ctx context.Context, code []byte, w *Window) (_ *stage, er
 	if err != nil {
 		return nil, err
 	}
+	if of, err := app.ModuleOf(snapshot); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	} else if of != w.Params.App {
+		return nil, fmt.Errorf("%w: %w: it is of %x, the window of %x", ErrUnbound, ErrForeign, of[:8], w.Params.App[:8])
+	}
 	if err := rt.Restore(snapshot); err != nil {
 		return nil, fmt.Errorf("%w: its state cannot be restored: %w", ErrUnbound, err)
 	}

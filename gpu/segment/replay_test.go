@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"testing"
 
@@ -233,6 +234,14 @@ func TestAnotherSeedOrModuleIsFoundAtTheStart(t *testing.T) {
 	two := s.play(2)
 	two.Seconds[1].Start[0] ^= 1
 	two.Seconds[1].Roots.Input = two.Seconds[1].InputRoot()
+	// A state of another module under the name of the promised one, as who runs the other has.
+	foreign := play(t, cart(t), 5, nil)
+	foreign.second()
+	relabelled := foreign.play(1)
+	relabelled.Params.App = sha256.Sum256(nova)
+	if _, err := auditor().Audit(context.Background(), nova, relabelled, relabelled.Claimed()); !errors.Is(err, ErrForeign) || !errors.Is(err, ErrUnbound) {
+		t.Errorf("a state of another module: %v", err)
+	}
 	if v := audit(t, nova, two, two.Claimed()); v.FirstBad != 1 || v.Field != FieldStart {
 		t.Errorf("a broken chain: %v", v)
 	}

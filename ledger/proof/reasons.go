@@ -62,7 +62,7 @@ var reasons = []ReasonInfo{
 	{ReasonAudit, "audit_refused", "The container did not give what an audit of a session asked for.",
 		"keep the node running and its data directory intact after a session ends", []uint32{VerdictBad}},
 	{ReasonModule, "wrong_module", "A session ran another module than the one that was advertised.",
-		"install the app again with `framemesh app`, so that its hash is the advertised one", []uint32{VerdictBad}},
+		"appeal if it did not; install the app again with `framemesh apps add` and restart the node, so that what runs is what is advertised", []uint32{VerdictBad}},
 	{ReasonTwoSeconds, "two_segments", "The container signed two different commitments for one second of a session.",
 		"never run two nodes with one key; keep the node's data directory when it restarts", []uint32{VerdictBad}},
 	{ReasonAbsent, "absent", "No commit from the container reached most checkers.",

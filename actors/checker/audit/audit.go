@@ -114,8 +114,7 @@ func Audit(ctx context.Context, t Terms, answer *proof.Opened, code []byte, repl
 		return *bad, nil, nil
 	}
 	if app := sh.segments[0].Statement.GetSegment().GetApp(); !bytes.Equal(app, t.App[:]) {
-		return Finding{Outcome: Wrong, Reason: proof.ReasonModule, FirstBad: sh.first(), Field: FieldApp,
-			Text: fmt.Sprintf("The container signed for the module %x; it was matched for %x.", app[:8], t.App[:8])}, nil, nil
+		return sh.otherModule("The container signed for the module %x; it was matched for %x.", app[:8], t.App[:8]), nil, nil
 	}
 	f, proofOf, err := sh.replay(ctx, code, replay)
 	if err != nil || f.Outcome != Equal {
@@ -251,10 +250,12 @@ func (s *shown) replay(ctx context.Context, code []byte, a segment.Auditor) (Fin
 	}
 	v, err := a.Audit(ctx, code, s.w, claimed)
 	switch {
+	case errors.Is(err, segment.ErrForeign):
+		return s.otherModule("The container signed for the module %x, and shows a state of another one: %v.", s.t.App[:8], err), nil, nil
 	case errors.Is(err, segment.ErrUnbound), errors.Is(err, segment.ErrMalformed):
 		return withhold("What the container showed is not what it signed: %v.", err), nil, nil
 	case errors.Is(err, segment.ErrModule) && s.w.Params.App != s.t.App:
-		return withhold("The window is of the module %x, the commitments are of %x.", s.w.Params.App[:8], s.t.App[:8]), nil, nil
+		return s.otherModule("The container signed for the module %x, and shows a session of %x.", s.t.App[:8], s.w.Params.App[:8]), nil, nil
 	case err != nil:
 		return Finding{}, nil, fmt.Errorf("audit: %w", err)
 	}
@@ -278,6 +279,15 @@ func (s *shown) replay(ctx context.Context, code []byte, a segment.Auditor) (Fin
 func (s *shown) wrong(v segment.Verdict) Finding {
 	return Finding{Outcome: Wrong, Reason: proof.ReasonSegment, FirstBad: v.Number, Field: v.Field, Seconds: uint32(len(s.segments)),
 		Restored: s.w.Seconds[0].Restored, Text: fmt.Sprintf("The session does not replay: %v.", v)}
+}
+
+// otherModule is the finding of a session of another module than the container signed for. It
+// rests on the container's signatures alone: commitments name the module, and the answer, which
+// is signed as a whole, holds a state that names another. A container that runs what it says
+// never signs the two together. Who writes the right name over the state has no answer that
+// its commitments vouch for.
+func (s *shown) otherModule(format string, args ...any) Finding {
+	return Finding{Outcome: Wrong, Reason: proof.ReasonModule, FirstBad: s.first(), Field: FieldApp, Text: fmt.Sprintf(format, args...)}
 }
 
 // torn says whether the window's first second begins elsewhere than the one before it

@@ -229,10 +229,9 @@ func TestEveryCheaterIsFound(t *testing.T) {
 		other = append(other, 0, 2, 1, 'x') // a section with a name, which changes nothing but the hash
 		p := start(t, segments.Module, other, code)
 		p.Seconds(14)
-		// The other module's state is none of the advertised one's, so there is no answer
-		// that a replay could begin with.
+		// The state that it shows is none of the advertised module's, and it signed both.
 		for _, from := range []uint32{0, 4} {
-			if f, file := p.audit(from); f.Outcome != audit.NotGiven || f.Reason != proof.ReasonAudit || file != nil {
+			if f, file := p.audit(from); f.Outcome != audit.Wrong || f.Field != audit.FieldApp || f.Reason != proof.ReasonModule || file != nil {
 				t.Errorf("from second %d: %v: %s", from, f.Outcome, f.Text)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -177,6 +178,13 @@ func decodeState(b []byte, maxSave int) (state, error) {
 		return s, fmt.Errorf("%w: memory of the wrong length", ErrState)
 	}
 	return s, nil
+}
+
+// ModuleOf is the SHA-256 of the module whose machine wrote a state with Append. Errors wrap
+// ErrState.
+func ModuleOf(b []byte) ([32]byte, error) {
+	s, err := decodeState(b, math.MaxInt32)
+	return s.sum, err
 }
 
 // Restore puts back a state that Append wrote for the same module, here or in
