@@ -26,7 +26,8 @@ import (
 const maxHeldEvidence = 16
 
 // evidence is where a checker has files that others may ask for by their SHA-256: what it
-// can prove, what it got of others for an appeal, and the apps that these are about.
+// can prove, what it got of others for an appeal, and the apps that these are about; and the
+// ballots of batches that it judged, by the SHA-256 of the result.
 type evidence struct {
 	own                   *store.Store
 	proofs, held, modules string // folders
@@ -39,7 +40,7 @@ func (e evidence) path(sha [32]byte) (string, error) {
 	name := hex.EncodeToString(sha[:])
 	for _, p := range []string{
 		filepath.Join(e.proofs, name+checker.ProofSuffix), filepath.Join(e.proofs, name+checker.AnswerSuffix),
-		filepath.Join(e.held, name), filepath.Join(e.modules, name),
+		filepath.Join(e.proofs, name+checker.BallotSuffix), filepath.Join(e.held, name), filepath.Join(e.modules, name),
 	} {
 		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
 			return p, nil

@@ -80,3 +80,14 @@ func (s *rounds) written(c *supervise.Ctx, m written) {
 		s.write(c)
 	}
 }
+
+// ballot keeps the votes behind a result that this checker attests.
+func (s *rounds) ballot(c *supervise.Ctx, a round.Ballot) {
+	r, log := s.r, c.Log()
+	c.Go(func(context.Context) any {
+		if err := r.proofs.keepBallot(a.Result, a.File); err != nil {
+			log.Warn("the votes on a batch are not kept; make room on the disk", "batch", a.Batch, "err", err)
+		}
+		return nil
+	})
+}

@@ -223,6 +223,8 @@ func (s *rounds) do(c *supervise.Ctx, todo []round.Action) {
 			s.ask(c, a)
 		case round.Verify:
 			s.verify(c, a.Job)
+		case round.Ballot:
+			s.ballot(c, a)
 		case round.Fraud:
 			s.fraud(c, a)
 		case round.Wake:

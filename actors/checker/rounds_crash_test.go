@@ -1,6 +1,8 @@
 package checker_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/framemesh/framemesh/actors/checker"
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
@@ -77,8 +80,47 @@ func TestNothingLeavesBeforeTheDiskHasIt(t *testing.T) {
 		if votes < 20 || certificates < 6 {
 			t.Errorf("%d statements of votes, %d attestations", votes, certificates)
 		}
+		for i := range 5 { // and the votes behind both certificates can be counted again
+			if n := m.ballots(fmt.Sprint("checker-", i+1)); n != 2 {
+				t.Errorf("checker-%d has kept %d ballots", i+1, n)
+			}
+		}
 		m.nobodyLied()
 	})
+}
+
+// ballots counts those of a checker that come to what the ledger has certified.
+func (m *mesh) ballots(name string) (n int) {
+	dir := filepath.Join(m.dir, name, "proofs")
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		m.t.Error(err)
+	}
+	for _, e := range list {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil || !checker.IsBallot(e.Name()) {
+			continue
+		}
+		f, err := proof.ParseFile(b)
+		if err != nil {
+			m.t.Error(err)
+			continue
+		}
+		out, err := judge.Recount(f)
+		r := m.result(f.GetEpoch())
+		if err != nil || r == nil {
+			m.t.Errorf("%s: epoch %d: %v", name, f.GetEpoch(), err)
+			continue
+		}
+		certified, err := proof.EncodeResult(r)
+		sum := sha256.Sum256(certified)
+		if err != nil || string(certified) != string(out.Bytes) || e.Name() != hex.EncodeToString(sum[:])+checker.BallotSuffix {
+			m.t.Errorf("%s: %s comes to another result than epoch %d has", name, e.Name(), f.GetEpoch())
+			continue
+		}
+		n++
+	}
+	return n
 }
 
 // owing counts the proofs that checkers still have to bring to the ledger.

@@ -94,8 +94,12 @@ func (e epochs) has(epoch, now uint64) bool {
 	return e.from <= epoch && epoch <= e.to
 }
 
-// kept are the proof files and answers of audits in a data directory, the newest first.
-func kept(dir string) (files []why.File, paths map[string]string, err error) {
+// anyProof says whether a file of that name is one that a checker keeps.
+func anyProof(name string) bool { return checker.IsEvidence(name) || checker.IsBallot(name) }
+
+// kept are the files in a data directory that a checker keeps and whose names are wanted, the
+// newest first.
+func kept(dir string, wanted func(name string) bool) (files []why.File, paths map[string]string, err error) {
 	paths, files = map[string]string{}, []why.File{}
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +109,7 @@ func kept(dir string) (files []why.File, paths map[string]string, err error) {
 		return files, paths, withHint(err, "--data-dir of the node that you mean")
 	}
 	for _, e := range list {
-		if !checker.IsEvidence(e.Name()) {
+		if !wanted(e.Name()) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
@@ -146,102 +150,6 @@ func readProof(path string, in io.Reader) ([]byte, error) {
 		err = fmt.Errorf("%w: more than %d bytes", proof.ErrTooLarge, proof.MaxFile)
 	}
 	return b, err
-}
-
-// proofTable is what proof list prints.
-type proofTable struct {
-	Files    []why.File    `json:"files"` // that are on this machine
-	Node     string        `json:"node,omitempty"`
-	Epoch    uint64        `json:"epoch,omitempty"` // that runs
-	Height   uint64        `json:"height,omitempty"`
-	Verdicts []why.Verdict `json:"verdicts"` // of the node, from the ledger
-}
-
-func proofList(l *ledgerFlags) *cobra.Command {
-	var id, span string
-	c := &cobra.Command{
-		Use:   "list",
-		Short: "List proof files on this machine, and the verdicts on a node",
-		Long: `list shows the proofs that a checker with this data directory has kept. With --node it
-asks the ledger, too, what was found about a node in its last rounds: each verdict with its
-reason, what it earned, and the evidence.`,
-		Example: `  framemesh proof list
-  framemesh proof list --node own
-  framemesh proof list --node 12D3KooW… --epochs 10 --json
-  framemesh proof list --epochs 120-140`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			in, err := parseEpochs(span)
-			if err != nil {
-				return err
-			}
-			cfg, err := l.load(c)
-			if err != nil {
-				return err
-			}
-			dir, err := proofsDir(cfg)
-			if err != nil {
-				return err
-			}
-			all, _, err := kept(dir)
-			if err != nil {
-				return err
-			}
-			t := proofTable{Files: []why.File{}, Verdicts: []why.Verdict{}}
-			var newest uint64
-			for _, f := range all {
-				newest = max(newest, f.Epoch)
-			}
-			if id != "" {
-				n, err := nodeArg(cfg, id)
-				if err != nil {
-					return err
-				}
-				r, err := l.report(c, n)
-				if err != nil {
-					return err
-				}
-				t.Node, t.Epoch, t.Height, newest = r.Node, r.Epoch, r.Height, max(newest, r.Epoch)
-				for _, v := range r.Verdicts {
-					if in.has(v.Epoch, newest) {
-						t.Verdicts = append(t.Verdicts, v)
-					}
-				}
-			}
-			for _, f := range all {
-				if in.has(f.Epoch, newest) && (id == "" || f.Accused == "" || f.Accused == t.Node) {
-					t.Files = append(t.Files, f)
-				}
-			}
-			if l.json {
-				return printJSON(c.OutOrStdout(), t)
-			}
-			return t.print(c.OutOrStdout(), dir)
-		},
-	}
-	c.Flags().StringVar(&id, "node", "", `also ask the ledger for the verdicts on this node, or "own"`)
-	c.Flags().StringVar(&span, "epochs", "", "the last so many epochs, or from-to (default: all that are known)")
-	return c
-}
-
-func (t proofTable) print(w io.Writer, dir string) error {
-	if len(t.Files) == 0 {
-		fmt.Fprintf(w, "no proof is kept in %s: nothing was caught by a checker there\n", dir)
-	} else {
-		out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(out, "PROOF\tEPOCH\tABOUT\tSAYS")
-		for _, f := range t.Files {
-			fmt.Fprintf(out, "%.16s…\t%s\t%s\t%s\n", f.ID, epochOf(f), nonEmpty(f.Accused, "-"), f.Says)
-		}
-		if err := out.Flush(); err != nil {
-			return err
-		}
-	}
-	if t.Node == "" {
-		return nil
-	}
-	fmt.Fprintf(w, "\nverdicts on %s, as of block %d in epoch %d:\n", t.Node, t.Height, t.Epoch)
-	return printVerdicts(w, t.Verdicts)
 }
 
 // epochOf is the epoch that a file is about, for people: an answer does not say it.
@@ -319,16 +227,18 @@ func (v *view) report(c *cobra.Command, n key.Node) (why.Report, error) {
 func proofShow(l *ledgerFlags) *cobra.Command {
 	var out string
 	c := &cobra.Command{
-		Use:   "show ID|FILE",
+		Use:   "show ID|FILE|EPOCH/BATCH",
 		Short: "Show what a proof says, without rerunning it",
 		Long: `show says what a proof accuses whom of. ID is the name of a file that a checker on this
 machine keeps, or as many of its first digits as tell it from the others; or the name of a
 fraud proof on the ledger, as verdicts and events have it, which is then taken from its
-block. --out writes it to a file that proof verify reruns.`,
+block. EPOCH/BATCH are the votes behind that certificate, which the checkers that judged it
+keep for some weeks. --out writes it to a file that proof verify reruns.`,
 		Example: `  framemesh proof show 3fa4c1d2
   framemesh proof show ./3fa4….proof --json
-  framemesh proof show 9b2e… --out evidence.proof && framemesh proof verify evidence.proof`,
-		Args: oneArg("ID|FILE"),
+  framemesh proof show 9b2e… --out evidence.proof && framemesh proof verify evidence.proof
+  framemesh proof show 120/0 --out votes.proof`,
+		Args: oneArg("ID|FILE|EPOCH/BATCH"),
 		RunE: func(c *cobra.Command, args []string) error {
 			raw, from, err := l.findProof(c, args[0])
 			if err != nil {
@@ -349,7 +259,11 @@ block. --out writes it to a file that proof verify reruns.`,
 					From string `json:"from"`
 				}{f, from})
 			}
-			return printFile(c.OutOrStdout(), f, from, nonEmpty(out, from))
+			again := nonEmpty(out, from)
+			if _, err := os.Stat(again); err != nil {
+				again = args[0]
+			}
+			return printFile(c.OutOrStdout(), f, from, again)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "also write the proof to this file")

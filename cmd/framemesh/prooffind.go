@@ -21,6 +21,13 @@ import (
 // findProof gets a proof by the path of its file, by its name among the files that are kept
 // here, or by its name on the ledger. from says where it was.
 func (f *ledgerFlags) findProof(c *cobra.Command, name string) (raw []byte, from string, err error) {
+	epoch, batch, ok, err := batchArg(name)
+	if err != nil {
+		return nil, "", err
+	}
+	if ok {
+		return f.findBallot(c, epoch, batch)
+	}
 	if _, err := os.Stat(name); err == nil || name == "-" || strings.ContainsRune(name, filepath.Separator) {
 		raw, err := readProof(name, c.InOrStdin())
 		if err != nil {
@@ -28,7 +35,11 @@ func (f *ledgerFlags) findProof(c *cobra.Command, name string) (raw []byte, from
 		}
 		return raw, name, nil
 	}
-	id := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(name, checker.ProofSuffix), checker.AnswerSuffix))
+	id := name
+	for _, suffix := range []string{checker.ProofSuffix, checker.AnswerSuffix, checker.BallotSuffix} {
+		id = strings.TrimSuffix(id, suffix)
+	}
+	id = strings.ToLower(id)
 	if b, err := hex.DecodeString(id + strings.Repeat("0", len(id)%2)); err != nil || len(id) < leastID || len(b) > 32 {
 		return nil, "", withHint(fmt.Errorf("%q is neither a file nor the name of a proof", name), fmt.Sprintf("%d to 64 hex digits, as `framemesh proof list` shows them, or a path", leastID))
 	}
@@ -40,7 +51,7 @@ func (f *ledgerFlags) findProof(c *cobra.Command, name string) (raw []byte, from
 	if err != nil {
 		return nil, "", err
 	}
-	files, paths, err := kept(dir)
+	files, paths, err := kept(dir, anyProof)
 	if err != nil {
 		return nil, "", err
 	}

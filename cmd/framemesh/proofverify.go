@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,11 +15,7 @@ import (
 	"github.com/framemesh/framemesh/actors/checker/audit"
 	"github.com/framemesh/framemesh/actors/checker/recompute"
 	"github.com/framemesh/framemesh/gpu/segment"
-	"github.com/framemesh/framemesh/ledger/economics"
-	"github.com/framemesh/framemesh/ledger/judge"
-	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
-	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/node"
 	"github.com/framemesh/framemesh/node/why"
 )
@@ -59,10 +54,12 @@ type verifyFlags struct {
 func proofVerify(l *ledgerFlags) *cobra.Command {
 	f := verifyFlags{ledgerFlags: l}
 	c := &cobra.Command{
-		Use:   "verify FILE",
+		Use:   "verify FILE|EPOCH/BATCH",
 		Short: "Rerun a proof on this machine: exit status 0 proven, 1 not, 2 unreadable",
 		Long: `verify recomputes what a proof file claims: the tile is rendered, the paths are followed, the
-votes are judged, the second of play is replayed. FILE "-" is standard input.
+votes are judged, the second of play is replayed. FILE "-" is standard input. EPOCH/BATCH are
+the votes behind that certificate of the ledger: the checkers that judged it are asked for
+them, and they are counted again.
 
 What a container had to render follows from the ledger's seed of the epoch, and a file that
 brings an invented seed could convict anybody. So the seed is compared with the ledger's
@@ -71,8 +68,9 @@ by hand. Without both, verify says so: then only the arithmetic is proven.`,
 		Example: `  framemesh proof verify 3fa4….proof
   framemesh proof verify 3fa4….proof --genesis genesis.json --peer /ip4/…/p2p/12D3KooW…
   framemesh proof verify 3fa4….proof --offline --json
+  framemesh proof verify 120/0
   framemesh proof verify second.proof --app game.wasm`,
-		Args: oneArg("FILE"),
+		Args: oneArg("FILE|EPOCH/BATCH"),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
 	}
 	fl := c.Flags()
@@ -92,9 +90,9 @@ func (f *verifyFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := readProof(path, c.InOrStdin())
+	raw, err := f.read(c, path)
 	if err != nil {
-		return unreadable(path, err)
+		return err
 	}
 	about, file, err := why.Describe(raw)
 	if err != nil {
@@ -119,6 +117,25 @@ func (f *verifyFlags) run(c *cobra.Command, path string) error {
 		return errFailed
 	}
 	return nil
+}
+
+// read gets the file that is to be rerun, or the votes behind a certificate.
+func (f *verifyFlags) read(c *cobra.Command, name string) ([]byte, error) {
+	epoch, batch, ok, err := batchArg(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case ok && f.offline:
+		return nil, withHint(fmt.Errorf("the votes of %s are with the checkers, which --offline does not ask", name), "`framemesh proof show "+name+" --out FILE` first, and then `framemesh proof verify FILE --offline`")
+	case ok:
+		raw, _, err := f.findBallot(c, epoch, batch)
+		return raw, err
+	}
+	raw, err := readProof(name, c.InOrStdin())
+	if err != nil {
+		return nil, unreadable(name, err)
+	}
+	return raw, nil
 }
 
 // judge reruns the file. An error is one of this machine, which says nothing about the proof.
@@ -230,91 +247,6 @@ func (p *proven) convict(_ context.Context, file *proof.File, w *witness) error 
 	i, _ := got.Reason.Info()
 	p.Why, p.Next = i.Text, i.Next
 	return nil
-}
-
-// recount judges a ballot again, and compares what it says of itself with the ledger.
-func (p *proven) recount(ctx context.Context, file *proof.File, w *witness) error {
-	out, err := judge.Recount(file)
-	b := file.GetBallot()
-	if n := len(b.GetProven()) + len(b.GetRefuted()); n > 0 {
-		p.warn("the file names %d proofs that decided: rerun those, too", n)
-	}
-	switch {
-	case err != nil:
-		p.Why = "The votes do not come to the result: " + oneLine(err.Error())
-		return nil
-	case w.none:
-		p.Why = never
-		return nil
-	case w.has && string(w.seed[:]) != string(file.GetSeed()):
-		p.Why = fmt.Sprintf("The file gives epoch %d another seed than the ledger: its committee was never drawn.", p.Epoch)
-		return nil
-	}
-	p.Proven, p.Why = true, fmt.Sprintf("Judged again, the votes come to the result that was attested, for %d containers.", len(out.Result.GetEntries()))
-	if w.view == nil {
-		p.warn("who was drawn and by which parameters is the file's own word; with the ledger at hand that is compared, too")
-		return nil
-	}
-	why, err := w.compare(ctx, file)
-	if err != nil {
-		p.warn("the draw was not compared with the ledger: %s", oneLine(err.Error()))
-	} else if why != "" {
-		p.Proven, p.Why = false, why
-	}
-	return nil
-}
-
-// errOldDraw: the candidates of an epoch can be looked up for some epochs only.
-var errOldDraw = errors.New("its candidates are not kept any more")
-
-// compare says how a ballot differs from what the ledger drew; "" when it does not.
-func (w *witness) compare(ctx context.Context, file *proof.File) (string, error) {
-	a, _, err := w.assignment(ctx, file.GetEpoch())
-	if err != nil {
-		return "", err
-	}
-	b := file.GetBallot()
-	if uint64(b.GetBatch()) >= uint64(len(a.Batches)) {
-		return fmt.Sprintf("The ledger drew %d batches in epoch %d; the file is about number %d.", len(a.Batches), file.GetEpoch(), b.GetBatch()), nil
-	}
-	drawn := &a.Batches[b.GetBatch()]
-	same := func(all []key.Node, raw [][]byte) bool {
-		return slices.EqualFunc(all, raw, func(n key.Node, r []byte) bool { return string(n[:]) == string(r) })
-	}
-	switch {
-	case !same(drawn.Containers, b.GetContainers()):
-		return "The containers are not those that the ledger drew into this batch.", nil
-	case !same(drawn.Members(b.GetAttempt()), b.GetMembers()):
-		return "The members are not those that the ledger drew for this batch.", nil
-	}
-	return "", nil
-}
-
-// assignment draws an epoch's batches again from what the ledger has.
-func (v *view) assignment(ctx context.Context, epoch uint64) (*judge.Assignment, judge.Params, error) {
-	e, err := v.params(ctx)
-	p := judge.From(e)
-	if err != nil {
-		return nil, p, err
-	}
-	seed, ok, err := v.seed(ctx, epoch)
-	if err != nil || !ok {
-		return nil, p, errors.Join(err, errOldDraw)
-	}
-	var sets [2][]judge.Candidate
-	for i, role := range []economics.Role{economics.RoleContainer, economics.RoleChecker} {
-		all, ok, err := state.ReadCandidates(v.values(ctx), epoch, role)
-		if err != nil {
-			return nil, p, err
-		}
-		if !ok {
-			return nil, p, errOldDraw
-		}
-		for _, c := range all {
-			sets[i] = append(sets[i], judge.Candidate{Node: c.Node, Stake: c.Stake, Owner: c.Owner})
-		}
-	}
-	return judge.Assign(v.Genesis.ChainID, seed, epoch, sets[0], sets[1], p), p, nil
 }
 
 // module finds the app of a session.

@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/framemesh/framemesh/actors/checker"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node"
@@ -50,19 +47,17 @@ or NODE/SESSION; a certificate is EPOCH/BATCH; 64 hex digits are a proof or an a
 
 // why tells of whatever it is that is named.
 func (f *ledgerFlags) why(c *cobra.Command, name string) error {
-	front, rest, two := strings.Cut(name, "/")
+	epoch, batch, ok, err := batchArg(name)
+	if err != nil {
+		return err
+	}
 	_, isFile := os.Stat(name)
 	switch {
-	case isFile == nil || checker.IsEvidence(name):
+	case isFile == nil || anyProof(name):
 		return f.whyProof(c, name)
-	case two && isNumber(front) && isNumber(rest):
-		epoch, err := strconv.ParseUint(front, 10, 63)
-		batch, err2 := strconv.ParseUint(rest, 10, 32)
-		if err = errors.Join(err, err2); err != nil {
-			return withHint(fmt.Errorf("%q is no certificate", name), "EPOCH/BATCH, such as 120/0")
-		}
-		return f.whyCertificate(c, epoch, uint32(batch))
-	case two || isHex(name, tx.SessionSize):
+	case ok:
+		return f.whyCertificate(c, epoch, batch)
+	case strings.Contains(name, "/") || isHex(name, tx.SessionSize):
 		return f.whySession(c, name)
 	case isHex(name, 32):
 		return f.whyID(c, [32]byte(unhex(name)))
@@ -203,13 +198,13 @@ func (f *ledgerFlags) whyID(c *cobra.Command, id [32]byte) error {
 	if err != nil {
 		return err
 	}
-	files, paths, err := kept(dir)
+	files, paths, err := kept(dir, anyProof)
 	if err != nil {
 		return err
 	}
 	for _, k := range files {
 		// A fraud proof's name on the ledger is for the ledger, which knows more of it.
-		if name := hex.EncodeToString(id[:]); k.ID == name || k.Kind == why.KindAnswer && k.Report == name {
+		if name := hex.EncodeToString(id[:]); k.ID == name || k.Kind != why.KindFraud && k.Report == name {
 			return f.whyProof(c, paths[k.ID])
 		}
 	}

@@ -96,6 +96,7 @@ func (v *view) certificate(ctx context.Context, epoch uint64, batch uint32) (cer
 	}
 	out.Attempt = res.GetAttempt()
 	out.Text = fmt.Sprintf("%d members attest it; whoever was proven in it is paid when epoch %d begins.", rec.Signers, epoch+2)
+	out.Next = fmt.Sprintf("`framemesh proof verify %d/%d` counts the votes behind it again", epoch, batch)
 	var containers, members []key.Node
 	if a, _, err := v.assignment(ctx, epoch); err == nil && uint64(batch) < uint64(len(a.Batches)) {
 		containers, members = a.Batches[batch].Containers, a.Batches[batch].Members(res.GetAttempt())

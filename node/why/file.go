@@ -21,7 +21,9 @@ const (
 
 // File is what a proof file says of itself, before anybody has rerun it.
 type File struct {
-	ID      string `json:"id"` // SHA-256 of the file: what verdicts and results name as evidence
+	ID string `json:"id"` // SHA-256 of the file: what verdicts and results name as evidence
+	// Report is the name on the ledger: of a fraud proof, of an answer, and of the result of a
+	// ballot.
 	Report  string `json:"report,omitempty"`
 	Kind    string `json:"kind"`
 	Fraud   uint32 `json:"fraud_kind,omitempty"`
@@ -65,6 +67,8 @@ func Describe(raw []byte) (File, *proof.File, error) {
 	case *proof.File_Ballot:
 		b := h.Ballot
 		out.Kind, out.Batch, out.Attempt, out.NeedsSeed = KindBallot, b.GetBatch(), b.GetAttempt(), true
+		sum := sha256.Sum256(b.GetResult())
+		out.Report = hex.EncodeToString(sum[:])
 		out.Says = "The votes about a batch of containers, and the result that its committee attested."
 		out.Detail = fmt.Sprintf("%d votes of %d members about %d containers", len(b.GetVotes()), len(b.GetMembers()), len(b.GetContainers()))
 	case *proof.File_Second:

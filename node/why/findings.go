@@ -167,6 +167,7 @@ func (f *Facts) paid(v state.Verdict) []Finding {
 		x.Next = "`framemesh doctor`; keep the node reachable and its stake whole"
 	default:
 		x.Code, x.Text, x.Next = nonEmpty(told.Name, told.Verdict), told.Text, nonEmpty(told.Next, "keep the node running and reachable")
+		x.Next += fmt.Sprintf("; `framemesh proof verify %d/%d` counts the votes again", v.Epoch, v.Batch)
 	}
 	x.Text = fmt.Sprintf("The round of epoch %d is not paid: %s", v.Epoch, x.Text)
 	return []Finding{x}

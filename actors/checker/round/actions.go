@@ -6,7 +6,8 @@ import (
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// Action is something to be carried out: Publish, Ask, Verify, Submit, Fraud or Wake. The order of actions that one call returns does not matter.
+// Action is something to be carried out: Publish, Ask, Verify, Submit, Ballot, Fraud or Wake.
+// The order of actions that one call returns does not matter.
 type Action interface{ action() }
 
 // Publish gossips a statement of this checker to all checkers.
@@ -33,6 +34,14 @@ type Submit struct {
 	Certificate *tx.VoteCertificate
 }
 
+// Ballot is to be kept and shown to whoever asks: the votes behind a result that this checker
+// attests, so that anybody can count them again.
+type Ballot struct {
+	Batch  uint32
+	Result [32]byte // SHA-256 of the result, by which the ledger's certificate names it
+	File   []byte   // a proof file
+}
+
 // Fraud brings a proof that somebody cheated to the ledger: a container's wrong tile,
 // broken path or second commitment, a checker's second vote or made-up work.
 type Fraud struct {
@@ -48,5 +57,6 @@ func (Publish) action() {}
 func (Ask) action()     {}
 func (Verify) action()  {}
 func (Submit) action()  {}
+func (Ballot) action()  {}
 func (Fraud) action()   {}
 func (Wake) action()    {}

@@ -55,13 +55,18 @@ func (r *Round) judge(d *duty, votes []*proof.Opened, convicted bool) (result []
 	if len(votes) < r.s.Params.Quorum() {
 		return nil, false
 	}
+	out := judge.Judge(r.input(d, votes, convicted))
+	return out.Bytes, out.Settled()
+}
+
+// input is what the votes on a batch are judged with.
+func (r *Round) input(d *duty, votes []*proof.Opened, convicted bool) judge.Input {
 	in := judge.Input{Seed: r.seed, Epoch: r.epoch, Number: d.batch, Attempt: d.attempt,
 		Batch: &r.s.Assignment.Batches[d.batch], Params: r.s.Params, Votes: votes}
 	if convicted {
 		in.Proven, in.Refuted = r.proven, r.refuted
 	}
-	out := judge.Judge(in)
-	return out.Bytes, out.Settled()
+	return in
 }
 
 // draft finds or begins the record of a result.
@@ -83,7 +88,8 @@ func (r *Round) join(now uint64, d *duty, dr *draft) []Action {
 	dr.by[r.me] = r.attest(d, dr.result)
 	o := r.sign(&proof.Statement{Says: &proof.Statement_Draft{Draft: &proof.Draft{
 		Epoch: r.epoch, Batch: d.batch, Attempt: d.attempt, Result: dr.result, Votes: dr.votes, Attestation: dr.by[r.me]}}})
-	return append([]Action{Publish{d.batch, o}}, r.submit(now, d)...)
+	todo := append([]Action{Publish{d.batch, o}}, r.keep(d, dr)...)
+	return append(todo, r.submit(now, d)...)
 }
 
 func (r *Round) hearDraft(now uint64, o *proof.Opened, x *proof.Draft) ([]Action, error) {

@@ -45,6 +45,7 @@ type kit struct {
 	silent   map[int]bool
 	certs    []*tx.VoteCertificate
 	frauds   []Fraud
+	ballots  []Ballot
 	said     []*proof.Opened // all that was gossiped
 	unanswer bool            // containers do not open
 	answer   func(*proof.Openings)
@@ -129,6 +130,8 @@ func (k *kit) do(i int, todo []Action) {
 			for _, r := range k.rounds {
 				r.OnLedger(a.Batch)
 			}
+		case Ballot:
+			k.ballots = append(k.ballots, a)
 		case Fraud:
 			k.frauds = append(k.frauds, a)
 		}
