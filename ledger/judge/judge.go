@@ -62,6 +62,7 @@ func Judge(in Input) Outcome {
 	verdicts := make([]opinion, len(j.containers))
 	for i := range j.containers {
 		verdicts[i] = j.container(i)
+		verdicts[i].entry.Dropped = j.dropped(i)
 		out.Entries = append(out.Entries, verdicts[i].entry)
 	}
 	out.Wrong = j.wrong

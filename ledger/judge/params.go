@@ -68,6 +68,13 @@ func sat(a, b uint64) uint64 {
 	return v
 }
 
+// maxWatchMS bounds a watch, ms: long enough for a node to be started again.
+const maxWatchMS = 60_000
+
+// WatchMS is for how long a checker looks for a container that a player has missed: a twelfth
+// of the epoch, at most a minute. Who is there again within it has dropped nobody.
+func (p Params) WatchMS() uint64 { return max(1, min(p.EpochMS/12, maxWatchMS)) }
+
 // Times are the moments of a round, in unix ms, in rising order. Each node goes by its own
 // clock; a moment that others wait for is followed by a gap that clocks may differ by.
 type Times struct {

@@ -25,6 +25,9 @@ func anyFinding(t *rapid.T, place int) *proof.Finding {
 		ArrivalMs: rapid.OneOf(rapid.Uint32Range(12_000, 15_000), rapid.Uint32Range(0, proof.MaxTimeMS)).Draw(t, "arrival"),
 		RttMs:     rapid.Uint32Range(0, 2000).Draw(t, "rtt"), Pings: rapid.Uint32Range(0, 20).Draw(t, "pings")}
 	f.Pongs = rapid.Uint32Range(0, f.Pings).Draw(t, "pongs")
+	if rapid.Bool().Draw(t, "misses it") {
+		f.Dropped = fill(rapid.ByteRange(1, 3).Draw(t, "session"), proof.SessionSize)
+	}
 	if rapid.Bool().Draw(t, "sampled") {
 		f.Quality = &proof.Sample{AskedFps: 60, FpsMilli: rapid.Uint32Range(0, 60_000).Draw(t, "fps"), Seconds: 30}
 	}
@@ -119,6 +122,9 @@ func TestNLiarsChangeNothing(t *testing.T) {
 			e := out.GetEntries()[i]
 			if e.GetVerdict() != x.kind {
 				r.Fatalf("container %d is %s, found %s", i, proof.VerdictName(x.kind), proof.VerdictName(e.GetVerdict()))
+			}
+			if e.GetDropped() != nil {
+				r.Fatalf("container %d went from %x, says nobody who is honest", i, e.GetDropped())
 			}
 			if x.kind == proof.VerdictBad && !slices.ContainsFunc(said[i], func(f *proof.Finding) bool { return bytes.Compare(e.GetEvidence(), f.GetEvidence()) <= 0 }) {
 				r.Fatal("evidence is none that anybody named")

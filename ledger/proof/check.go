@@ -81,6 +81,13 @@ func check(st *Statement) error {
 		return canonical.First(
 			sized("session", r.GetSession(), SessionSize),
 			within("seconds", uint64(r.GetSeconds()), 1, MaxWindow))
+	case *Statement_Watch:
+		w := s.Watch
+		return canonical.First(
+			sized("container", w.GetContainer(), key.Size),
+			sized("session", w.GetSession(), SessionSize),
+			within("asked", uint64(w.GetAsked()), 1, MaxPings),
+			within("answered", uint64(w.GetAnswered()), 0, uint64(w.GetAsked())))
 	}
 	return fmt.Errorf("%w: statement: says nothing", ErrMalformed)
 }

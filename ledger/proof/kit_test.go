@@ -232,6 +232,7 @@ func everyStatement(t testing.TB) []example {
 		{"audit", container, &proof.Statement{Says: &proof.Statement_Audit{Audit: &proof.AuditData{Session: fill(5, 16), Window: fill(1, 100), Segments: []*proof.Signed{first.Signed}, Inputs: [][]byte{fill(2, 90)},
 			After: []*proof.Signed{sign(t, container, &proof.Statement{Says: &proof.Statement_Segment{Segment: next}}).Signed}}}}},
 		{"quality", container, &proof.Statement{Says: &proof.Statement_Quality{Quality: &proof.Quality{Session: fill(5, 16), Sample: sample, Receipts: fill(1, 32), Count: 30, Exit: "the player left"}}}},
+		{"watch", checker, &proof.Statement{Says: &proof.Statement_Watch{Watch: &proof.Watch{Epoch: epoch, Container: fill(3, 32), Session: fill(5, 16), Asked: 6, Answered: 1}}}},
 		{"audit request", checker, &proof.Statement{Says: &proof.Statement_AuditRequest{AuditRequest: &proof.AuditReq{Session: fill(5, 16), From: 20, Seconds: 10, Epoch: epoch}}}},
 	}
 }

@@ -104,6 +104,7 @@ type Statement struct {
 	//	*Statement_Audit
 	//	*Statement_Quality
 	//	*Statement_AuditRequest
+	//	*Statement_Watch
 	Says          isStatement_Says `protobuf_oneof:"says"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -254,6 +255,15 @@ func (x *Statement) GetAuditRequest() *AuditReq {
 	return nil
 }
 
+func (x *Statement) GetWatch() *Watch {
+	if x != nil {
+		if x, ok := x.Says.(*Statement_Watch); ok {
+			return x.Watch
+		}
+	}
+	return nil
+}
+
 type isStatement_Says interface {
 	isStatement_Says()
 }
@@ -306,6 +316,10 @@ type Statement_AuditRequest struct {
 	AuditRequest *AuditReq `protobuf:"bytes,12,opt,name=audit_request,json=auditRequest,proto3,oneof"`
 }
 
+type Statement_Watch struct {
+	Watch *Watch `protobuf:"bytes,13,opt,name=watch,proto3,oneof"`
+}
+
 func (*Statement_NonceCommit) isStatement_Says() {}
 
 func (*Statement_Nonce) isStatement_Says() {}
@@ -329,6 +343,8 @@ func (*Statement_Audit) isStatement_Says() {}
 func (*Statement_Quality) isStatement_Says() {}
 
 func (*Statement_AuditRequest) isStatement_Says() {}
+
+func (*Statement_Watch) isStatement_Says() {}
 
 // NonceCommit binds a checker, before T0 − grace, to the nonce of its checks in an epoch.
 type NonceCommit struct {
@@ -907,6 +923,7 @@ type Finding struct {
 	Quality       *Sample `protobuf:"bytes,11,opt,name=quality,proto3" json:"quality,omitempty"`  // of a hidden session or an audit, or absent
 	Tiles         uint32  `protobuf:"varint,12,opt,name=tiles,proto3" json:"tiles,omitempty"`     // of the commit that work covers: the first so many picks of this checker
 	Reason        uint32  `protobuf:"varint,13,opt,name=reason,proto3" json:"reason,omitempty"`   // code of what is behind a verdict other than ok, 0 = the verdict says it all
+	Dropped       []byte  `protobuf:"bytes,14,opt,name=dropped,proto3" json:"dropped,omitempty"`  // 16 bytes: a paid session whose player missed the container, as this checker did; or empty
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1030,6 +1047,13 @@ func (x *Finding) GetReason() uint32 {
 		return x.Reason
 	}
 	return 0
+}
+
+func (x *Finding) GetDropped() []byte {
+	if x != nil {
+		return x.Dropped
+	}
+	return nil
 }
 
 // Sample is what a checker measured as a player or by an audit.
@@ -1368,6 +1392,7 @@ type Entry struct {
 	OfflinePpm    uint32                 `protobuf:"varint,4,opt,name=offline_ppm,json=offlinePpm,proto3" json:"offline_ppm,omitempty"` // share of pings without an answer; 0 also when nobody measured it
 	QualityPpm    uint32                 `protobuf:"varint,5,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"` // 0 = not measured in this epoch
 	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`                        // 32 bytes: SHA-256 of a proof file, with verdict bad; or empty
+	Dropped       []byte                 `protobuf:"bytes,7,opt,name=dropped,proto3" json:"dropped,omitempty"`                          // 16 bytes: the paid session from which the container went, or empty
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1440,6 +1465,13 @@ func (x *Entry) GetQualityPpm() uint32 {
 func (x *Entry) GetEvidence() []byte {
 	if x != nil {
 		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Entry) GetDropped() []byte {
+	if x != nil {
+		return x.Dropped
 	}
 	return nil
 }
@@ -1900,6 +1932,153 @@ func (x *Pong) GetSessions() uint32 {
 	return 0
 }
 
+// Gone is signed by the player, domain framemesh/<chain>/gone/1: the container went in the
+// middle of a paid session, and does not answer.
+type Gone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     []byte                 `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"`
+	Session       []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	Seconds       uint32                 `protobuf:"varint,3,opt,name=seconds,proto3" json:"seconds,omitempty"`       // of play that the player had promised to pay for
+	AtMs          uint64                 `protobuf:"varint,4,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"` // when it says so, by the player's clock
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gone) Reset() {
+	*x = Gone{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gone) ProtoMessage() {}
+
+func (x *Gone) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gone.ProtoReflect.Descriptor instead.
+func (*Gone) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Gone) GetContainer() []byte {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *Gone) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Gone) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *Gone) GetAtMs() uint64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+// Watch is what a checker heard of a container after a player had missed it.
+type Watch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Container     []byte                 `protobuf:"bytes,2,opt,name=container,proto3" json:"container,omitempty"` // 32 bytes
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`     // 16 bytes: whose player missed it
+	Asked         uint32                 `protobuf:"varint,4,opt,name=asked,proto3" json:"asked,omitempty"`        // questions to the container over the time of a watch
+	Answered      uint32                 `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`  // of them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watch) Reset() {
+	*x = Watch{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watch) ProtoMessage() {}
+
+func (x *Watch) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watch.ProtoReflect.Descriptor instead.
+func (*Watch) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Watch) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Watch) GetContainer() []byte {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *Watch) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Watch) GetAsked() uint32 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *Watch) GetAnswered() uint32 {
+	if x != nil {
+		return x.Answered
+	}
+	return 0
+}
+
 // AuditReq asks for a window of a session, signed as statement by a drawn checker.
 type AuditReq struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1913,7 +2092,7 @@ type AuditReq struct {
 
 func (x *AuditReq) Reset() {
 	*x = AuditReq{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	mi := &file_ledger_proof_proof_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2104,7 @@ func (x *AuditReq) String() string {
 func (*AuditReq) ProtoMessage() {}
 
 func (x *AuditReq) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	mi := &file_ledger_proof_proof_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2117,7 @@ func (x *AuditReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReq.ProtoReflect.Descriptor instead.
 func (*AuditReq) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{20}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AuditReq) GetSession() []byte {
@@ -1983,7 +2162,7 @@ type AuditData struct {
 
 func (x *AuditData) Reset() {
 	*x = AuditData{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1995,7 +2174,7 @@ func (x *AuditData) String() string {
 func (*AuditData) ProtoMessage() {}
 
 func (x *AuditData) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2008,7 +2187,7 @@ func (x *AuditData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditData.ProtoReflect.Descriptor instead.
 func (*AuditData) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{21}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AuditData) GetSession() []byte {
@@ -2068,7 +2247,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[22]
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2259,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[22]
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2272,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{22}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Quality) GetSession() []byte {
@@ -2142,7 +2321,7 @@ type TileEvidence struct {
 
 func (x *TileEvidence) Reset() {
 	*x = TileEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2333,7 @@ func (x *TileEvidence) String() string {
 func (*TileEvidence) ProtoMessage() {}
 
 func (x *TileEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2346,7 @@ func (x *TileEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TileEvidence.ProtoReflect.Descriptor instead.
 func (*TileEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TileEvidence) GetRoots() []byte {
@@ -2194,7 +2373,7 @@ type PathEvidence struct {
 
 func (x *PathEvidence) Reset() {
 	*x = PathEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2385,7 @@ func (x *PathEvidence) String() string {
 func (*PathEvidence) ProtoMessage() {}
 
 func (x *PathEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2398,7 @@ func (x *PathEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEvidence.ProtoReflect.Descriptor instead.
 func (*PathEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PathEvidence) GetCommit() *Signed {
@@ -2245,7 +2424,7 @@ type PairEvidence struct {
 
 func (x *PairEvidence) Reset() {
 	*x = PairEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2436,7 @@ func (x *PairEvidence) String() string {
 func (*PairEvidence) ProtoMessage() {}
 
 func (x *PairEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2449,7 @@ func (x *PairEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairEvidence.ProtoReflect.Descriptor instead.
 func (*PairEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PairEvidence) GetOther() *Signed {
@@ -2293,7 +2472,7 @@ type WorkEvidence struct {
 
 func (x *WorkEvidence) Reset() {
 	*x = WorkEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2484,7 @@ func (x *WorkEvidence) String() string {
 func (*WorkEvidence) ProtoMessage() {}
 
 func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2497,7 @@ func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkEvidence.ProtoReflect.Descriptor instead.
 func (*WorkEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WorkEvidence) GetFinding() uint32 {
@@ -2375,7 +2554,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2566,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2579,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *File) GetVersion() uint32 {
@@ -2501,7 +2680,7 @@ type Fraud struct {
 
 func (x *Fraud) Reset() {
 	*x = Fraud{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2692,7 @@ func (x *Fraud) String() string {
 func (*Fraud) ProtoMessage() {}
 
 func (x *Fraud) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2705,7 @@ func (x *Fraud) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fraud.ProtoReflect.Descriptor instead.
 func (*Fraud) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Fraud) GetKind() uint32 {
@@ -2587,7 +2766,7 @@ type Ballot struct {
 
 func (x *Ballot) Reset() {
 	*x = Ballot{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	mi := &file_ledger_proof_proof_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2599,7 +2778,7 @@ func (x *Ballot) String() string {
 func (*Ballot) ProtoMessage() {}
 
 func (x *Ballot) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	mi := &file_ledger_proof_proof_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2612,7 +2791,7 @@ func (x *Ballot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ballot.ProtoReflect.Descriptor instead.
 func (*Ballot) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Ballot) GetBatch() uint32 {
@@ -2726,7 +2905,7 @@ type Second struct {
 
 func (x *Second) Reset() {
 	*x = Second{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	mi := &file_ledger_proof_proof_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2917,7 @@ func (x *Second) String() string {
 func (*Second) ProtoMessage() {}
 
 func (x *Second) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	mi := &file_ledger_proof_proof_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2930,7 @@ func (x *Second) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Second.ProtoReflect.Descriptor instead.
 func (*Second) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Second) GetSubject() []byte {
@@ -2790,7 +2969,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x06Signed\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\fR\x06signer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc7\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xfa\x05\n" +
 	"\tStatement\x12D\n" +
 	"\fnonce_commit\x18\x01 \x01(\v2\x1f.framemesh.proof.v1.NonceCommitH\x00R\vnonceCommit\x121\n" +
 	"\x05nonce\x18\x02 \x01(\v2\x19.framemesh.proof.v1.NonceH\x00R\x05nonce\x127\n" +
@@ -2805,7 +2984,8 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x05audit\x18\n" +
 	" \x01(\v2\x1d.framemesh.proof.v1.AuditDataH\x00R\x05audit\x127\n" +
 	"\aquality\x18\v \x01(\v2\x1b.framemesh.proof.v1.QualityH\x00R\aquality\x12C\n" +
-	"\raudit_request\x18\f \x01(\v2\x1c.framemesh.proof.v1.AuditReqH\x00R\fauditRequestB\x06\n" +
+	"\raudit_request\x18\f \x01(\v2\x1c.framemesh.proof.v1.AuditReqH\x00R\fauditRequest\x121\n" +
+	"\x05watch\x18\r \x01(\v2\x19.framemesh.proof.v1.WatchH\x00R\x05watchB\x06\n" +
 	"\x04says\";\n" +
 	"\vNonceCommit\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
@@ -2848,7 +3028,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x12\n" +
 	"\x04salt\x18\x04 \x01(\fR\x04salt\x127\n" +
 	"\bfindings\x18\x05 \x03(\v2\x1b.framemesh.proof.v1.FindingR\bfindings\x12\x18\n" +
-	"\achecker\x18\x06 \x01(\fR\achecker\"\xe9\x02\n" +
+	"\achecker\x18\x06 \x01(\fR\achecker\"\x83\x03\n" +
 	"\aFinding\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\rR\tcontainer\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\rR\averdict\x12\x16\n" +
@@ -2864,7 +3044,8 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	" \x01(\rR\x05pongs\x124\n" +
 	"\aquality\x18\v \x01(\v2\x1a.framemesh.proof.v1.SampleR\aquality\x12\x14\n" +
 	"\x05tiles\x18\f \x01(\rR\x05tiles\x12\x16\n" +
-	"\x06reason\x18\r \x01(\rR\x06reason\"\x91\x03\n" +
+	"\x06reason\x18\r \x01(\rR\x06reason\x12\x18\n" +
+	"\adropped\x18\x0e \x01(\fR\adropped\"\x91\x03\n" +
 	"\x06Sample\x12\x1b\n" +
 	"\tlaunch_ms\x18\x01 \x01(\rR\blaunchMs\x12$\n" +
 	"\x0efirst_frame_ms\x18\x02 \x01(\rR\ffirstFrameMs\x12\x1b\n" +
@@ -2897,7 +3078,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\aentries\x18\x04 \x03(\v2\x19.framemesh.proof.v1.EntryR\aentries\x12\x18\n" +
 	"\acorrect\x18\x05 \x01(\x04R\acorrect\x12\x14\n" +
 	"\x05wrong\x18\x06 \x01(\x04R\x05wrong\x12\x14\n" +
-	"\x05votes\x18\a \x01(\fR\x05votes\"\xb2\x01\n" +
+	"\x05votes\x18\a \x01(\fR\x05votes\"\xcc\x01\n" +
 	"\x05Entry\x12\x18\n" +
 	"\averdict\x18\x01 \x01(\rR\averdict\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\rR\x06reason\x12\x19\n" +
@@ -2906,7 +3087,8 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"offlinePpm\x12\x1f\n" +
 	"\vquality_ppm\x18\x05 \x01(\rR\n" +
 	"qualityPpm\x12\x1a\n" +
-	"\bevidence\x18\x06 \x01(\fR\bevidence\"\x9e\x02\n" +
+	"\bevidence\x18\x06 \x01(\fR\bevidence\x12\x18\n" +
+	"\adropped\x18\a \x01(\fR\adropped\"\x9e\x02\n" +
 	"\tSegCommit\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x16\n" +
 	"\x06second\x18\x02 \x01(\rR\x06second\x12\x1a\n" +
@@ -2948,7 +3130,18 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\achecker\x18\x03 \x01(\fR\achecker\x12\x1a\n" +
-	"\bsessions\x18\x04 \x01(\rR\bsessions\"h\n" +
+	"\bsessions\x18\x04 \x01(\rR\bsessions\"m\n" +
+	"\x04Gone\x12\x1c\n" +
+	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\x12\x18\n" +
+	"\aseconds\x18\x03 \x01(\rR\aseconds\x12\x13\n" +
+	"\x05at_ms\x18\x04 \x01(\x04R\x04atMs\"\x87\x01\n" +
+	"\x05Watch\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1c\n" +
+	"\tcontainer\x18\x02 \x01(\fR\tcontainer\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\x12\x14\n" +
+	"\x05asked\x18\x04 \x01(\rR\x05asked\x12\x1a\n" +
+	"\banswered\x18\x05 \x01(\rR\banswered\"h\n" +
 	"\bAuditReq\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x18\n" +
@@ -3032,7 +3225,7 @@ func file_ledger_proof_proof_proto_rawDescGZIP() []byte {
 	return file_ledger_proof_proof_proto_rawDescData
 }
 
-var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_ledger_proof_proof_proto_goTypes = []any{
 	(*Signed)(nil),       // 0: framemesh.proof.v1.Signed
 	(*Statement)(nil),    // 1: framemesh.proof.v1.Statement
@@ -3054,17 +3247,19 @@ var file_ledger_proof_proof_proto_goTypes = []any{
 	(*Receipt)(nil),      // 17: framemesh.proof.v1.Receipt
 	(*Ping)(nil),         // 18: framemesh.proof.v1.Ping
 	(*Pong)(nil),         // 19: framemesh.proof.v1.Pong
-	(*AuditReq)(nil),     // 20: framemesh.proof.v1.AuditReq
-	(*AuditData)(nil),    // 21: framemesh.proof.v1.AuditData
-	(*Quality)(nil),      // 22: framemesh.proof.v1.Quality
-	(*TileEvidence)(nil), // 23: framemesh.proof.v1.TileEvidence
-	(*PathEvidence)(nil), // 24: framemesh.proof.v1.PathEvidence
-	(*PairEvidence)(nil), // 25: framemesh.proof.v1.PairEvidence
-	(*WorkEvidence)(nil), // 26: framemesh.proof.v1.WorkEvidence
-	(*File)(nil),         // 27: framemesh.proof.v1.File
-	(*Fraud)(nil),        // 28: framemesh.proof.v1.Fraud
-	(*Ballot)(nil),       // 29: framemesh.proof.v1.Ballot
-	(*Second)(nil),       // 30: framemesh.proof.v1.Second
+	(*Gone)(nil),         // 20: framemesh.proof.v1.Gone
+	(*Watch)(nil),        // 21: framemesh.proof.v1.Watch
+	(*AuditReq)(nil),     // 22: framemesh.proof.v1.AuditReq
+	(*AuditData)(nil),    // 23: framemesh.proof.v1.AuditData
+	(*Quality)(nil),      // 24: framemesh.proof.v1.Quality
+	(*TileEvidence)(nil), // 25: framemesh.proof.v1.TileEvidence
+	(*PathEvidence)(nil), // 26: framemesh.proof.v1.PathEvidence
+	(*PairEvidence)(nil), // 27: framemesh.proof.v1.PairEvidence
+	(*WorkEvidence)(nil), // 28: framemesh.proof.v1.WorkEvidence
+	(*File)(nil),         // 29: framemesh.proof.v1.File
+	(*Fraud)(nil),        // 30: framemesh.proof.v1.Fraud
+	(*Ballot)(nil),       // 31: framemesh.proof.v1.Ballot
+	(*Second)(nil),       // 32: framemesh.proof.v1.Second
 }
 var file_ledger_proof_proof_proto_depIdxs = []int32{
 	2,  // 0: framemesh.proof.v1.Statement.nonce_commit:type_name -> framemesh.proof.v1.NonceCommit
@@ -3076,34 +3271,35 @@ var file_ledger_proof_proof_proto_depIdxs = []int32{
 	12, // 6: framemesh.proof.v1.Statement.draft:type_name -> framemesh.proof.v1.Draft
 	15, // 7: framemesh.proof.v1.Statement.segment:type_name -> framemesh.proof.v1.SegCommit
 	19, // 8: framemesh.proof.v1.Statement.pong:type_name -> framemesh.proof.v1.Pong
-	21, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
-	22, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
-	20, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
-	5,  // 12: framemesh.proof.v1.CapCommit.busy:type_name -> framemesh.proof.v1.Busy
-	0,  // 13: framemesh.proof.v1.Busy.segment:type_name -> framemesh.proof.v1.Signed
-	7,  // 14: framemesh.proof.v1.Openings.items:type_name -> framemesh.proof.v1.Opening
-	10, // 15: framemesh.proof.v1.Vote.findings:type_name -> framemesh.proof.v1.Finding
-	11, // 16: framemesh.proof.v1.Finding.quality:type_name -> framemesh.proof.v1.Sample
-	14, // 17: framemesh.proof.v1.Result.entries:type_name -> framemesh.proof.v1.Entry
-	0,  // 18: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
-	0,  // 19: framemesh.proof.v1.AuditData.after:type_name -> framemesh.proof.v1.Signed
-	11, // 20: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
-	7,  // 21: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	0,  // 22: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
-	0,  // 23: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
-	0,  // 24: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
-	0,  // 25: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
-	7,  // 26: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	28, // 27: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
-	29, // 28: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
-	30, // 29: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
-	0,  // 30: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
-	0,  // 31: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
+	24, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
+	22, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
+	21, // 12: framemesh.proof.v1.Statement.watch:type_name -> framemesh.proof.v1.Watch
+	5,  // 13: framemesh.proof.v1.CapCommit.busy:type_name -> framemesh.proof.v1.Busy
+	0,  // 14: framemesh.proof.v1.Busy.segment:type_name -> framemesh.proof.v1.Signed
+	7,  // 15: framemesh.proof.v1.Openings.items:type_name -> framemesh.proof.v1.Opening
+	10, // 16: framemesh.proof.v1.Vote.findings:type_name -> framemesh.proof.v1.Finding
+	11, // 17: framemesh.proof.v1.Finding.quality:type_name -> framemesh.proof.v1.Sample
+	14, // 18: framemesh.proof.v1.Result.entries:type_name -> framemesh.proof.v1.Entry
+	0,  // 19: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
+	0,  // 20: framemesh.proof.v1.AuditData.after:type_name -> framemesh.proof.v1.Signed
+	11, // 21: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
+	7,  // 22: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	0,  // 23: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 24: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
+	0,  // 25: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 26: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
+	7,  // 27: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	30, // 28: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
+	31, // 29: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
+	32, // 30: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
+	0,  // 31: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
+	0,  // 32: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_ledger_proof_proof_proto_init() }
@@ -3124,8 +3320,9 @@ func file_ledger_proof_proof_proto_init() {
 		(*Statement_Audit)(nil),
 		(*Statement_Quality)(nil),
 		(*Statement_AuditRequest)(nil),
+		(*Statement_Watch)(nil),
 	}
-	file_ledger_proof_proof_proto_msgTypes[27].OneofWrappers = []any{
+	file_ledger_proof_proof_proto_msgTypes[29].OneofWrappers = []any{
 		(*File_Fraud)(nil),
 		(*File_Ballot)(nil),
 		(*File_Second)(nil),
@@ -3136,7 +3333,7 @@ func file_ledger_proof_proof_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_proof_proof_proto_rawDesc), len(file_ledger_proof_proof_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

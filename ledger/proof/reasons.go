@@ -20,6 +20,7 @@ const (
 	ReasonModule     Reason = 37
 	ReasonTwoSeconds Reason = 38
 	ReasonAbsent     Reason = 40 // verdict absent
+	ReasonDropped    Reason = 41 // verdict bad: of an accusation
 	ReasonBusy       Reason = 50 // verdict busy
 	ReasonMalformed  Reason = 60 // verdict refused
 	ReasonForeign    Reason = 61
@@ -67,6 +68,8 @@ var reasons = []ReasonInfo{
 		"never run two nodes with one key; keep the node's data directory when it restarts", []uint32{VerdictBad}},
 	{ReasonAbsent, "absent", "No commit from the container reached most checkers.",
 		"check that the node runs, is reachable and has the right time: `framemesh doctor`", []uint32{VerdictAbsent}},
+	{ReasonDropped, "dropped", "The container was gone while a paid session of its ran: its player missed it, and checkers found nobody there.",
+		"appeal if it was there: everybody who was drawn for it is asked what they heard; keep the machine on and connected while somebody plays", []uint32{VerdictBad}},
 	{ReasonBusy, "busy", "The container was in a session and keeps its score.",
 		"nothing to do", []uint32{VerdictBusy}},
 	{ReasonMalformed, "malformed", "What the container sent is no commit.",

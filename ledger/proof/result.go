@@ -69,6 +69,7 @@ func checkEntry(e *Entry) error {
 		within("offline_ppm", uint64(e.GetOfflinePpm()), 0, PPM),
 		within("quality_ppm", uint64(e.GetQualityPpm()), 0, PPM),
 		optional("evidence", e.GetEvidence(), sha256.Size),
+		optional("dropped", e.GetDropped(), SessionSize),
 	); err != nil {
 		return err
 	}

@@ -33,11 +33,12 @@ const (
 	KindAuditData    Kind = 10
 	KindQuality      Kind = 11
 	KindAuditRequest Kind = 12
+	KindWatch        Kind = 13
 )
 
 var kindNames = [...]string{
 	"", "nonce_commit", "nonce", "commit", "openings", "vote_commit", "vote", "draft", "segment", "pong",
-	"audit", "quality", "audit_request",
+	"audit", "quality", "audit_request", "watch",
 }
 
 // String names the kind as its field is named in the .proto file; "" for a number that is
@@ -254,6 +255,8 @@ func (o *Opened) Epoch() (epoch uint64, ok bool) {
 		return s.Pong.GetEpoch(), true
 	case *Statement_AuditRequest:
 		return s.AuditRequest.GetEpoch(), true
+	case *Statement_Watch:
+		return s.Watch.GetEpoch(), true
 	}
 	return 0, false
 }

@@ -35,7 +35,7 @@ func TestWhatIsSignedIsOpenedAsItWas(t *testing.T) {
 		}
 		seen[got.Kind()] = true
 	}
-	for k := proof.KindNonceCommit; k <= proof.KindAuditRequest; k++ {
+	for k := proof.KindNonceCommit; k <= proof.KindWatch; k++ {
 		if !seen[k] || k.String() == "" {
 			t.Errorf("kind %d (%s) has no example", k, k)
 		}
@@ -140,6 +140,11 @@ var spoiled = []struct {
 	{"quality", "sample", func(s *proof.Statement) { s.GetQuality().Sample = nil }},
 	{"quality", "cells_seen", func(s *proof.Statement) { s.GetQuality().Sample.CellsSeen = 5 }},
 	{"quality", "exit", func(s *proof.Statement) { s.GetQuality().Exit = "\x07" }},
+	{"watch", "container", func(s *proof.Statement) { s.GetWatch().Container = fill(3, 31) }},
+	{"watch", "session", func(s *proof.Statement) { s.GetWatch().Session = nil }},
+	{"watch", "asked", func(s *proof.Statement) { s.GetWatch().Asked, s.GetWatch().Answered = 0, 0 }},
+	{"watch", "answered", func(s *proof.Statement) { s.GetWatch().Answered = 7 }},
+	{"vote", "dropped", func(s *proof.Statement) { s.GetVote().Findings[0].Dropped = fill(5, 15) }},
 	{"audit request", "seconds", func(s *proof.Statement) { s.GetAuditRequest().Seconds = 11 }},
 }
 

@@ -64,6 +64,7 @@ func checkFinding(f *Finding) error {
 		optional("commit", f.GetCommit(), sha256.Size),
 		optional("work", f.GetWork(), sha256.Size),
 		optional("evidence", f.GetEvidence(), sha256.Size),
+		optional("dropped", f.GetDropped(), SessionSize),
 	); err != nil {
 		return err
 	}

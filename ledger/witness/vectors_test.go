@@ -41,6 +41,12 @@ type vectors struct {
 		Payload   string `json:"payload"`
 		Signature string `json:"signature"`
 	} `json:"receipt"`
+	Gone struct {
+		Seconds   uint32 `json:"seconds"`
+		AtMS      uint64 `json:"at_ms"`
+		Payload   string `json:"payload"`
+		Signature string `json:"signature"`
+	} `json:"gone"`
 }
 
 func makeVectors(t *testing.T) vectors {
@@ -66,6 +72,9 @@ func makeVectors(t *testing.T) vectors {
 	o := &v.Receipt
 	o.Second, o.Frames, o.Lost, o.Packets, o.P50, o.P95, o.Acked, o.Stalls = r.Second, r.Frames, r.Lost, r.Packets, r.P50MS, r.P95MS, r.Acked, r.Stalls
 	o.Seen, o.Payload, o.Signature = hex.EncodeToString(r.Seen[:]), hex.EncodeToString(r.Payload(s)), hex.EncodeToString(r.Signature[:])
+	g := Gone{Seconds: 61, AtMS: 1_800_000_061_999}
+	s.SignGone(k, &g)
+	v.Gone.Seconds, v.Gone.AtMS, v.Gone.Payload, v.Gone.Signature = g.Seconds, g.AtMS, hex.EncodeToString(g.Payload(s)), hex.EncodeToString(g.Signature[:])
 	return v
 }
 

@@ -1,0 +1,104 @@
+package judge_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/framemesh/framemesh/ledger/judge"
+	"github.com/framemesh/framemesh/ledger/proof"
+)
+
+// missing is a finding that names a session from which the container went.
+func missing(f *proof.Finding, session byte) *proof.Finding {
+	f.Dropped = fill(session, proof.SessionSize)
+	return f
+}
+
+// TestAQuorumSaysThatAContainerWent whatever its round came to; fewer say nothing, and nobody's
+// pay hangs on it: not everybody hears of a complaint.
+func TestAQuorumSaysThatAContainerWent(t *testing.T) {
+	one, gone := func() findings { return findings{ok(0, 1, 13_020)} }, func(s byte) findings { return findings{missing(ok(0, 1, 13_020), s)} }
+	lost := func(s byte) findings { return findings{missing(absent(0), s)} }
+	for name, c := range map[string]struct {
+		found   []findings
+		dropped []byte
+		verdict uint32
+		correct uint64
+	}{
+		"nobody":                      {[]findings{one(), one(), one(), one(), one()}, nil, proof.VerdictOK, 31},
+		"N liars":                     {[]findings{one(), one(), one(), gone(1), gone(1)}, nil, proof.VerdictOK, 31},
+		"a quorum":                    {[]findings{one(), one(), gone(2), gone(2), gone(2)}, fill(2, 16), proof.VerdictOK, 31},
+		"of two sessions":             {[]findings{gone(1), gone(1), gone(2), gone(2), gone(1)}, fill(1, 16), proof.VerdictOK, 31},
+		"about sessions of their own": {[]findings{gone(1), gone(2), gone(3), gone(4), gone(5)}, nil, proof.VerdictOK, 31},
+		"before it committed":         {[]findings{lost(4), lost(4), lost(4), lost(4), lost(4)}, fill(4, 16), proof.VerdictAbsent, 31},
+		"between two verdicts":        {[]findings{gone(4), gone(4), lost(4), lost(4), nil}, fill(4, 16), proof.VerdictNone, 0},
+	} {
+		out := judge.Judge(input(batch(1), five(t, c.found...)...))
+		e := out.Entries[0]
+		if !bytes.Equal(e.GetDropped(), c.dropped) || e.GetVerdict() != c.verdict || out.Correct != c.correct || out.Wrong != 0 {
+			t.Errorf("%s: dropped %x, verdict %s, correct %05b, wrong %05b", name, e.GetDropped(), proof.VerdictName(e.GetVerdict()), out.Correct, out.Wrong)
+		}
+	}
+}
+
+// TestAPanelIsAsked: more than half of all must have heard nothing, and N + 1 who heard it
+// clear it; what others say, or what is about something else, counts nothing.
+func TestAPanelIsAsked(t *testing.T) {
+	container, session := named(1), [16]byte(fill(2, 16))
+	watch := func(place int, answered uint32, change func(*proof.Watch)) *proof.Opened {
+		w := &proof.Watch{Epoch: epoch, Container: container[:], Session: session[:], Asked: 6, Answered: answered}
+		if change != nil {
+			change(w)
+		}
+		o, err := proof.Sign(chain, member(place), &proof.Statement{Says: &proof.Statement_Watch{Watch: w}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	var asked [][32]byte
+	for i := range 10 {
+		asked = append(asked, node(member(i)))
+	}
+	said := func(silent, heard int) (all []*proof.Opened) {
+		for i := range silent {
+			all = append(all, watch(i, 0, nil), watch(i, 0, nil))
+		}
+		for i := range heard {
+			all = append(all, watch(silent+i, 1, nil))
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		watches          []*proof.Opened
+		missed, answered bool
+	}{
+		"nobody says anything":      {nil, false, false},
+		"half of them":              {said(5, 0), false, false},
+		"more than half":            {said(6, 0), true, false},
+		"N who heard it":            {said(6, 2), true, false},
+		"N + 1 who heard it":        {said(3, 3), false, true},
+		"both":                      {said(6, 3), true, true},
+		"others":                    {[]*proof.Opened{watch(20, 0, nil), watch(21, 1, nil), watch(22, 1, nil), watch(23, 1, nil)}, false, false},
+		"of another epoch":          {[]*proof.Opened{watch(0, 1, func(w *proof.Watch) { w.Epoch++ }), watch(1, 1, func(w *proof.Watch) { w.Epoch++ }), watch(2, 1, func(w *proof.Watch) { w.Epoch++ })}, false, false},
+		"about another session":     {[]*proof.Opened{watch(0, 1, func(w *proof.Watch) { w.Session = fill(9, 16) }), watch(1, 1, nil), watch(2, 1, nil)}, false, false},
+		"about another container":   {[]*proof.Opened{watch(0, 1, func(w *proof.Watch) { w.Container = fill(9, 32) }), watch(1, 1, nil), watch(2, 1, nil)}, false, false},
+		"in statements of any kind": {[]*proof.Opened{cast(t, member(0), absent(0)), watch(1, 1, nil), watch(2, 1, nil)}, false, false},
+	} {
+		missed, answered := judge.Missed(asked, c.watches, container, session, epoch, params())
+		if missed != c.missed || answered != c.answered {
+			t.Errorf("%s: missed %v, answered %v", name, missed, answered)
+		}
+	}
+}
+
+// TestAWatchFitsEveryEpoch: it is over before votes are made, and a minute where there is time.
+func TestAWatchFitsEveryEpoch(t *testing.T) {
+	for _, s := range []uint64{1, 2, 5, 8, 20, 60, 120, 720, 900, 3600, 86_400} {
+		p := econ(s)
+		times := judge.Schedule(p, 3, 1_800_000_000_000)
+		if w := p.WatchMS(); w == 0 || times.Start+w >= times.OpeningsBy || w > 60_000 || s >= 720 && w != 60_000 {
+			t.Errorf("epochs of %d s: a watch of %d ms", s, w)
+		}
+	}
+}
