@@ -109,17 +109,15 @@ func Draw(v uint64, from Sources) (taken Sources, short uint64) {
 // Forfeit is where a slash goes.
 type Forfeit struct {
 	Bonus  uint64 // ⌊v·slash_bonus_bps/10^4⌋, to the pool penalties
-	Victim uint64 // ⌊v·slash_victim_bps/10^4⌋, to the harmed customer; 0 when there is none
+	Victim uint64 // ⌊v·slash_victim_bps/10^4⌋, to the harmed customer, and no more than is due to it
 	Burned uint64 // the rest, with the remainders
 }
 
-// SplitSlash divides a slashed amount; the parts sum to it. Without a victim that part is
-// burned as well.
-func (p Params) SplitSlash(v uint64, victim bool) Forfeit {
+// SplitSlash divides a slashed amount; the parts sum to it. most is what the harmed customer
+// gets at most, in base units, 0 where there is none: what it does not get is burned as well.
+func (p Params) SplitSlash(v, most uint64) Forfeit {
 	f := Forfeit{Bonus: part(v, p.SlashBonusBps)}
-	if victim {
-		f.Victim = min(part(v, p.SlashVictimBps), v-f.Bonus)
-	}
+	f.Victim = min(part(v, p.SlashVictimBps), v-f.Bonus, most)
 	f.Burned = v - f.Bonus - f.Victim
 	return f
 }

@@ -134,23 +134,28 @@ func TestDraw(t *testing.T) {
 func TestSplitSlash(t *testing.T) {
 	p := economics.DefaultParams()
 	for _, c := range []struct {
-		v      uint64
-		victim bool
-		want   economics.Forfeit
+		v, most uint64
+		want    economics.Forfeit
 	}{
-		{100, true, economics.Forfeit{Bonus: 25, Victim: 25, Burned: 50}},
-		{100, false, economics.Forfeit{Bonus: 25, Burned: 75}},
-		{103, true, economics.Forfeit{Bonus: 25, Victim: 25, Burned: 53}},
-		{3, true, economics.Forfeit{Burned: 3}},
+		{100, 100, economics.Forfeit{Bonus: 25, Victim: 25, Burned: 50}},
+		{100, 25, economics.Forfeit{Bonus: 25, Victim: 25, Burned: 50}},
+		{100, 24, economics.Forfeit{Bonus: 25, Victim: 24, Burned: 51}},
+		{100, 0, economics.Forfeit{Bonus: 25, Burned: 75}},
+		{103, 1 << 60, economics.Forfeit{Bonus: 25, Victim: 25, Burned: 53}},
+		{3, 3, economics.Forfeit{Burned: 3}},
 	} {
-		if got := p.SplitSlash(c.v, c.victim); got != c.want {
-			t.Errorf("%d, victim %v: %+v; want %+v", c.v, c.victim, got, c.want)
+		if got := p.SplitSlash(c.v, c.most); got != c.want {
+			t.Errorf("%d, at most %d to the victim: %+v; want %+v", c.v, c.most, got, c.want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		p := params(t)
 		v := rapid.Uint64().Draw(t, "slash")
-		f := p.SplitSlash(v, rapid.Bool().Draw(t, "victim"))
+		most := rapid.Uint64().Draw(t, "most")
+		f := p.SplitSlash(v, most)
+		if f.Victim > most {
+			t.Fatalf("%d to somebody to whom %d are due", f.Victim, most)
+		}
 		sum, c1 := bits.Add64(f.Bonus, f.Victim, 0)
 		sum, c2 := bits.Add64(sum, f.Burned, 0)
 		if sum != v || c1+c2 != 0 {

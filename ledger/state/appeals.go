@@ -55,8 +55,12 @@ func (m *Machine) accuse(id [32]byte, a Accusation) ([]Event, error) {
 	if err := m.schedule(a.Final, dueSlash, id[:]); err != nil {
 		return nil, err
 	}
+	session := ""
+	if a.Session != ([16]byte{}) {
+		session = hex.EncodeToString(a.Session[:])
+	}
 	return []Event{event("accused", "accusation", hex.EncodeToString(id[:]), "node", a.Node, "offence", a.Offence.String(),
-		"amount", a.Amount, "final_epoch", a.Final, "epoch", a.Epoch, "batch", a.Batch, "evidence", hash(a.Evidence))}, m.overlay.Set(AccusationKey(id), a.Encode())
+		"amount", a.Amount, "final_epoch", a.Final, "epoch", a.Epoch, "batch", a.Batch, "evidence", hash(a.Evidence), "session", session)}, m.overlay.Set(AccusationKey(id), a.Encode())
 }
 
 // hash is a digest in an event: "" for none.
@@ -184,7 +188,11 @@ func (m *Machine) carryOut(id [32]byte, a Accusation) ([]Event, error) {
 	if err := m.drop(id, a); err != nil {
 		return nil, err
 	}
-	return m.slash(a.Node, a.Offence, a.Victim, a.Amount)
+	to := loot{victim: a.Victim, most: m.network.Supply}
+	if a.Offence == economics.OffenceDrop {
+		to.most = a.Most
+	}
+	return m.slashFor(a.Node, a.Offence, to, a.Amount)
 }
 
 // drop takes the records of an accusation away.

@@ -165,7 +165,7 @@ func TestAppealConfirms(t *testing.T) {
 	if s := b.stakeOf(who("c1")); s.Offences != 1 {
 		t.Errorf("got %+v", s)
 	}
-	want := b.Params().AppealBond + b.Params().SplitSlash(b.Params().ContainerStake, false).Bonus
+	want := b.Params().AppealBond + b.Params().SplitSlash(b.Params().ContainerStake, 0).Bonus
 	if got := b.Supply().Pools[economics.PoolPenalties] - penalties; penalties != 0 || got != want {
 		t.Errorf("penalties of %d got %d, want %d", penalties, got, want)
 	}

@@ -96,6 +96,7 @@ func (r *reader) u64() uint64 {
 }
 
 func (r *reader) b32() (out [32]byte) { copy(out[:], r.take(32)); return out }
+func (r *reader) b16() (out [16]byte) { copy(out[:], r.take(16)); return out }
 func (r *reader) b20() (out [20]byte) { copy(out[:], r.take(20)); return out }
 
 func (r *reader) text() string { return string(r.take(int(r.u8()))) }

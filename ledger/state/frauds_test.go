@@ -104,7 +104,7 @@ func TestWrongTileConvicts(t *testing.T) {
 	balance, before := b.balance(who("bob")), b.Supply()
 	p := b.tileFraud(spoilt, 1, 2)
 	b.must(b.send(who("bob"), p))
-	bounty := b.Params().SplitSlash(required, false).Bonus
+	bounty := b.Params().SplitSlash(required, 0).Bonus
 	if got := b.balance(who("bob")) - balance; got != bounty-b.Params().TxFee {
 		t.Errorf("the reporter gained %d, the bounty is %d", got, bounty)
 	}
@@ -337,7 +337,7 @@ func TestNobodyEarnsByReportingItself(t *testing.T) {
 	b.pass(1)
 	before := b.Supply().Pools[economics.PoolPenalties]
 	b.must(b.send(who("c1 owner"), b.tileFraud(b.round(who("c1"), 1, true), 1, 2)))
-	if got := b.Supply().Pools[economics.PoolPenalties] - before; got != b.Params().SplitSlash(b.Params().ContainerStake, false).Bonus {
+	if got := b.Supply().Pools[economics.PoolPenalties] - before; got != b.Params().SplitSlash(b.Params().ContainerStake, 0).Bonus {
 		t.Errorf("penalties got %d", got)
 	}
 	b.end()

@@ -57,6 +57,9 @@ type Standing struct {
 	Day            uint64 // UTC day, from 1970, that OfflineSeconds are of
 	OfflineSeconds uint32 // of that day so far
 	Verdicts       uint32 // ever; the last KeptVerdicts of them can be looked up
+	// DroppedMS is the time of the block that last accused it of having gone while a session
+	// ran; 0 = never. Of the sessions that were open then, no other one is held against it.
+	DroppedMS uint64
 }
 
 // Proven says whether the container may stand by in an epoch: a round, or the genesis file,
@@ -70,9 +73,9 @@ func newStanding() Standing {
 	return Standing{QualityPPM: economics.FirstQuality, PriorityPPM: amount.PPM}
 }
 
-// Encode writes 108 bytes and 8 for each round.
+// Encode writes 116 bytes and 8 for each round.
 func (s Standing) Encode() []byte {
-	w := newWriter(107 + 8*len(s.Rounds))
+	w := newWriter(115 + 8*len(s.Rounds))
 	w.u64(s.RPMilli)
 	w.u8(uint8(len(s.Rounds)))
 	for _, v := range s.Rounds {
@@ -92,6 +95,7 @@ func (s Standing) Encode() []byte {
 	w.u64(s.Day)
 	w.u32(s.OfflineSeconds)
 	w.u32(s.Verdicts)
+	w.u64(s.DroppedMS)
 	return w.b
 }
 
@@ -106,7 +110,7 @@ func DecodeStanding(b []byte) (s Standing, err error) {
 	}
 	s.QualityPPM, s.PriorityPPM, s.CleanFrom, s.ProvenUntil, s.GuiltyUntil = r.u32(), r.u32(), r.u64(), r.u64(), r.u64()
 	s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = r.u64(), r.u8(), r.u32(), r.b32()
-	s.Slow, s.Busy, s.Day, s.OfflineSeconds, s.Verdicts = r.u8(), r.u32(), r.u64(), r.u32(), r.u32()
+	s.Slow, s.Busy, s.Day, s.OfflineSeconds, s.Verdicts, s.DroppedMS = r.u8(), r.u32(), r.u64(), r.u32(), r.u32(), r.u64()
 	r.check(s.QualityPPM <= amount.PPM && s.PriorityPPM <= amount.PPM)
 	return s, r.done()
 }

@@ -52,22 +52,43 @@ func PayoutKey(epoch uint64, c RewardClass) []byte {
 // EmissionKey holds the Emission.
 func EmissionKey() []byte { return []byte(prefixEmission + "next") }
 
-// Memory is what is left of a settled session.
+// Memory is what is left of a settled session: who played for how much, for a container that
+// went in the middle of it and settled when it was back.
 type Memory struct {
-	Until uint64 // epoch at whose beginning it is forgotten
+	Until     uint64      // epoch at whose beginning it is forgotten
+	Player    key.Address // whose escrow it was
+	PerSecond uint64      // base units
+	Seconds   uint32      // of play that the escrow was for
+	OpenedMS  uint64      // time of the block that opened it
+	SettledMS uint64      // and of the one that settled it
+	Ended     uint8       // by whom, see EndedByContainer
 }
 
-// Encode writes 9 bytes.
+// Whose doing the end of a settled session was.
+const (
+	EndedByContainer = 1 // who is paid closed it
+	EndedByWindow    = 2 // its player closed it and the container had its time
+	EndedByExpiry    = 3 // nobody closed it
+)
+
+// Encode writes 70 bytes.
 func (m Memory) Encode() []byte {
-	w := newWriter(8)
+	w := newWriter(69)
 	w.u64(m.Until)
+	w.bytes(m.Player[:])
+	w.u64(m.PerSecond)
+	w.u32(m.Seconds)
+	w.u64(m.OpenedMS)
+	w.u64(m.SettledMS)
+	w.u8(m.Ended)
 	return w.b
 }
 
 // DecodeMemory reads what Encode wrote. It wraps ErrRecord.
 func DecodeMemory(b []byte) (m Memory, err error) {
 	r := newReader("memory of a session", b)
-	m = Memory{r.u64()}
+	m = Memory{Until: r.u64(), Player: r.b32(), PerSecond: r.u64(), Seconds: r.u32(), OpenedMS: r.u64(), SettledMS: r.u64(), Ended: r.u8()}
+	r.check(m.Ended >= EndedByContainer && m.Ended <= EndedByExpiry)
 	return m, r.done()
 }
 
@@ -162,11 +183,19 @@ type Accusation struct {
 	Signers  []key.Node // who attested it, rising; they were wrong if it is taken back
 	Appealed uint64     // epoch from whose seed the wider committee is drawn; 0 = no appeal
 	Bond     uint64     // base units that the appeal put at stake
+
+	// Of a container that went (economics.OffenceDrop); nothing in others.
+	Session [16]byte   // from which it went
+	Most    uint64     // base units that Victim gets at most: what the session can have cost it
+	Asked   []key.Node // who was drawn for it, committee and reserve: they know what they heard
 }
 
-// Encode writes 143 bytes and 32 for each signer.
+// maxAsked is how many are drawn for a container: a committee and its reserve with N = 10.
+const maxAsked = 42
+
+// Encode writes 168 bytes and 32 for each signer and each who was drawn.
 func (a Accusation) Encode() []byte {
-	w := newWriter(142 + key.Size*len(a.Signers))
+	w := newWriter(167 + key.Size*(len(a.Signers)+len(a.Asked)))
 	w.bytes(a.Node[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)
@@ -177,9 +206,13 @@ func (a Accusation) Encode() []byte {
 	w.bytes(a.Evidence[:])
 	w.u64(a.Appealed)
 	w.u64(a.Bond)
-	w.u8(uint8(len(a.Signers)))
-	for _, n := range a.Signers {
-		w.bytes(n[:])
+	w.bytes(a.Session[:])
+	w.u64(a.Most)
+	for _, list := range [][]key.Node{a.Asked, a.Signers} {
+		w.u8(uint8(len(list)))
+		for _, n := range list {
+			w.bytes(n[:])
+		}
 	}
 	return w.b
 }
@@ -190,6 +223,12 @@ func DecodeAccusation(b []byte) (a Accusation, err error) {
 	a = Accusation{Node: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
 	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b32(), r.u64(), r.u64()
 	r.check(a.Offence.String() != "")
+	a.Session, a.Most = r.b16(), r.u64()
+	asked := int(r.u8())
+	r.check(asked <= maxAsked && len(r.b) > asked*key.Size)
+	for range min(asked, maxAsked, len(r.b)/key.Size) {
+		a.Asked = append(a.Asked, r.b32())
+	}
 	n := int(r.u8())
 	r.check(n <= tx.MaxAttestations && len(r.b) == n*key.Size)
 	for i := range min(n, len(r.b)/key.Size) {

@@ -63,12 +63,15 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 		// A wrong second of play is shown by replaying a session, which the ledger cannot.
 		offence, accused = economics.OffenceForged, e.GetVerdict() == proof.VerdictBad
 	}
-	if !accused {
-		return nil
+	if accused {
+		err = m.accusedBy(c, Accusation{
+			Node: id, Offence: offence, Epoch: epoch, Batch: res.GetBatch(), Evidence: digest(e.GetEvidence()), Signers: signers,
+		})
 	}
-	return m.accusedBy(c, Accusation{
-		Node: id, Offence: offence, Epoch: epoch, Batch: res.GetBatch(), Evidence: digest(e.GetEvidence()), Signers: signers,
-	})
+	if err != nil || len(e.GetDropped()) == 0 {
+		return err
+	}
+	return m.went(c, res, id, [16]byte(e.GetDropped()), signers)
 }
 
 // follow brings a standing up to a verdict and says whether the round earns anything.

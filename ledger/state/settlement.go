@@ -15,6 +15,9 @@ const (
 	endedByExpiry    = "expiry"    // nobody closed it
 )
 
+// endedBy is how a session came to its end as its memory says it.
+var endedBy = map[string]uint8{endedByContainer: EndedByContainer, endedByWindow: EndedByWindow, endedByExpiry: EndedByExpiry}
+
 // settle ends a session: what was paid is divided, the rest of the escrow goes back to the
 // player, the record goes. The container's owner gets its income as a vesting lot, the node
 // key's own account the cut that was delegated to it.
@@ -48,7 +51,7 @@ func (m *Machine) settle(id sessionID, s Session, how string) ([]Event, error) {
 	if err := m.overlay.Delete(id.key()); err != nil {
 		return nil, err
 	}
-	if err := m.remember(id); err != nil {
+	if err := m.remember(id, s, how); err != nil {
 		return nil, err
 	}
 	if err := m.countPaid(id.container, s, parts.Fee); err != nil {
@@ -120,9 +123,10 @@ func containerClass(c economics.Class) RewardClass {
 }
 
 // remember keeps the name of a settled session taken for MemoryEpochs.
-func (m *Machine) remember(id sessionID) error {
+func (m *Machine) remember(id sessionID, s Session, how string) error {
 	until := m.head.Epoch + MemoryEpochs
-	if err := m.overlay.Set(UsedKey(id.container, id.name), Memory{until}.Encode()); err != nil {
+	left := Memory{Until: until, Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, OpenedMS: s.OpenedMS, SettledMS: m.head.TimeMS, Ended: endedBy[how]}
+	if err := m.overlay.Set(UsedKey(id.container, id.name), left.Encode()); err != nil {
 		return err
 	}
 	return m.schedule(until, dueForget, id.subject())

@@ -100,12 +100,15 @@ func total(o economics.Offence) bool {
 }
 
 // loot is who gets a part of a slash: the customer that the node harmed, and who proved it.
-// Zero is nobody.
-type loot struct{ victim, reporter key.Address }
+// Zero is nobody. most is what the customer gets at most, in base units.
+type loot struct {
+	victim, reporter key.Address
+	most             uint64
+}
 
 // slash is slashFor without a reporter.
 func (m *Machine) slash(id key.Node, o economics.Offence, victim key.Address, limit uint64) ([]Event, error) {
-	return m.slashFor(id, o, loot{victim: victim}, limit)
+	return m.slashFor(id, o, loot{victim: victim, most: m.network.Supply}, limit)
 }
 
 // slashFor punishes a node at once. limit bounds the amount from above, for accusations that
@@ -177,7 +180,10 @@ func (m *Machine) slashAmount(n *Node, s Stake, o economics.Offence, from econom
 
 // forfeit moves what each source gives to where slashed money goes.
 func (m *Machine) forfeit(e exposed, taken economics.Sources, amount uint64, to loot) (economics.Forfeit, error) {
-	parts := m.params.SplitSlash(amount, to.victim != key.Address{})
+	if to.victim == (key.Address{}) {
+		to.most = 0
+	}
+	parts := m.params.SplitSlash(amount, to.most)
 	bonus := poolOf(economics.PoolPenalties)
 	if to.reporter != (key.Address{}) {
 		bonus = balanceOf(to.reporter)

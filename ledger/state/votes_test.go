@@ -131,13 +131,14 @@ func recordOf[T interface{ Encode() []byte }](v T, decode func([]byte) (T, error
 
 func moneyRecords() map[string]moneyRecord {
 	return map[string]moneyRecord{
-		"memory":      recordOf(Memory{7}, DecodeMemory),
+		"memory":      recordOf(Memory{7, key.Address{8}, 9, 10, 11, 12, EndedByContainer}, DecodeMemory),
 		"vote":        recordOf(Vote{[32]byte{1}, 2}, DecodeVote),
 		"certificate": recordOf(Certificate{[32]byte{1}, key.Address{2}, 3, 4, 1}, DecodeCertificate),
 		"fraud":       recordOf(Fraud{1, key.Node{2}, 3, key.Address{4}, 5}, DecodeFraud),
 		"accusation": recordOf(Accusation{
 			Node: key.Node{1}, Offence: 2, Amount: 3, Victim: key.Address{4}, Final: 5, Epoch: 6, Batch: 7,
 			Evidence: [32]byte{8}, Signers: []key.Node{{9}, {10}}, Appealed: 11, Bond: 12,
+			Session: [16]byte{13}, Most: 14, Asked: []key.Node{{16}, {15}},
 		}, DecodeAccusation),
 		"weight":     recordOf(Weight{1, 2, 3}, DecodeWeight),
 		"weight sum": recordOf(WeightSum{1, 2, 3, 4, 5}, DecodeWeightSum),
@@ -145,7 +146,7 @@ func moneyRecords() map[string]moneyRecord {
 		"emission":   recordOf(Emission{1}, DecodeEmission),
 		"standing": recordOf(Standing{
 			RPMilli: 1, Rounds: []uint64{2, 3}, QualityPPM: 4, PriorityPPM: 5, CleanFrom: 6, ProvenUntil: 7, LastEpoch: 8,
-			LastVerdict: 9, LastReason: 10, Evidence: [32]byte{11}, Slow: 12, Busy: 13, Day: 14, OfflineSeconds: 15, Verdicts: 16, GuiltyUntil: 17,
+			LastVerdict: 9, LastReason: 10, Evidence: [32]byte{11}, Slow: 12, Busy: 13, Day: 14, OfflineSeconds: 15, Verdicts: 16, GuiltyUntil: 17, DroppedMS: 18,
 		}, DecodeStanding),
 		"conduct": recordOf(Conduct{1, 2, []uint64{3, 3, 4}, 5, 6, 7, 8, Duties{9, 10}, Duties{11, 12}}, DecodeConduct),
 		"verdict": recordOf(Verdict{1, 2, 4, 5, 6, 7, 8, [32]byte{9}, 10}, DecodeVerdict),

@@ -1,0 +1,210 @@
+package state
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+// gone is a round in which the container was not there, and a player missed it.
+func gone(session []byte) *proof.Entry {
+	return &proof.Entry{Verdict: proof.VerdictAbsent, Reason: uint32(proof.ReasonAbsent), Dropped: session}
+}
+
+// droppedID is the name of what c1 is accused of by the only batch of an epoch.
+func droppedID(epoch uint64) [32]byte {
+	return AccusationID(who("c1").node(), epoch, 0, economics.OffenceDrop)
+}
+
+func (b *bed) accusation(id [32]byte) (Accusation, bool) {
+	b.tb.Helper()
+	a, ok, err := ReadAccusation(b.Reader(), id)
+	b.must(err)
+	return a, ok
+}
+
+// TestAContainerThatWentPaysAThird, when the window for its appeal has passed: what the session
+// can have cost its player goes there, and nothing more.
+func TestAContainerThatWentPaysAThird(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	o := b.open(b.order(1, 600))
+	b.next(6_500) // of the epoch's ten seconds, at 1 s
+	b.certify(1, b.on(1, "c1", gone(o.Session)))
+	a, ok := b.accusation(droppedID(1))
+	required := b.Params().ContainerStake
+	if !ok || a.Offence != economics.OffenceDrop || a.Amount != required/3 || a.Victim != who("alice").address() || a.Final != 1+3+1 || a.Session != [16]byte(o.Session) {
+		t.Fatalf("got %+v", a)
+	}
+	batch := b.drawn(1).Batches[0]
+	if !slices.Equal(a.Asked, slices.Concat(batch.Committee, batch.Reserve)) || len(a.Signers) != 3 {
+		t.Errorf("got %+v", a)
+	}
+	if a.Most != 5*testRate { // from 1 s to 5.5 s, when votes are due
+		t.Errorf("it can have cost %d", a.Most)
+	}
+	if e := b.event("accused"); e["offence"] != "drop" || e["session"] == "" {
+		t.Errorf("got %v", e)
+	}
+	b.pass(3)
+	alice, penalties := b.balance(who("alice")), b.Supply().Pools[economics.PoolPenalties]
+	if s := b.stakeOf(who("c1")); s.Offences != 0 {
+		t.Error("punished before the window has passed")
+	}
+	b.pass(1)
+	if s := b.stakeOf(who("c1")); s.Offences != 1 || s.Amount != 2_000*frm-required/3 || s.Jailed {
+		t.Errorf("got %+v", s)
+	}
+	if got := b.balance(who("alice")); got != alice+a.Most {
+		t.Errorf("the player got %d, the session can have cost %d", got-alice, a.Most)
+	}
+	if got := b.Supply().Pools[economics.PoolPenalties]; got < penalties+required/3/4 {
+		t.Errorf("penalties got %d", got-penalties)
+	}
+	if got := b.standingOf("c1").PriorityPPM; got != 500_000 {
+		t.Errorf("priority %d", got)
+	}
+	b.end()
+}
+
+// TestNobodyIsAccusedWithoutASessionThatCouldGoOn, whatever a committee says.
+func TestNobodyIsAccusedWithoutASessionThatCouldGoOn(t *testing.T) {
+	settle := func(b *bed, o *tx.OpenSession) {
+		b.must(b.sendFor(who("c1 owner"), who("c1"), closing(o, nil)))
+	}
+	for name, c := range map[string]struct {
+		play    func(b *bed) (session []byte) // from the first block of epoch 0 on, at 1 s
+		accused bool
+	}{
+		"it settled when it was back": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			b.next(13_000) // 4 s into the epoch
+			settle(b, o)
+			return o.Session
+		}, true},
+		"its player closed it in the epoch": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			b.next(13_000)
+			b.must(b.send(who("alice"), closing(o, nil)))
+			return o.Session
+		}, true}, // before or after it missed the container: the committee knows
+		"there was none": {func(b *bed) []byte {
+			b.next(13_000)
+			name := sessionName(who("alice"), 7)
+			return name[:]
+		}, false},
+		"it was another container's": {func(b *bed) []byte {
+			o := b.order(1, 600)
+			o.Container = who("c2").raw()
+			b.open(o)
+			b.next(13_000)
+			return o.Session
+		}, false},
+		"its player had closed it before": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			b.must(b.send(who("alice"), closing(o, nil)))
+			b.next(13_000)
+			return o.Session
+		}, false},
+		"it had been settled before": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			settle(b, o)
+			b.next(13_000)
+			return o.Session
+		}, false},
+		"it was settled before a watch could end": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			b.next(9_500) // 0.5 s into the epoch; a watch takes 0.83 s
+			settle(b, o)
+			b.next(3_000)
+			return o.Session
+		}, false},
+		"its seconds had run out": {func(b *bed) []byte {
+			o := b.open(b.order(1, 9))
+			b.next(13_000)
+			return o.Session
+		}, false},
+		"it began when votes were due": {func(b *bed) []byte {
+			b.next(14_000)
+			o := b.open(b.order(1, 600))
+			return o.Session
+		}, false},
+		"the committee names nothing": {func(b *bed) []byte {
+			b.open(b.order(1, 600))
+			b.next(13_000)
+			return nil
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newRounds(t)
+			session := c.play(b)
+			b.certify(1, b.on(1, "c1", gone(session)))
+			if _, ok := b.accusation(droppedID(1)); ok != c.accused {
+				t.Errorf("accused: %v", ok)
+			}
+			if got := b.lastVerdict(who("c1").node()).Verdict == VerdictAccused; got != c.accused {
+				t.Errorf("remembered: %v", got)
+			}
+			b.end()
+		})
+	}
+}
+
+// TestOneWayOutIsOneOffence: of all that ran when it went, one session is held against it; one
+// that was opened later is another matter.
+func TestOneWayOutIsOneOffence(t *testing.T) {
+	b := newRounds(t, func(p *genesis.Plan) { p.Params.AppealEpochs = 20 })
+	first, second := b.open(b.order(1, 600)), b.open(b.order(2, 600))
+	b.next(16_000)
+	b.certify(1, b.on(1, "c1", gone(first.Session)))
+	b.pass(1)
+	b.certify(2, b.on(2, "c1", gone(second.Session)))
+	if _, ok := b.accusation(droppedID(2)); ok {
+		t.Error("twice for one way out")
+	}
+	later := b.open(b.order(3, 600))
+	b.pass(1)
+	b.certify(3, b.on(3, "c1", gone(later.Session)))
+	if _, ok := b.accusation(droppedID(3)); !ok {
+		t.Error("once and never again")
+	}
+	b.pass(1)
+	b.certify(4, b.on(4, "c1", gone(later.Session)))
+	if _, ok := b.accusation(droppedID(4)); ok {
+		t.Error("twice for one session")
+	}
+	b.end()
+}
+
+// TestAnAppealOfADropAcquits those whom N + 1 colluders accuse, at their cost.
+func TestAnAppealOfADropAcquits(t *testing.T) {
+	b := newRounds(t, manyCheckers)
+	b.pass(1)
+	o := b.open(b.order(1, 600))
+	b.next(6_500)
+	liars := b.drawn(1).Batches[0].Committee[:2]
+	b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", gone(o.Session))), liars...)))
+	id := droppedID(1)
+	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
+	b.pass(1)
+	r, members := b.appealAnswer(2, id, &proof.Entry{Verdict: proof.VerdictOK})
+	wrong := map[key.Node]uint64{}
+	for _, n := range liars {
+		wrong[n] = b.conductOf(n).WrongTotal
+	}
+	b.must(b.send(who("alice"), b.certificateBy(r, members[:4]...)))
+	if _, ok := b.accusation(id); ok || b.stakeOf(who("c1")).Offences != 0 {
+		t.Error("not acquitted")
+	}
+	for _, n := range liars {
+		if b.conductOf(n).WrongTotal != wrong[n]+1 {
+			t.Error("whoever accused it was not wrong")
+		}
+	}
+	b.end()
+}
