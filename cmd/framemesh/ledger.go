@@ -39,17 +39,26 @@ a header. It keeps no chain.`,
 
 // statusRow is where the ledger stands.
 type statusRow struct {
-	Chain      string   `json:"chain"`
-	Genesis    string   `json:"genesis"`
-	Height     uint64   `json:"height"`
-	Hash       string   `json:"hash"` // of the header
-	Time       string   `json:"time"`
-	AppHash    string   `json:"app_hash"` // root of the state before the block
-	Epoch      uint64   `json:"epoch"`
-	Validators int      `json:"validators"`
-	Peers      int      `json:"peers"`
-	Witnesses  int      `json:"witnesses"`
-	Warnings   []string `json:"warnings"`
+	Chain      string    `json:"chain"`
+	Genesis    string    `json:"genesis"`
+	Height     uint64    `json:"height"`
+	Hash       string    `json:"hash"` // of the header
+	Time       string    `json:"time"`
+	AppHash    string    `json:"app_hash"` // root of the state before the block
+	Epoch      uint64    `json:"epoch"`
+	Validators int       `json:"validators"`
+	Away       []awayRow `json:"away"` // validators that lost their seats for now
+	Peers      int       `json:"peers"`
+	Witnesses  int       `json:"witnesses"`
+	Warnings   []string  `json:"warnings"`
+}
+
+// awayRow is a validator that signed less than half of an epoch's blocks.
+type awayRow struct {
+	Node       string `json:"node"`
+	Missed     uint32 `json:"missed"`
+	Blocks     uint32 `json:"blocks"`
+	UntilEpoch uint64 `json:"until_epoch"` // in which it may sit again
 }
 
 // witnessWait is how long status waits for a second peer to confirm the head.
@@ -75,6 +84,14 @@ func ledgerStatus(l *ledgerFlags) *cobra.Command {
 				Epoch: v.epoch(), Validators: st.Validators, Peers: st.Peers, Witnesses: st.Witnesses, Warnings: []string{}}
 			g := v.Genesis.Hash()
 			r.Genesis = hex.EncodeToString(g[:])
+			empty, err := state.ReadEmpty(v.values(c.Context()))
+			if err != nil {
+				return err
+			}
+			r.Away = []awayRow{}
+			for _, a := range empty {
+				r.Away = append(r.Away, awayRow{a.Node.String(), a.Missed, a.Blocks, a.Until})
+			}
 			if st.Witnesses == 0 {
 				r.Warnings = append(r.Warnings, "one peer alone told of this head: if two thirds of the validators had signed two chains, it would go unnoticed; ask more peers with --peer")
 			}
@@ -90,6 +107,9 @@ func ledgerStatus(l *ledgerFlags) *cobra.Command {
 			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintf(t, "chain\t%s\ngenesis\t%s\nheight\t%d\nhash\t%s\ntime\t%s\napp hash\t%s\nepoch\t%d\nvalidators\t%d\npeers\t%d answered, %d confirm it\n",
 				r.Chain, r.Genesis, r.Height, r.Hash, r.Time, r.AppHash, r.Epoch, r.Validators, r.Peers, r.Witnesses)
+			for _, a := range r.Away {
+				fmt.Fprintf(t, "away\t%s until epoch %d: missed %d of %d blocks\n", a.Node, a.UntilEpoch, a.Missed, a.Blocks)
+			}
 			if err := t.Flush(); err != nil {
 				return err
 			}

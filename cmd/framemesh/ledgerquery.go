@@ -106,6 +106,8 @@ func parseKey(words string) (k []byte, r record, err error) {
 		return state.ParamsKey(), of(state.DecodeParams, paramFields), nil
 	case words == "total" || words == "total/now":
 		return state.TotalsKey(), of(state.DecodeTotals, totalFields), nil
+	case words == "away" || words == "away/now":
+		return state.EmptyKey(), of(state.DecodeEmpty, emptyFields), nil
 	case words == "head" || words == "head/now":
 		return state.HeadKey(), of(state.DecodeHead, headFields), nil
 	default:
@@ -212,6 +214,13 @@ func proposalFields(p state.Proposal) []field {
 		f = append(f, text("approval."+strconv.Itoa(i+1), n.String()))
 	}
 	return f
+}
+
+func emptyFields(e state.Empty) (out []field) {
+	for _, a := range e {
+		out = append(out, text("node", a.Node.String()), num("until_epoch", a.Until), num("missed", uint64(a.Missed)), num("blocks", uint64(a.Blocks)))
+	}
+	return out
 }
 
 func validatorFields(v state.Validator) []field {

@@ -14,7 +14,8 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmted "github.com/cometbft/cometbft/crypto/ed25519"
 	cryptoenc "github.com/cometbft/cometbft/crypto/encoding"
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 
 	"github.com/framemesh/framemesh/ledger/comet"
 	"github.com/framemesh/framemesh/ledger/state"
@@ -116,6 +117,7 @@ func (a *application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 func (a *application) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
 	begin := time.Now()
 	block := a.stateBlock(uint64(req.Height), req.Time, req.ProposerAddress, req.Misbehavior)
+	block.Missed = missed(req.DecidedLastCommit.Votes)
 	if out, err := a.checkBeacon(a.machine, req.Txs, uint64(req.Height), req.ProposerAddress); err == nil {
 		block.VRF = out
 	}
@@ -284,6 +286,20 @@ func (a *application) stateBlock(height uint64, at time.Time, proposer []byte, b
 	return b
 }
 
+// missed are the validators whose signature for the last block the block does not hold: they
+// sent none in time, or voted for no block.
+func missed(votes []abci.VoteInfo) (out [][20]byte) {
+	for _, v := range votes {
+		if v.BlockIdFlag == cmtproto.BlockIDFlagCommit {
+			continue
+		}
+		var address [20]byte
+		copy(address[:], v.Validator.Address)
+		out = append(out, address)
+	}
+	return out
+}
+
 func validatorUpdates(in []state.ValidatorUpdate) ([]abci.ValidatorUpdate, error) {
 	out := make([]abci.ValidatorUpdate, len(in))
 	for i, v := range in {
@@ -314,7 +330,7 @@ func sameValidators(ours, theirs []abci.ValidatorUpdate) error {
 	return nil
 }
 
-func keyOf(k cmtproto.PublicKey) string { return hex.EncodeToString(k.GetEd25519()) }
+func keyOf(k cmtcrypto.PublicKey) string { return hex.EncodeToString(k.GetEd25519()) }
 
 func abciEvents(in []state.Event) []abci.Event {
 	out := make([]abci.Event, len(in))

@@ -51,6 +51,7 @@ type plan struct {
 	validators int
 	players    int
 	epoch      uint64 // seconds; 0 = 900
+	away       uint64 // epochs without a seat for those who were missing; 0 = the default
 	root       string // of the directories; "" = the test's own
 }
 
@@ -62,6 +63,9 @@ func newNetwork(t testing.TB, p plan) *network {
 	params := economics.DefaultParams()
 	if p.epoch > 0 {
 		params.EpochSeconds = p.epoch
+	}
+	if p.away > 0 {
+		params.ValidatorAwayEpochs = p.away
 	}
 	params.OracleMin = 1
 	gp := genesis.Plan{Chain: "test-1", Time: time.Now().Truncate(time.Millisecond), Params: &params}

@@ -50,6 +50,7 @@ var settings = []bounded{
 	// The whole supply divided by the smallest unit stays under the limit of the consensus
 	// engine, (2^63−1)/8 units of power in all.
 	{"power_unit", 100, maxStake, false, func(p *Params) *uint64 { return &p.PowerUnit }},
+	{"validator_away_epochs", 0, 672, false, func(p *Params) *uint64 { return &p.ValidatorAwayEpochs }},
 
 	{"delegation_max_epochs", 1, 350_400, false, func(p *Params) *uint64 { return &p.DelegationMaxEpochs }},
 	{"param_delay_epochs", 1, 35_040, false, func(p *Params) *uint64 { return &p.ParamDelayEpochs }},

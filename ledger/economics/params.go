@@ -67,6 +67,9 @@ type Params struct {
 	ValidatorMinStake uint64 `json:"validator_min_stake,string"` // of a checker that validates
 	MaxValidators     uint64 `json:"max_validators"`
 	PowerUnit         uint64 `json:"power_unit,string"` // base units of stake per unit of voting power
+	// ValidatorAwayEpochs is for how long a validator has no seat that signed less than half of
+	// an epoch's blocks; 0 = it keeps it.
+	ValidatorAwayEpochs uint64 `json:"validator_away_epochs"`
 
 	DelegationMaxEpochs uint64 `json:"delegation_max_epochs"`
 	ParamDelayEpochs    uint64 `json:"param_delay_epochs"`  // from the vote to the change
@@ -132,6 +135,8 @@ func DefaultParams() Params {
 		ValidatorMinStake: 10_000 * frm,
 		MaxValidators:     100,
 		PowerUnit:         frm,
+
+		ValidatorAwayEpochs: 4,
 
 		DelegationMaxEpochs: 35_040,
 		ParamDelayEpochs:    672,

@@ -74,7 +74,7 @@ func TestCanonicalIsFixed(t *testing.T) {
 	}
 	hash := d.Hash()
 	got := hex.EncodeToString(hash[:])
-	if got != "ee1a22179eb7a2bcf62b71f85f9a5893b40173c5a414e1b788bc2c1396ea2327" {
+	if got != "3b54f2ec0a512297864deabdde14f4b37172e8193c9bf5b543a490daf90de7e4" {
 		t.Errorf("its hash is %s", got)
 	}
 	spec, err := os.ReadFile("../../docs/spec/economics.md")

@@ -30,6 +30,8 @@ const (
 	prefixConsensus   = "ckey/"
 	prefixVRF         = "vkey/"
 	prefixHead        = "head/"
+	prefixAttendance  = "seen/"
+	prefixEmpty       = "away/"
 )
 
 // AccountKey holds an Account.
@@ -100,6 +102,12 @@ func HeadKey() []byte { return []byte(prefixHead + "now") }
 
 // ValidatorKey holds the Validator with a consensus address.
 func ValidatorKey(address [20]byte) []byte { return with(prefixValidator, address[:]) }
+
+// AttendanceKey holds the Attendance of the current epoch.
+func AttendanceKey() []byte { return []byte(prefixAttendance + "now") }
+
+// EmptyKey holds who has lost its seat for now, an Empty.
+func EmptyKey() []byte { return []byte(prefixEmpty + "now") }
 
 // ConsensusKey holds whose consensus address this is, a ConsensusOwner, for good.
 func ConsensusKey(address [20]byte) []byte { return with(prefixConsensus, address[:]) }

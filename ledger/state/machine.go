@@ -39,9 +39,10 @@ type live struct {
 // Block is what consensus says about a block.
 type Block struct {
 	Height      uint64
-	TimeMS      uint64   // Unix milliseconds, never before the last block's
-	Proposer    [20]byte // consensus address
-	VRF         [32]byte // output of the proposer's proof; part of the seed from here on
+	TimeMS      uint64     // Unix milliseconds, never before the last block's
+	Proposer    [20]byte   // consensus address
+	VRF         [32]byte   // output of the proposer's proof; part of the seed from here on
+	Missed      [][20]byte // consensus addresses of validators that did not sign the last block
 	Misbehavior []Misbehavior
 }
 
@@ -141,7 +142,7 @@ type frozen struct{ Reader }
 func (frozen) Set(_, _ []byte) error { return fmt.Errorf("%w: a fork is flushed", ErrState) }
 func (frozen) Delete(_ []byte) error { return fmt.Errorf("%w: a fork is flushed", ErrState) }
 
-// BeginBlock starts a block: it brings the epoch up to its time, works off what is due,
+// BeginBlock starts a block: it counts who did not sign the last one, brings the epoch up to its time, works off what is due,
 // punishes who was caught, and adds the proposer's randomness to the seed. It wraps
 // ErrBlock for a block that is not the next one or older than the last.
 func (m *Machine) BeginBlock(b Block) ([]Event, error) {
@@ -158,6 +159,9 @@ func (m *Machine) BeginBlock(b Block) ([]Event, error) {
 	m.samples = 0
 	m.head.Height, m.head.TimeMS, m.head.Proposer = b.Height, b.TimeMS, b.Proposer
 
+	if err := m.missed(b.Missed); err != nil { // of the last block, so before the epoch changes
+		return nil, fmt.Errorf("state: signatures of block %d: %w", b.Height-1, err)
+	}
 	var events []Event
 	if e := economics.Epoch(m.network.GenesisMS, m.params.EpochSeconds, b.TimeMS); e > m.head.Epoch {
 		more, err := m.enterEpoch(e)

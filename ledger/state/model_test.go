@@ -47,7 +47,7 @@ var (
 var modelActions = []string{
 	"open", "open", "open", "open", "close", "close", "close", "close by player", "close by player", "top up", "batch", "batch",
 	"transfer", "stake", "unbond", "register", "retire", "delegate", "revoke", "commit", "commit", "certificate", "certificate",
-	"certificate", "certificate", "fraud", "fraud", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "epochs", "epochs", "pause",
+	"certificate", "certificate", "fraud", "fraud", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "silent", "epochs", "epochs", "pause",
 }
 
 // history is a random walk through the ledger: what was done, in a form that can be done
@@ -286,6 +286,20 @@ func (h *history) actions() map[string]func() {
 		"acquit": func() {
 			id := [32]byte{rapid.Byte().Draw(h.T, "id")}
 			h.do(func(b *bed) ([]Event, error) { events, _, err := b.Acquit(id); return events, err })
+		},
+		"silent": func() { // through the end of an epoch that had blocks enough
+			name := rapid.SampledFrom([]string{"v1", "v2", "k0"}).Draw(h.T, "node")
+			h.do(func(b *bed) (all []Event, _ error) {
+				for i := range leastBlocks + 1 {
+					ms := uint64(1)
+					if i == leastBlocks {
+						ms = 10_000
+					}
+					b.missing(ms, name)
+					all = append(all, b.seen...)
+				}
+				return all, nil
+			})
 		},
 		"misbehave": func() {
 			if n := rapid.SampledFrom([]string{"v1", "v2", "k0"}).Draw(h.T, "node"); rapid.IntRange(0, 9).Draw(h.T, "really") == 7 {

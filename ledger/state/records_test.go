@@ -12,23 +12,25 @@ import (
 
 // codecs are all records of this package by name: decode and encode again.
 var codecs = map[string]func([]byte) ([]byte, error){
-	"account":    codec(DecodeAccount, Account.Encode),
-	"appeals":    codec(decodeAppeals, appeals.encode),
-	"node":       codec(DecodeNode, Node.Encode),
-	"stake":      codec(DecodeStake, Stake.Encode),
-	"delegation": codec(DecodeDelegation, Delegation.Encode),
-	"session":    codec(DecodeSession, Session.Encode),
-	"lot":        codec(DecodeLot, Lot.Encode),
-	"unbonding":  codec(DecodeUnbonding, Unbonding.Encode),
-	"network":    codec(DecodeNetwork, Network.Encode),
-	"head":       codec(DecodeHead, Head.Encode),
-	"validator":  codec(DecodeValidator, Validator.Encode),
-	"consensus":  codec(DecodeConsensusOwner, ConsensusOwner.Encode),
-	"proposal":   codec(DecodeProposal, Proposal.Encode),
-	"candidates": codec(DecodeCandidates, CandidatePage.Encode),
-	"totals":     codec(DecodeTotals, Totals.Encode),
-	"vrf":        codec(decodeVRFOwner, encodeVRFOwner),
-	"pool":       codec(decodePool, encodePool),
+	"account":     codec(DecodeAccount, Account.Encode),
+	"appeals":     codec(decodeAppeals, appeals.encode),
+	"node":        codec(DecodeNode, Node.Encode),
+	"stake":       codec(DecodeStake, Stake.Encode),
+	"delegation":  codec(DecodeDelegation, Delegation.Encode),
+	"session":     codec(DecodeSession, Session.Encode),
+	"lot":         codec(DecodeLot, Lot.Encode),
+	"unbonding":   codec(DecodeUnbonding, Unbonding.Encode),
+	"network":     codec(DecodeNetwork, Network.Encode),
+	"head":        codec(DecodeHead, Head.Encode),
+	"validator":   codec(DecodeValidator, Validator.Encode),
+	"consensus":   codec(DecodeConsensusOwner, ConsensusOwner.Encode),
+	"attendance":  codec(DecodeAttendance, Attendance.Encode),
+	"empty seats": codec(DecodeEmpty, Empty.Encode),
+	"proposal":    codec(DecodeProposal, Proposal.Encode),
+	"candidates":  codec(DecodeCandidates, CandidatePage.Encode),
+	"totals":      codec(DecodeTotals, Totals.Encode),
+	"vrf":         codec(decodeVRFOwner, encodeVRFOwner),
+	"pool":        codec(decodePool, encodePool),
 	"params": func(b []byte) ([]byte, error) {
 		p, err := DecodeParams(b)
 		if err != nil {
@@ -52,8 +54,10 @@ func samples() map[string][]byte {
 	n, a := who("n").node(), who("a").address()
 	params, _ := encodeParams(economics.DefaultParams())
 	return map[string][]byte{
-		"account": Account{Balance: 5, Nonce: 6, Nodes: 7}.Encode(),
-		"appeals": appeals{{1}}.encode(),
+		"account":     Account{Balance: 5, Nonce: 6, Nodes: 7}.Encode(),
+		"appeals":     appeals{{1}}.encode(),
+		"attendance":  Attendance{Since: 7, Absent: []Absence{{[20]byte{1}, 2}, {[20]byte{2}, 1}}}.Encode(),
+		"empty seats": Empty{{Node: n, Until: 3, Missed: 11, Blocks: 21}}.Encode(),
 		"node": Node{
 			Owner: a, Roles: 5, Class: 1, Region: "eu-west", Price: 4, Registered: 9,
 			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11, Claim: 12,
@@ -164,7 +168,7 @@ func TestKeysDoNotCollide(t *testing.T) {
 		AccountKey(a), StakeKey(n), NodeKey(n), DelegationKey(a, n), SessionKey(n, [16]byte{}), VestingKey(a, 1, 2),
 		UnbondingKey(a, n, 1), CertificateKey(1, 2), SeedKey(1), CandidatesKey(1, 2, 3), ParamsKey(), NetworkKey(),
 		ProposalKey(1), TotalsKey(), PoolKey(1), HeadKey(), ValidatorKey([20]byte{}), ConsensusKey([20]byte{}), VRFKey([32]byte{}),
-		dueKey(1, 1, nil),
+		dueKey(1, 1, nil), AttendanceKey(), EmptyKey(),
 	} {
 		prefix, _, _ := bytes.Cut(k, []byte("/"))
 		if j, has := seen[string(k)]; has {

@@ -25,7 +25,7 @@ func TestSpecificationIsComplete(t *testing.T) {
 		prefixSeed, prefixCandidates, prefixParams, prefixProposal, prefixTotals, prefixPool, prefixDue, prefixValidator,
 		prefixConsensus, prefixVRF, prefixHead,
 		prefixUsed, prefixVote, prefixFraud, prefixAccusation, prefixWeight, prefixWeightSum, prefixPayout, prefixEmission,
-		prefixStanding, prefixConduct, prefixHistory, prefixAppeal, prefixGuilt,
+		prefixStanding, prefixConduct, prefixHistory, prefixAppeal, prefixGuilt, prefixAttendance, prefixEmpty,
 	} {
 		if !strings.Contains(doc, "`"+p) {
 			t.Errorf("the specification does not say what lies under %s", p)

@@ -39,45 +39,43 @@ func readValidators(r Reader) (all []Validator, err error) {
 
 // electValidators makes the nodes with the largest stakes the validators of an epoch: those
 // with keys in force, at least validator_min_stake, at most max_validators, equal stakes by
-// node key. When nobody qualifies, the last ones stay: a chain without validators would
-// never move again.
+// node key, without those who were missing in the last epochs. When nobody qualifies, the
+// last ones stay: a chain without validators would never move again.
 func (m *Machine) electValidators(_, epoch uint64) ([]Event, error) {
-	type entry struct {
-		Validator
-		stake uint64
-	}
-	var chosen []entry
+	var chosen []seat
 	err := m.eligible(func(id key.Node, n *Node, s Stake) error {
 		keys := n.KeysAt(epoch)
 		if keys == (Keys{}) || !n.Roles.Has(economics.RoleChecker) || s.Amount < m.params.ValidatorMinStake {
 			return nil
 		}
-		chosen = append(chosen, entry{Validator{id, n.Owner, keys, max(s.Amount/m.params.PowerUnit, 1)}, s.Amount})
+		chosen = append(chosen, seat{Validator: Validator{id, n.Owner, keys, max(s.Amount/m.params.PowerUnit, 1)}, stake: s.Amount})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(chosen, func(a, b entry) int {
+	slices.SortFunc(chosen, func(a, b seat) int {
 		if c := cmp.Compare(b.stake, a.stake); c != 0 {
 			return c
 		}
 		return bytes.Compare(a.Node[:], b.Node[:])
 	})
-	chosen = chosen[:min(uint64(len(chosen)), m.params.MaxValidators)]
-	slices.SortFunc(chosen, func(a, b entry) int { x, y := a.Address(), b.Address(); return bytes.Compare(x[:], y[:]) })
+	chosen, events, err := m.emptySeats(chosen, epoch)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(chosen, func(a, b seat) int { x, y := a.Address(), b.Address(); return bytes.Compare(x[:], y[:]) })
 
 	last, err := readValidators(m.overlay)
 	if err != nil {
 		return nil, err
 	}
 	if len(chosen) == 0 {
-		return []Event{event("validators_kept", "epoch", epoch)}, nil
+		return append(events, event("validators_kept", "epoch", epoch)), nil
 	}
-	var events []Event
 	for _, v := range last {
 		address := v.Address()
-		_, stays := slices.BinarySearchFunc(chosen, address, func(e entry, want [20]byte) int {
+		_, stays := slices.BinarySearchFunc(chosen, address, func(e seat, want [20]byte) int {
 			got := e.Address()
 			return bytes.Compare(got[:], want[:])
 		})

@@ -187,6 +187,11 @@ func (f *Facts) weightless() (code, text string) {
 // checker is why a checker has no duties, or is not paid for them.
 func (f *Facts) checker() (out []Finding) {
 	c := &f.Conduct
+	if f.NoSeat {
+		out = append(out, Finding{About: AboutSeat, Code: "no_seat", Bad: true,
+			Text: fmt.Sprintf("It is no validator until epoch %d: it signed %d of an epoch's %d blocks, and less than half is too few. It costs no stake.", f.Away.Until, f.Away.Blocks-f.Away.Missed, f.Away.Blocks),
+			Next: "keep `framemesh run` going, in time and reachable at ledger.listen; it has its seat again by itself"})
+	}
 	if c.Banned(f.Epoch) {
 		out = append(out, Finding{About: AboutDuties, Code: "banned", Bad: true, Epoch: c.LastEpoch,
 			Text: fmt.Sprintf("It gets no duties until epoch %d: its answers were contradicted %d times within %d epochs.", c.BannedUntil, economics.WrongLimit, economics.WrongWindow),

@@ -41,6 +41,8 @@ type Facts struct {
 	Stood      bool // a round or the genesis has said something about it
 	Conduct    state.Conduct
 	Judged     bool // it has judged
+	Away       state.Away
+	NoSeat     bool // it has keys to validate, and has lost its seat for now, as Away says
 	History    []state.Verdict
 	// Accusations are the ones that are not decided, in the order of History.
 	Accusations []Accused
@@ -72,6 +74,11 @@ func Read(r state.Reader, n key.Node, epoch uint64, p economics.Params) (Facts, 
 	if f.Standing, f.Stood, err = state.ReadStanding(r, n); err != nil {
 		return f, err
 	}
+	empty, err := state.ReadEmpty(r)
+	if err != nil {
+		return f, err
+	}
+	f.Away, f.NoSeat = empty.Of(n)
 	if f.Conduct, f.Judged, err = state.ReadConduct(r, n); err != nil {
 		return f, err
 	}
@@ -126,6 +133,7 @@ const (
 	AboutDuties   = "duties"
 	AboutSlash    = "slash"
 	AboutAccusal  = "accusation"
+	AboutSeat     = "seat" // among the validators
 )
 
 // Finding is one thing that the node's owner wants to know.

@@ -233,3 +233,15 @@ func TestAnUnreadableLedgerIsAnError(t *testing.T) {
 		t.Errorf("gave %v", err)
 	}
 }
+
+func TestALostSeatIsTold(t *testing.T) {
+	m := registered(economics.RoleChecker)
+	m[string(state.EmptyKey())] = state.Empty{{Node: node, Until: 53, Missed: 61, Blocks: 100}}.Encode()
+	if f, ok := report(t, m, 51).has("no_seat"); !ok || !f.Bad || f.About != AboutSeat || !strings.Contains(f.Text, "until epoch 53: it signed 39 of an epoch's 100 blocks") {
+		t.Errorf("%v %+v", ok, f)
+	}
+	m[string(state.EmptyKey())] = state.Empty{{Node: key.Node{9}, Until: 53, Missed: 61, Blocks: 100}}.Encode()
+	if f, ok := report(t, m, 51).has("no_seat"); ok {
+		t.Errorf("another's: %+v", f)
+	}
+}
