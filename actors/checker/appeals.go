@@ -16,6 +16,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
+	"github.com/framemesh/framemesh/p2p/wire"
 )
 
 // AppealBook is what the ledger says of appeals, and where their answers go.
@@ -38,6 +39,7 @@ type AppealOptions struct {
 	Votes  Votes
 	Calls  interface {
 		Recall(ctx context.Context, to peer.ID, epoch uint64, whole bool, batch uint32) ([][]byte, error)
+		Watched(ctx context.Context, to peer.ID, epoch uint64, container [32]byte, session [16]byte) (*wire.WatchResponse, error)
 	}
 	// Evidence fetches a file of at most proof.MaxFile bytes by its SHA-256 from peers that may
 	// have it, Module an app. What they return has that hash.
@@ -47,7 +49,7 @@ type AppealOptions struct {
 	// an audit; replay.Process does both where a hostile module can do no harm.
 	Verify func(ctx context.Context, file, code []byte) (audit.Verdict, error)
 	Judge  func(ctx context.Context, t audit.Terms, answer *proof.Opened, code []byte) (audit.Finding, *proof.File, error)
-	// Dir keeps what this checker has attested.
+	// Dir keeps what this checker has attested; its watches are there, too.
 	Dir string
 
 	// Rerun decides instead of the evidence, for tests of checkers that lie; nil for all others.

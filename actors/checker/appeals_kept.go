@@ -11,6 +11,7 @@ import (
 
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
 	"github.com/framemesh/framemesh/actors/record"
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
@@ -23,7 +24,10 @@ const appealPrefix = "appeal-"
 // verdict attest the same bytes.
 func (a *Appeals) attest(x ledgeractor.Appeal, verdict uint32) (*proof.Opened, error) {
 	e := &proof.Entry{Verdict: verdict}
-	if verdict == proof.VerdictBad {
+	switch {
+	case verdict == proof.VerdictBad && x.Accusation.Offence == economics.OffenceDrop:
+		e.Reason, e.Evidence = uint32(proof.ReasonDropped), x.ID[:] // there is no file: it was asked for
+	case verdict == proof.VerdictBad:
 		e.Reason, e.Evidence = uint32(proof.ReasonSegment), x.Accusation.Evidence[:]
 	}
 	votes := proof.VotesDigest([][32]byte{x.ID})

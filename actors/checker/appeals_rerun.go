@@ -36,6 +36,8 @@ func (a *Appeals) rerun(ctx context.Context, x ledgeractor.Appeal) (uint32, erro
 		return verdict, nil
 	}
 	switch {
+	case x.Accusation.Offence == economics.OffenceDrop:
+		return a.askAll(ctx, x)
 	case x.Accusation.Offence != economics.OffenceForged:
 		return 0, doubt("what it is accused of (%s) was measured, and cannot be measured again", x.Accusation.Offence)
 	case x.Accusation.Evidence == [32]byte{}:

@@ -30,6 +30,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/witness"
+	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream"
 )
 
@@ -112,6 +113,7 @@ type appealBench struct {
 	sends   int
 	reruns  int
 	mute    bool // no gossip arrives
+	watches map[peer.ID]*wire.WatchResponse
 }
 
 // epochOfAppeal is when the committee is drawn.
@@ -325,6 +327,15 @@ func (c appealCalls) Recall(ctx context.Context, to peer.ID, epoch uint64, _ boo
 		return nil, errGone
 	}
 	return a.Recall(ctx, epoch, batch)
+}
+
+func (c appealCalls) Watched(_ context.Context, to peer.ID, epoch uint64, container [32]byte, session [16]byte) (*wire.WatchResponse, error) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	if w := c.b.watches[to]; w != nil && epoch == 3 && container == c.b.appeal.Accusation.Node && session == c.b.appeal.Accusation.Session {
+		return w, nil
+	}
+	return nil, errGone
 }
 
 // A committee that replays the second comes to the truth: a container that falsified its

@@ -98,23 +98,30 @@ func (s *rounds) pingDue(c *supervise.Ctx, m pingDue) {
 func (r *Rounds) ping(ctx context.Context, n key.Node, epoch uint64) (rtt uint32, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
+	rtt, ok, err := r.pingOnce(ctx, n, epoch)
+	return rtt, ok && err == nil
+}
+
+// pingOnce says whether a container signed what it was asked to; err is that of the call, where
+// no answer came or the container refused.
+func (r *Rounds) pingOnce(ctx context.Context, n key.Node, epoch uint64) (rtt uint32, ok bool, err error) {
 	nonce := make([]byte, 32)
 	_, _ = rand.Read(nonce) // never fails
 	id, err := n.Peer()
 	if err != nil {
-		return 0, false
+		return 0, false, err
 	}
 	raw, took, err := r.o.Calls.Ping(ctx, id, epoch, nonce)
 	if err != nil {
-		return 0, false
+		return 0, false, err
 	}
 	o, err := proof.Open(r.o.Book.Chain(), raw)
 	if err != nil || o.Signer != n {
-		return 0, false
+		return 0, false, nil
 	}
 	p := o.Statement.GetPong()
 	ok = p != nil && p.GetEpoch() == epoch && string(p.GetNonce()) == string(nonce) && string(p.GetChecker()) == string(r.self[:])
-	return milliseconds(took), ok
+	return milliseconds(took), ok, nil
 }
 
 func (s *rounds) pinged(m pinged) {

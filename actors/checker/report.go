@@ -23,6 +23,7 @@ type Report struct {
 	Audited    int // sessions of which it audited some seconds
 	// AuditsWrong are those of them that are not what their container says.
 	AuditsWrong int
+	Missed      int // containers that went while a player paid for a session
 	Refused     int // statements and commitments that were turned away
 	Frauds      int // that it can prove
 	Sent        int // certificates that it brought to the ledger first

@@ -18,6 +18,7 @@ type roundMetrics struct {
 	sent      *prometheus.CounterVec
 	pings     *prometheus.CounterVec
 	audits    *prometheus.CounterVec
+	watches   *prometheus.CounterVec
 	dropped   prometheus.Counter
 	seconds   prometheus.Counter
 }
@@ -45,6 +46,7 @@ func newRoundMetrics() *roundMetrics {
 		sent:      vec("framemesh_checker_sent_total", "What this checker brought to the ledger, by kind and whether it counted: certificate, certificate-late, fraud, fraud-late, failed.", "what"),
 		pings:     vec("framemesh_checker_pings_total", "Liveness nonces sent to containers, by result: answered, missed.", "result"),
 		audits:    vec("framemesh_checker_audits_total", "Audits of sessions, by result: equal, unproven, wrong, not_given, young, skipped, failed.", "result"),
+		watches:   vec("framemesh_checker_watches_total", "Players' complaints that a container went, by result: refused, unfounded, answered, silent, late.", "result"),
 		dropped:   counter("framemesh_checker_dropped_total", "Statements that came faster than they could be looked at."),
 		seconds:   counter("framemesh_checker_cpu_seconds_total", "Processor time spent on recomputing tiles."),
 	}
@@ -52,7 +54,7 @@ func newRoundMetrics() *roundMetrics {
 
 func (m *roundMetrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.epoch, m.batches, m.rounds, m.commits, m.opened, m.checked, m.said, m.published, m.verdicts,
-		m.sent, m.pings, m.audits, m.dropped, m.seconds}
+		m.sent, m.pings, m.audits, m.watches, m.dropped, m.seconds}
 }
 
 // Describe implements prometheus.Collector.

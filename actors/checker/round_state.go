@@ -87,6 +87,7 @@ type rounds struct {
 	reports   []*Report              // of the last epochs
 	certified map[uint32]bool        // batches whose certificate is on the ledger
 	sessions  map[key.Node]inSession // those that busy containers named
+	watches   map[watchOf]bool       // begun in this epoch
 	late      []auditKept            // that came after their vote
 	seconds   *simplelru.LRU[secondOf, *proof.Opened]
 
@@ -150,6 +151,10 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 		s.pingDue(c, m)
 	case pinged:
 		s.pinged(m)
+	case complaint:
+		s.complaint(c, m)
+	case watched:
+		s.watched(c, m)
 	case lookForCertificates:
 		s.lookForCertificates(c, m)
 	case onLedger:
@@ -194,7 +199,7 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 // begin turns to an epoch.
 func (s *rounds) begin(c *supervise.Ctx, epoch uint64) {
 	s.epoch, s.round, s.roll, s.rtt = epoch, nil, nil, map[key.Node]uint32{}
-	s.certified, s.sessions = map[uint32]bool{}, map[key.Node]inSession{}
+	s.certified, s.sessions, s.watches = map[uint32]bool{}, map[key.Node]inSession{}, map[watchOf]bool{}
 	s.double = s.r.o.Double()
 	s.outbox, s.dirty = nil, false
 	s.early = slices.DeleteFunc(s.early, func(e said) bool { at, _ := e.o.Epoch(); return at < epoch })

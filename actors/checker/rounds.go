@@ -15,6 +15,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	ledgerstate "github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/p2p/check"
 	"github.com/framemesh/framemesh/p2p/rpc"
@@ -37,6 +38,8 @@ type Book interface {
 	Certified(ctx context.Context, epoch uint64, batch uint32) (bool, error)
 	// InSession says whether a container has a session of this name open on the ledger.
 	InSession(ctx context.Context, container key.Node, session [16]byte) (bool, error)
+	// Session is a session as the ledger has it; ok is false when it is settled or never was.
+	Session(ctx context.Context, container key.Node, session [16]byte) (s ledgerstate.Session, ok bool, err error)
 	// Send signs an operation for this node's owner and returns when it is in a block. An
 	// error that wraps ErrSettled means that nothing is left to do.
 	Send(ctx context.Context, body *tx.Body) error
@@ -100,6 +103,7 @@ type Rounds struct {
 	proofs  *proofs
 	// auditing holds whoever audits: one session at a time.
 	auditing chan struct{}
+	watching chan struct{} // holds each watch that is under way
 	ref      supervise.Ref
 	leave    context.CancelFunc
 }
@@ -136,7 +140,7 @@ func NewRounds(o RoundOptions) (*Rounds, error) {
 	if o.Meet == nil {
 		o.Meet = func(context.Context, []peer.ID) {}
 	}
-	r := &Rounds{o: o, self: key.Node(o.Key[ed25519.SeedSize:]), metrics: newRoundMetrics(), auditing: make(chan struct{}, 1)}
+	r := &Rounds{o: o, self: key.Node(o.Key[ed25519.SeedSize:]), metrics: newRoundMetrics(), auditing: make(chan struct{}, 1), watching: make(chan struct{}, watchesAt)}
 	var err error
 	if r.id, err = r.self.Peer(); err != nil {
 		return nil, fmt.Errorf("%w: Key: %w", ErrOptions, err)

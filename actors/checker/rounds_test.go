@@ -25,6 +25,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/p2p/check"
 )
@@ -55,8 +56,10 @@ type mesh struct {
 	sends      int
 	busy       map[string]*prover.Session
 	ledger     map[[16]byte]bool // open sessions
+	played     map[[16]byte]state.Session
 	audits     *checker.AuditOptions
-	spoil      map[string]bool // containers whose device renders wrong pixels
+	cut        map[peer.ID]bool // checkers that reach no container
+	spoil      map[string]bool  // containers whose device renders wrong pixels
 	skew       map[string]time.Duration
 	leaves     func(*proof.Opened)
 	send       func(*tx.Body) error // nil refuses the first try
@@ -297,6 +300,13 @@ func (b bookOf) InSession(_ context.Context, _ key.Node, s [16]byte) (bool, erro
 	return b.m.ledger[s], nil
 }
 
+func (b bookOf) Session(_ context.Context, container key.Node, name [16]byte) (state.Session, bool, error) {
+	b.m.mu.Lock()
+	defer b.m.mu.Unlock()
+	s, ok := b.m.played[name]
+	return s, ok, nil
+}
+
 func (b bookOf) Certified(_ context.Context, epoch uint64, batch uint32) (bool, error) {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
@@ -391,7 +401,7 @@ type calls struct {
 func (c calls) container(id peer.ID) (check.Container, error) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
-	if p := c.m.containers[id]; p != nil {
+	if p := c.m.containers[id]; p != nil && !c.m.cut[c.self] {
 		return p, nil
 	}
 	return nil, errGone

@@ -23,6 +23,8 @@ const (
 	openName   = "check/open"
 	pingName   = "check/ping"
 	recallName = "check/recall"
+	goneName   = "check/gone"
+	watchName  = "check/watch"
 )
 
 // EvidenceName is the protocol under which checkers give each other evidence by its SHA-256, and
@@ -34,6 +36,7 @@ const (
 	MaxCommit   = 4 << 10
 	MaxOpenings = 40 << 10
 	MaxPong     = 512
+	MaxWatch    = 512
 	MaxRecall   = 256 << 10 // of all statements together
 	MaxPicks    = 128       // tiles that one question names
 	frame       = 256       // what a message adds to them
@@ -49,6 +52,11 @@ var (
 		PerPeerRate: rate.Limit(0.5), Burst: 8, MaxConcurrent: 32, MaxPerPeer: 2}
 	pingLimits = rpc.Limits{MaxRequest: frame, MaxResponse: MaxPong + frame, ReadTimeout: time.Second, Timeout: 2 * time.Second,
 		PerPeerRate: rate.Limit(1), Burst: 8, MaxConcurrent: 64, MaxPerPeer: 2}
+	// A gateway speaks for all of its players; an appeal asks everybody about one session.
+	goneLimits = rpc.Limits{MaxRequest: 2 * frame, MaxResponse: frame, ReadTimeout: 2 * time.Second, Timeout: 5 * time.Second,
+		PerPeerRate: rate.Limit(1), Burst: 16, MaxConcurrent: 32, MaxPerPeer: 4}
+	watchLimits = rpc.Limits{MaxRequest: frame, MaxResponse: 2*frame + MaxWatch, ReadTimeout: 2 * time.Second, Timeout: 2 * time.Second,
+		PerPeerRate: rate.Limit(1), Burst: 16, MaxConcurrent: 16, MaxPerPeer: 2}
 	recallLimits = rpc.Limits{MaxRequest: frame, MaxResponse: MaxRecall + frame, ReadTimeout: 2 * time.Second, Timeout: 5 * time.Second,
 		PerPeerRate: rate.Limit(1), Burst: 32, MaxConcurrent: 8, MaxPerPeer: 2}
 )
@@ -60,6 +68,10 @@ type Checker interface {
 	Commit(ctx context.Context, from peer.ID, statement []byte) (commit [32]byte, arrivalMS uint32, err error)
 	// Recall gives the statements about a batch, or about the epoch as a whole.
 	Recall(ctx context.Context, from peer.ID, epoch uint64, whole bool, batch uint32) ([][]byte, error)
+	// Gone takes a player's word that a container went. The lengths of its fields are right.
+	Gone(ctx context.Context, from peer.ID, gone *wire.Gone) error
+	// Watched gives what this checker heard of a container that a player missed in an epoch.
+	Watched(ctx context.Context, from peer.ID, epoch uint64, container [32]byte, session [16]byte) (*wire.WatchResponse, error)
 }
 
 // Container answers what a container is asked.
@@ -82,6 +94,21 @@ func ServeChecker(s *rpc.Server, c Checker) {
 		}
 		return &wire.CommitResponse{Commit: commit[:], ArrivalMs: arrival}, nil
 	})
+	rpc.Handle(s, goneName, goneLimits, func(ctx context.Context, from peer.ID, req *wire.Gone) (*wire.GoneResponse, error) {
+		if !sound(req) {
+			return nil, rpc.Errorf(wire.Code_INVALID, "name container and player by 32 bytes, the session by 16, and sign with 64")
+		}
+		if err := c.Gone(ctx, from, req); err != nil {
+			return nil, err
+		}
+		return &wire.GoneResponse{}, nil
+	})
+	rpc.Handle(s, watchName, watchLimits, func(ctx context.Context, from peer.ID, req *wire.WatchRequest) (*wire.WatchResponse, error) {
+		if len(req.GetContainer()) != 32 || len(req.GetSession()) != 16 {
+			return nil, rpc.Errorf(wire.Code_INVALID, "name the container by 32 bytes and the session by 16")
+		}
+		return c.Watched(ctx, from, req.GetEpoch(), [32]byte(req.GetContainer()), [16]byte(req.GetSession()))
+	})
 	rpc.Handle(s, recallName, recallLimits, func(ctx context.Context, from peer.ID, req *wire.RecallRequest) (*wire.RecallResponse, error) {
 		list, err := c.Recall(ctx, from, req.GetEpoch(), req.GetWhole(), req.GetBatch())
 		if err != nil {
@@ -96,6 +123,11 @@ func ServeChecker(s *rpc.Server, c Checker) {
 		}
 		return resp, nil
 	})
+}
+
+// sound says whether the fields of a Gone have their lengths.
+func sound(g *wire.Gone) bool {
+	return len(g.GetContainer()) == 32 && len(g.GetSession()) == 16 && len(g.GetPlayer()) == 32 && len(g.GetSignature()) == 64
 }
 
 // ServeContainer answers the container's side on a server.

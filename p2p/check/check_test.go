@@ -29,6 +29,10 @@ type answers struct {
 	batch     uint32
 	nonce     []byte
 	picks     []uint32
+	gone      *wire.Gone
+	container [32]byte
+	session   [16]byte
+	watch     *wire.WatchResponse
 	refuseAll error
 }
 
@@ -40,6 +44,16 @@ func (a *answers) Commit(_ context.Context, from peer.ID, st []byte) ([32]byte, 
 func (a *answers) Recall(_ context.Context, from peer.ID, epoch uint64, whole bool, batch uint32) ([][]byte, error) {
 	a.from, a.asked, a.whole, a.batch = from, epoch, whole, batch
 	return a.recalled, a.refuseAll
+}
+
+func (a *answers) Gone(_ context.Context, from peer.ID, g *wire.Gone) error {
+	a.from, a.gone = from, g
+	return a.refuseAll
+}
+
+func (a *answers) Watched(_ context.Context, from peer.ID, epoch uint64, container [32]byte, session [16]byte) (*wire.WatchResponse, error) {
+	a.from, a.asked, a.container, a.session = from, epoch, container, session
+	return a.watch, a.refuseAll
 }
 
 func (a *answers) Open(_ context.Context, from peer.ID, epoch uint64, commit [32]byte, picks []uint32) ([]byte, error) {
@@ -98,6 +112,43 @@ func TestQuestionsAndAnswers(t *testing.T) {
 	list, err := c.Recall(t.Context(), to, 11, true, 3)
 	if err != nil || len(list) != 2 || string(list[1]) != "\x02\x03" || a.asked != 11 || !a.whole || a.batch != 3 {
 		t.Error(list, err, a)
+	}
+}
+
+func someGone() *wire.Gone {
+	return &wire.Gone{Container: make([]byte, 32), Session: make([]byte, 16), Player: make([]byte, 32), Seconds: 1<<32 - 1, AtMs: 1<<63 - 1, Signature: make([]byte, 64)}
+}
+
+func TestComplaintsAndWatches(t *testing.T) {
+	a := &answers{watch: &wire.WatchResponse{Gone: someGone(), Statement: make([]byte, check.MaxWatch)}}
+	c, raw, to, self := pair(t, a)
+	if err := c.Gone(t.Context(), to, someGone()); err != nil || a.from != self || a.gone.GetSeconds() != 1<<32-1 {
+		t.Error(err, a.gone)
+	}
+	w, err := c.Watched(t.Context(), to, 9, [32]byte{1}, [16]byte{2})
+	if err != nil || len(w.GetStatement()) != check.MaxWatch || a.asked != 9 || a.container[0] != 1 || a.session[0] != 2 {
+		t.Error(err, a)
+	}
+	a.from = ""
+	for name, change := range map[string]func(*wire.Gone){
+		"container": func(g *wire.Gone) { g.Container = g.Container[1:] }, "session": func(g *wire.Gone) { g.Session = nil },
+		"player": func(g *wire.Gone) { g.Player = append(g.Player, 0) }, "signature": func(g *wire.Gone) { g.Signature = g.Signature[1:] },
+	} {
+		g := someGone()
+		if change(g); rpc.CodeOf(c.Gone(t.Context(), to, g)) != wire.Code_INVALID {
+			t.Errorf("a complaint with another %s was taken", name)
+		}
+	}
+	if err := raw.Call(t.Context(), to, "check/watch", &wire.WatchRequest{Container: make([]byte, 32), Session: make([]byte, 15)}, &wire.WatchResponse{}); rpc.CodeOf(err) != wire.Code_INVALID {
+		t.Error(err)
+	}
+	if a.from != "" {
+		t.Error("a bad question was passed on")
+	}
+	for _, a.watch = range []*wire.WatchResponse{{Gone: someGone()}, {Statement: []byte{1}}, {Gone: someGone(), Statement: make([]byte, check.MaxWatch+1)}} {
+		if _, err := c.Watched(t.Context(), to, 9, [32]byte{1}, [16]byte{2}); !errors.Is(err, check.ErrAnswer) {
+			t.Errorf("%v was taken: %v", a.watch, err)
+		}
 	}
 }
 

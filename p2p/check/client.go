@@ -74,3 +74,20 @@ func (c *Client) Recall(ctx context.Context, to peer.ID, epoch uint64, whole boo
 	}
 	return resp.GetStatements(), nil
 }
+
+// Gone brings a player's word that a container went to a checker that is drawn for it.
+func (c *Client) Gone(ctx context.Context, to peer.ID, gone *wire.Gone) error {
+	return c.calls.Call(ctx, to, goneName, gone, new(wire.GoneResponse))
+}
+
+// Watched asks a checker what it heard of a container that a player missed in an epoch.
+func (c *Client) Watched(ctx context.Context, to peer.ID, epoch uint64, container [32]byte, session [16]byte) (*wire.WatchResponse, error) {
+	resp := new(wire.WatchResponse)
+	if err := c.calls.Reading(2*frame+MaxWatch).Call(ctx, to, watchName, &wire.WatchRequest{Epoch: epoch, Container: container[:], Session: session[:]}, resp); err != nil {
+		return nil, err
+	}
+	if n := len(resp.GetStatement()); n == 0 || n > MaxWatch || !sound(resp.GetGone()) {
+		return nil, fmt.Errorf("%w: a watch of %d bytes from %s", ErrAnswer, n, to)
+	}
+	return resp, nil
+}

@@ -428,6 +428,241 @@ func (x *RecallResponse) GetStatements() [][]byte {
 	return nil
 }
 
+// check/gone: a gateway brings a player's word that its container went in the middle of a paid
+// session. It is also what a checker keeps of it.
+type Gone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Container     []byte                 `protobuf:"bytes,1,opt,name=container,proto3" json:"container,omitempty"` // 32 bytes, as the next but one
+	Session       []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`     // 16 bytes
+	Player        []byte                 `protobuf:"bytes,3,opt,name=player,proto3" json:"player,omitempty"`
+	Seconds       uint32                 `protobuf:"varint,4,opt,name=seconds,proto3" json:"seconds,omitempty"` // as the player signed it, with the two below
+	AtMs          uint64                 `protobuf:"varint,5,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"` // 64 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gone) Reset() {
+	*x = Gone{}
+	mi := &file_p2p_wire_check_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gone) ProtoMessage() {}
+
+func (x *Gone) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_check_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gone.ProtoReflect.Descriptor instead.
+func (*Gone) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_check_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Gone) GetContainer() []byte {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *Gone) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Gone) GetPlayer() []byte {
+	if x != nil {
+		return x.Player
+	}
+	return nil
+}
+
+func (x *Gone) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *Gone) GetAtMs() uint64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Gone) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+type GoneResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GoneResponse) Reset() {
+	*x = GoneResponse{}
+	mi := &file_p2p_wire_check_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GoneResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GoneResponse) ProtoMessage() {}
+
+func (x *GoneResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_check_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GoneResponse.ProtoReflect.Descriptor instead.
+func (*GoneResponse) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_check_proto_rawDescGZIP(), []int{9}
+}
+
+// check/watch: what did you hear of a container that a player missed?
+type WatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Container     []byte                 `protobuf:"bytes,2,opt,name=container,proto3" json:"container,omitempty"`
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_p2p_wire_check_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_check_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_check_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WatchRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetContainer() []byte {
+	if x != nil {
+		return x.Container
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type WatchResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gone          *Gone                  `protobuf:"bytes,1,opt,name=gone,proto3" json:"gone,omitempty"`           // the player's word that began it
+	Statement     []byte                 `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"` // a signed Watch, at most 512 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_p2p_wire_check_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_check_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_check_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WatchResponse) GetGone() *Gone {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetStatement() []byte {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
 var File_p2p_wire_check_proto protoreflect.FileDescriptor
 
 const file_p2p_wire_check_proto_rawDesc = "" +
@@ -457,7 +692,22 @@ const file_p2p_wire_check_proto_rawDesc = "" +
 	"\x0eRecallResponse\x12\x1e\n" +
 	"\n" +
 	"statements\x18\x01 \x03(\fR\n" +
-	"statementsB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
+	"statements\"\xa3\x01\n" +
+	"\x04Gone\x12\x1c\n" +
+	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\x12\x16\n" +
+	"\x06player\x18\x03 \x01(\fR\x06player\x12\x18\n" +
+	"\aseconds\x18\x04 \x01(\rR\aseconds\x12\x13\n" +
+	"\x05at_ms\x18\x05 \x01(\x04R\x04atMs\x12\x1c\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"\x0e\n" +
+	"\fGoneResponse\"\\\n" +
+	"\fWatchRequest\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1c\n" +
+	"\tcontainer\x18\x02 \x01(\fR\tcontainer\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"Z\n" +
+	"\rWatchResponse\x12+\n" +
+	"\x04gone\x18\x01 \x01(\v2\x17.framemesh.wire.v1.GoneR\x04gone\x12\x1c\n" +
+	"\tstatement\x18\x02 \x01(\fR\tstatementB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
 	file_p2p_wire_check_proto_rawDescOnce sync.Once
@@ -471,7 +721,7 @@ func file_p2p_wire_check_proto_rawDescGZIP() []byte {
 	return file_p2p_wire_check_proto_rawDescData
 }
 
-var file_p2p_wire_check_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_p2p_wire_check_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_p2p_wire_check_proto_goTypes = []any{
 	(*CommitRequest)(nil),  // 0: framemesh.wire.v1.CommitRequest
 	(*CommitResponse)(nil), // 1: framemesh.wire.v1.CommitResponse
@@ -481,13 +731,18 @@ var file_p2p_wire_check_proto_goTypes = []any{
 	(*PingResponse)(nil),   // 5: framemesh.wire.v1.PingResponse
 	(*RecallRequest)(nil),  // 6: framemesh.wire.v1.RecallRequest
 	(*RecallResponse)(nil), // 7: framemesh.wire.v1.RecallResponse
+	(*Gone)(nil),           // 8: framemesh.wire.v1.Gone
+	(*GoneResponse)(nil),   // 9: framemesh.wire.v1.GoneResponse
+	(*WatchRequest)(nil),   // 10: framemesh.wire.v1.WatchRequest
+	(*WatchResponse)(nil),  // 11: framemesh.wire.v1.WatchResponse
 }
 var file_p2p_wire_check_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	8, // 0: framemesh.wire.v1.WatchResponse.gone:type_name -> framemesh.wire.v1.Gone
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_p2p_wire_check_proto_init() }
@@ -501,7 +756,7 @@ func file_p2p_wire_check_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_check_proto_rawDesc), len(file_p2p_wire_check_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -43,6 +43,7 @@ type subject struct {
 
 	pings, pongs uint32
 	sample       *proof.Sample
+	dropped      []byte // the session whose player missed it, as this checker did
 }
 
 // Committed takes a container's commitment, which came from it directly, and the round trip

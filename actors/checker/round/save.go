@@ -35,6 +35,7 @@ type savedSubject struct {
 	Evidence []byte `json:"evidence,omitempty"`
 	Pings    uint32 `json:"pings,omitempty"`
 	Pongs    uint32 `json:"pongs,omitempty"`
+	Dropped  []byte `json:"dropped,omitempty"`
 }
 
 type savedDuty struct {
@@ -65,12 +66,12 @@ func (r *Round) Save() ([]byte, error) {
 		}
 		s.Duties = append(s.Duties, sd)
 		for _, c := range d.subjects {
-			if c.commit == nil && c.pings == 0 {
+			if c.commit == nil && c.pings == 0 && c.dropped == nil {
 				continue
 			}
 			s.Containers = append(s.Containers, savedSubject{Node: c.node[:], Commit: rawOf(c.commit), Arrival: c.arrival, RTT: c.rtt,
 				Settled: c.stage == settled, Checked: c.checked, Verdict: c.verdict, Reason: uint32(c.reason),
-				Work: c.work, Evidence: c.evidence, Pings: c.pings, Pongs: c.pongs})
+				Work: c.work, Evidence: c.evidence, Pings: c.pings, Pongs: c.pongs, Dropped: c.dropped})
 		}
 	}
 	return json.Marshal(s)
@@ -144,6 +145,10 @@ func (r *Round) restoreSubject(c savedSubject) error {
 	}
 	s := r.where[key.Node(c.Node)].duty.subjects[place]
 	s.pings, s.pongs = min(c.Pings, proof.MaxPings), min(c.Pongs, c.Pings, proof.MaxPings)
+	if n := len(c.Dropped); n != 0 && n != proof.SessionSize {
+		return fmt.Errorf("%w: a session of %d bytes on %s", ErrSaved, n, s.node)
+	}
+	s.dropped = c.Dropped
 	if c.Commit == nil {
 		return nil
 	}

@@ -17,7 +17,7 @@ func (r *Round) makeVote(d *duty) *proof.Vote {
 }
 
 func (r *Round) finding(s *subject) *proof.Finding {
-	f := &proof.Finding{Verdict: proof.VerdictAbsent, Pings: s.pings, Pongs: s.pongs, Quality: s.sample}
+	f := &proof.Finding{Verdict: proof.VerdictAbsent, Pings: s.pings, Pongs: s.pongs, Quality: s.sample, Dropped: s.dropped}
 	if s.commit == nil {
 		return f
 	}

@@ -1,0 +1,307 @@
+package checker_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/witness"
+	"github.com/framemesh/framemesh/p2p/rpc"
+	"github.com/framemesh/framemesh/p2p/wire"
+)
+
+// game is a paid session on container-1, and its player.
+type game struct {
+	m      *mesh
+	player ed25519.PrivateKey
+	id     [16]byte
+}
+
+// newGame puts a session of ten minutes on the ledger, which began with the epoch.
+func newGame(m *mesh) *game {
+	seed := sha256.Sum256([]byte("player"))
+	g := &game{m, ed25519.NewKeyFromSeed(seed[:]), [16]byte{1, 2, 3}}
+	m.played = map[[16]byte]state.Session{}
+	g.on(func(s *state.Session) {
+		*s = state.Session{Player: key.Address(g.player[ed25519.SeedSize:]), Phase: state.PhaseOpen, Seconds: 600, PerSecond: 1, OpenedMS: m.genesis}
+	})
+	return g
+}
+
+// on changes what the ledger holds of it.
+func (g *game) on(change func(*state.Session)) {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	s := g.m.played[g.id]
+	change(&s)
+	g.m.played[g.id] = s
+}
+
+func (g *game) settle() {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	delete(g.m.played, g.id)
+}
+
+// gone is the player's word.
+func (g *game) gone() *wire.Gone {
+	s := witness.Session{Chain: testChain, Container: g.m.node("container-1"), ID: g.id, Player: [32]byte(g.player[ed25519.SeedSize:])}
+	w := witness.Gone{Seconds: 3, AtMS: uint64(time.Now().UnixMilli())}
+	s.SignGone(g.player, &w)
+	return &wire.Gone{Container: s.Container[:], Session: s.ID[:], Player: s.Player[:], Seconds: w.Seconds, AtMs: w.AtMS, Signature: w.Signature[:]}
+}
+
+// complain brings it to the first checkers.
+func (g *game) complain(checkers int) {
+	g.m.t.Helper()
+	for i := range checkers {
+		if err := g.m.rounds[fmt.Sprint("checker-", i+1)].Gone(context.Background(), "", g.gone()); err != nil {
+			g.m.t.Error(err)
+		}
+	}
+}
+
+// dropped is the session that the certificate of epoch 0 names for the only container.
+func (m *mesh) dropped() []byte {
+	m.t.Helper()
+	r := m.result(0)
+	if r == nil {
+		m.t.Fatal("no certificate")
+	}
+	if r.GetWrong() != 0 {
+		m.t.Errorf("wrong: %b", r.GetWrong())
+	}
+	return r.GetEntries()[0].GetDropped()
+}
+
+// TestAContainerThatGoesIsMissed by a player and then by checkers, and else it is not: in each
+// of these epochs of 20 s a watch takes 1.7 s.
+func TestAContainerThatGoesIsMissed(t *testing.T) {
+	for name, c := range map[string]struct {
+		play    func(m *mesh, g *game) // from 25 % of the epoch on
+		dropped bool
+	}{
+		"it goes":                             {func(m *mesh, g *game) { m.kill("container-1"); g.complain(5) }, true},
+		"it goes, and two hear nothing of it": {func(m *mesh, g *game) { m.kill("container-1"); g.complain(3) }, true},
+		"it goes, and two alone hear of it":   {func(m *mesh, g *game) { m.kill("container-1"); g.complain(2) }, false},
+		"it goes, and nobody plays":           {func(m *mesh, g *game) { m.kill("container-1") }, false},
+		"it is there":                         {func(m *mesh, g *game) { g.complain(5) }, false},
+		"it is started again": {func(m *mesh, g *game) {
+			m.kill("container-1")
+			g.complain(5)
+			time.Sleep(1300 * time.Millisecond)
+			m.startContainer("container-1")
+		}, false},
+		"two of five do not reach it": {func(m *mesh, g *game) {
+			m.mu.Lock()
+			m.cut = map[peer.ID]bool{m.id("checker-1"): true, m.id("checker-2"): true}
+			m.mu.Unlock()
+			g.complain(5)
+		}, false},
+		"it settles and goes": {func(m *mesh, g *game) { g.settle(); m.kill("container-1"); g.complain(5) }, false},
+		"it settles while they look": {func(m *mesh, g *game) {
+			m.kill("container-1")
+			g.complain(5)
+			time.Sleep(time.Second)
+			g.settle()
+		}, false},
+		"its player has closed it": {func(m *mesh, g *game) {
+			g.on(func(s *state.Session) { s.Phase = state.PhaseClosing })
+			m.kill("container-1")
+			g.complain(5)
+		}, false},
+		"its seconds have run out": {func(m *mesh, g *game) {
+			g.on(func(s *state.Session) { s.Seconds = 6 })
+			m.kill("container-1")
+			g.complain(5)
+		}, false},
+		"all its seconds are paid for": {func(m *mesh, g *game) {
+			g.on(func(s *state.Session) { s.Seconds, s.OpenedMS = 3, s.OpenedMS+60_000 })
+			m.kill("container-1")
+			g.complain(5)
+		}, false},
+		"another player says so": {func(m *mesh, g *game) {
+			g.on(func(s *state.Session) { s.Player = key.Address{9} })
+			m.kill("container-1")
+			g.complain(5)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMesh(t, 1, 5)
+				defer m.stop()
+				g := newGame(m)
+				m.startAll()
+				m.until(0, 25)
+				c.play(m, g)
+				m.until(0, 99)
+				if got := m.dropped(); c.dropped != bytes.Equal(got, g.id[:]) || !c.dropped && got != nil {
+					t.Errorf("the certificate names %x", got)
+				}
+			})
+		})
+	}
+}
+
+// TestComplaintsAreRefused where nobody could look, or the player did not sign.
+func TestComplaintsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 1, 5)
+		defer m.stop()
+		g := newGame(m)
+		m.startAll()
+		m.until(0, 2)
+		r := m.rounds["checker-1"]
+		refused := func(what string, w *wire.Gone, want wire.Code) {
+			t.Helper()
+			if err := r.Gone(t.Context(), "", w); rpc.CodeOf(err) != want {
+				t.Errorf("%s: %v, want %s", what, err, want)
+			}
+		}
+		refused("before the round is known", g.gone(), wire.Code_BUSY)
+		m.until(0, 25)
+		forged := g.gone()
+		forged.Seconds++
+		refused("forged", forged, wire.Code_UNAUTHORISED)
+		old := g.gone()
+		old.AtMs -= 3_600_000
+		refused("changed", old, wire.Code_UNAUTHORISED)
+		s := witness.Session{Chain: testChain, Container: m.node("container-1"), ID: g.id, Player: [32]byte(g.player[ed25519.SeedSize:])}
+		late := witness.Gone{Seconds: 3, AtMS: uint64(time.Now().Add(-time.Hour).UnixMilli())}
+		s.SignGone(g.player, &late)
+		old.AtMs, old.Signature = late.AtMS, late.Signature[:]
+		refused("an hour old", old, wire.Code_EXPIRED)
+		s.Container = key.Node{7}
+		other := witness.Gone{Seconds: 3, AtMS: uint64(time.Now().UnixMilli())}
+		s.SignGone(g.player, &other)
+		refused("about nobody of its own", &wire.Gone{Container: s.Container[:], Session: s.ID[:], Player: s.Player[:], Seconds: 3, AtMs: other.AtMS, Signature: other.Signature[:]}, wire.Code_UNAUTHORISED)
+		m.until(0, 45)
+		refused("too late for a watch", g.gone(), wire.Code_EXPIRED)
+	})
+}
+
+// TestWhatWasHeardIsKept and shown to whoever knows what to ask for, also after a restart; a
+// restarted checker's vote says the same.
+func TestWhatWasHeardIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 1, 5)
+		defer m.stop()
+		g := newGame(m)
+		m.startAll()
+		m.until(0, 25)
+		m.kill("container-1")
+		g.complain(5)
+		m.until(0, 45)
+		for i := range 3 {
+			m.kill(fmt.Sprint("checker-", i+1))
+			m.startChecker(fmt.Sprint("checker-", i+1))
+		}
+		m.until(0, 99)
+		if got := m.dropped(); !bytes.Equal(got, g.id[:]) {
+			t.Errorf("the certificate names %x", got)
+		}
+		for name, r := range m.rounds {
+			w, err := r.Watched(t.Context(), "", 0, m.node("container-1"), g.id)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			o, err := proof.Open(testChain, w.GetStatement())
+			if err != nil || o.Signer != m.node(name) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if s := o.Statement.GetWatch(); s.GetAsked() != 6 || s.GetAnswered() != 0 || !bytes.Equal(w.GetGone().GetSession(), g.id[:]) {
+				t.Errorf("%s: %v", name, s)
+			}
+			if _, err := r.Watched(t.Context(), "", 1, m.node("container-1"), g.id); rpc.CodeOf(err) != wire.Code_NOT_FOUND {
+				t.Errorf("of another epoch: %v", err)
+			}
+		}
+	})
+}
+
+// TestAnAppealAsksWhoWasDrawn: without more than half of them, or without the player's word, it is
+// not confirmed; N + 1 who had an answer clear the container.
+func TestAnAppealAsksWhoWasDrawn(t *testing.T) {
+	p := played{container: key.Node{3}}
+	seed := sha256.Sum256([]byte("player"))
+	player := ed25519.NewKeyFromSeed(seed[:])
+	session := [16]byte{5}
+	panel := func(i int) ed25519.PrivateKey {
+		seed := sha256.Sum256([]byte(fmt.Sprint("drawn ", i)))
+		return ed25519.NewKeyFromSeed(seed[:])
+	}
+	for name, c := range map[string]struct {
+		silent, heard int
+		word          bool
+		want          uint32 // 0 = no answer
+	}{
+		"all heard nothing":          {10, 0, true, proof.VerdictBad},
+		"six of ten":                 {6, 0, true, proof.VerdictBad},
+		"five of ten":                {5, 0, true, 0},
+		"colluders without a player": {10, 0, false, 0},
+		"N had an answer":            {8, 2, true, proof.VerdictBad},
+		"N + 1 had an answer":        {7, 3, true, proof.VerdictOK},
+		"colluders alone":            {3, 7, true, proof.VerdictOK},
+		"nobody knows anything":      {0, 0, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newAppealBench(t, p, 11)
+				a := &b.appeal.Accusation
+				a.Offence, a.Evidence, a.Session, a.Victim = economics.OffenceDrop, [32]byte{}, session, key.Address(player[ed25519.SeedSize:])
+				b.watches = map[peer.ID]*wire.WatchResponse{}
+				of := witness.Session{Chain: testChain, Container: a.Node, ID: session, Player: [32]byte(a.Victim)}
+				g := witness.Gone{Seconds: 3, AtMS: 1}
+				if of.SignGone(player, &g); !c.word {
+					g.Signature[0]++
+				}
+				for i := range 10 {
+					k := panel(i)
+					n := key.Node(k[ed25519.SeedSize:])
+					a.Asked = append(a.Asked, n)
+					if i >= c.silent+c.heard {
+						continue
+					}
+					w := &proof.Watch{Epoch: a.Epoch, Container: a.Node[:], Session: session[:], Asked: 6}
+					if i >= c.silent {
+						w.Answered = 1
+					}
+					o, err := proof.Sign(testChain, k, &proof.Statement{Says: &proof.Statement_Watch{Watch: w}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					id, err := n.Peer()
+					if err != nil {
+						t.Fatal(err)
+					}
+					b.watches[id] = &wire.WatchResponse{Statement: o.Raw, Gone: &wire.Gone{Container: a.Node[:], Session: session[:],
+						Player: of.Player[:], Seconds: g.Seconds, AtMs: g.AtMS, Signature: g.Signature[:]}}
+				}
+				defer b.stop()
+				for i := range 11 {
+					b.start(i, nil)
+				}
+				b.until(120)
+				switch {
+				case c.want == 0 && b.cert != nil:
+					t.Error("the committee decided")
+				case c.want != 0 && b.cert == nil:
+					t.Error("the committee did not decide")
+				case c.want != 0 && b.answer() != c.want:
+					t.Errorf("the answer is %s, want %s", proof.VerdictName(b.answer()), proof.VerdictName(c.want))
+				}
+			})
+		})
+	}
+}
