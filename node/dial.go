@@ -24,30 +24,24 @@ import (
 // ErrNoLedger: the configuration names no genesis file.
 var ErrNoLedger = errors.New("node: this network has no ledger here; set ledger.genesis in the configuration to the network's genesis file")
 
+// Dial is a peer of its own, for a command that asks others something and goes again.
+type Dial struct {
+	node   *p2p.Node
+	region string
+}
+
 // LedgerDial is a light client of its own, for a command that looks at the ledger and goes
 // again. Nobody who answers it is believed: everything is verified from the genesis file.
 type LedgerDial struct {
 	*light.Client
 	Genesis *genesis.Doc
-	node    *p2p.Node
+	*Dial
 }
 
-// DialLedger joins the network of a configuration under a key made for the occasion and
-// waits until the ledger's head is verified, or ctx ends. peers are addresses beside those
-// of the configuration; the node that runs with this configuration on this machine is
-// asked as well.
-func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger) (*LedgerDial, error) {
-	doc, err := c.genesis()
-	if err != nil {
-		return nil, err
-	}
-	if doc == nil {
-		return nil, ErrNoLedger
-	}
-	trust, err := c.Ledger.root()
-	if err != nil {
-		return nil, err
-	}
+// DialPeers joins the network of a configuration under a key made for the occasion. peers are
+// addresses beside those of the configuration; the node that runs with this configuration on
+// this machine is asked as well.
+func DialPeers(ctx context.Context, c Config, peers []string, log *slog.Logger) (*Dial, error) {
 	boot, err := parseBootstrap(append(append([]string(nil), peers...), c.P2P.Bootstrap...))
 	if err != nil {
 		return nil, err
@@ -66,14 +60,38 @@ func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger)
 		return nil, err
 	}
 	meet(ctx, n.Host(), boot)
+	return &Dial{n, c.Region}, nil
+}
+
+// Close leaves the network.
+func (d *Dial) Close() error { return d.node.Close() }
+
+// DialLedger is DialPeers, and waits until the ledger's head is verified, or ctx ends.
+func DialLedger(ctx context.Context, c Config, peers []string, log *slog.Logger) (*LedgerDial, error) {
+	doc, err := c.genesis()
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return nil, ErrNoLedger
+	}
+	trust, err := c.Ledger.root()
+	if err != nil {
+		return nil, err
+	}
+	p, err := DialPeers(ctx, c, peers, log)
+	if err != nil {
+		return nil, err
+	}
+	h := p.node.Host()
 	client, err := light.New(light.Config{Genesis: doc, Trust: trust, Poll: 250 * time.Millisecond, Log: log,
-		Transport: ledgerWire{n.Host(), rpc.NewClient(n.Host(), c.Network), c.Network}})
+		Transport: ledgerWire{h, rpc.NewClient(h, c.Network), c.Network}})
 	if err == nil {
 		err = client.Start(ctx)
 	}
-	d := &LedgerDial{Client: client, Genesis: doc, node: n}
+	d := &LedgerDial{Client: client, Genesis: doc, Dial: p}
 	if err != nil {
-		return nil, errors.Join(err, n.Close())
+		return nil, errors.Join(err, p.Close())
 	}
 	if err := client.Wait(ctx, 1); err != nil {
 		return nil, errors.Join(fmt.Errorf("node: the ledger of %s was not reached: %w; is a node of the network running, and are p2p.bootstrap and ledger.genesis those of the network?", c.Network, err), d.Close())
@@ -112,11 +130,11 @@ func meet(ctx context.Context, h host.Host, peers []peer.AddrInfo) {
 	}
 }
 
-// Close leaves the network.
+// Close ends the light client and leaves the network.
 func (d *LedgerDial) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
-	return errors.Join(d.Stop(ctx), d.node.Close())
+	return errors.Join(d.Stop(ctx), d.Dial.Close())
 }
 
 // ownNode is the node that runs with this configuration on this machine, when it has been

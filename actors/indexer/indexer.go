@@ -58,7 +58,7 @@ type Finder interface {
 // Options of an Indexer.
 type Options struct {
 	System *supervise.System
-	RPC    *rpc.Server // where the match protocol is answered; nil = nowhere, Match alone
+	RPC    *rpc.Server // where match and account are answered; nil = nowhere, the methods alone
 	Ads    AdSource
 	Finder Finder // of other indexers, to record the draw; nil = this one alone
 	Beacon match.Lottery
@@ -139,6 +139,7 @@ func (ix *Indexer) Start(ctx context.Context) error {
 	}
 	if ix.opts.RPC != nil {
 		rpc.Handle(ix.opts.RPC, Protocol, limits, ix.Match)
+		rpc.Handle(ix.opts.RPC, AccountProtocol, accountLimits, ix.Account)
 	}
 	return nil
 }
@@ -165,6 +166,7 @@ func (ix *Indexer) take(from peer.ID, sealed []byte, ad *wire.Ad) {
 	if ix.overstated(from, ad) {
 		ix.metrics.ads.WithLabelValues("stake").Inc()
 		ix.opts.Log.Debug("indexer: an ad claims more stake than the ledger knows", "container", from.String(), "stake", ad.GetStake())
+		_ = ix.ref.Tell(adRefused{from, "it claims more stake than the ledger knows of; the record is being read again, and the next ad counts if it is right"})
 		return
 	}
 	if err := ix.ref.Tell(adCame{from, sealed, ad}); err != nil {

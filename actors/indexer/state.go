@@ -41,10 +41,13 @@ type state struct {
 	table    *match.Table
 	indexers []peer.ID // this one first; replaced, never changed
 	measure  measure
+	refused  *refusals
+	began    uint64 // unix ms
 }
 
 func newState(ix *Indexer) *state {
-	s := &state{ix: ix, table: match.NewTable(ix.opts.MaxContainers), indexers: []peer.ID{ix.id}, measure: newMeasure(ix.opts.Figures)}
+	s := &state{ix: ix, table: match.NewTable(ix.opts.MaxContainers), indexers: []peer.ID{ix.id}, measure: newMeasure(ix.opts.Figures), refused: newRefusals()}
+	s.began = s.now()
 	if ix.opts.Figures != nil {
 		s.table = match.NewMeasuredTable(ix.opts.MaxContainers)
 	}
@@ -67,6 +70,10 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 			return
 		}
 		c.Reply(outcome{result, s.indexers})
+	case accountAsked:
+		c.Reply(s.account(m.of))
+	case adRefused:
+		s.remind(m.from, m.why)
 	case countAds:
 		c.Reply(s.table.Len())
 	case expire:
@@ -105,8 +112,10 @@ func (s *state) put(c *supervise.Ctx, m adCame) {
 		result = "stale"
 	case errors.Is(err, match.ErrFull):
 		result = "full"
+		s.remind(m.from, "this indexer holds as many containers as it can; others may have room")
 	default:
 		result = "invalid"
+		s.remind(m.from, err.Error())
 		s.ix.opts.Log.Debug("indexer: ad refused", "container", m.from.String(), "err", err)
 	}
 	s.ix.metrics.ads.WithLabelValues(result).Inc()

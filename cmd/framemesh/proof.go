@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -198,7 +199,7 @@ func (v *view) values(ctx context.Context) why.Values {
 	}
 }
 
-// report asks the ledger about a node.
+// report opens the ledger for one report.
 func (f *ledgerFlags) report(c *cobra.Command, n key.Node) (why.Report, error) {
 	v, err := f.open(c)
 	if err != nil {
@@ -208,6 +209,7 @@ func (f *ledgerFlags) report(c *cobra.Command, n key.Node) (why.Report, error) {
 	return v.report(c, n)
 }
 
+// report asks the ledger about a node.
 func (v *view) report(c *cobra.Command, n key.Node) (why.Report, error) {
 	done := slow(c.ErrOrStderr(), "asking for proofs")
 	defer done()
@@ -218,6 +220,9 @@ func (v *view) report(c *cobra.Command, n key.Node) (why.Report, error) {
 	facts, err := why.Read(v.values(c.Context()), n, v.epoch(), p)
 	if err != nil {
 		return why.Report{}, err
+	}
+	if next, now := v.Genesis.EpochStart(facts.Epoch+1), uint64(max(time.Now().UnixMilli(), 0)); next > now {
+		facts.NextMS = next - now
 	}
 	r := why.Of(facts)
 	r.Height = v.Head().Height

@@ -281,7 +281,7 @@ func TestWhyAndProofByTheLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := do[why.Report](o, "why")
-	if r.OK || r.Registered || len(r.Findings) != 1 || r.Findings[0].Code != "unregistered" || r.Height == 0 {
+	if r.OK || r.Registered || len(r.Findings) != 2 || r.Findings[0].Code != "unregistered" || r.Findings[1].About != why.AboutMatch || r.Height == 0 {
 		t.Errorf("a node that nobody registered: %+v", r)
 	}
 	id := o.net.Find("checker-1").ID().String()

@@ -5,13 +5,17 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/spf13/cobra"
 
+	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node"
@@ -89,10 +93,7 @@ func (f *ledgerFlags) whyNode(c *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Ledger.Genesis == "" {
-		return withHint(node.ErrNoLedger, "without a ledger nobody is paid and nothing is proven; why a match chose another container, `framemesh match verify` shows")
-	}
-	r, err := f.report(c, n)
+	r, err := f.whole(c, cfg, n)
 	if err != nil {
 		return err
 	}
@@ -102,13 +103,92 @@ func (f *ledgerFlags) whyNode(c *cobra.Command, name string) error {
 	return printReport(c.OutOrStdout(), r)
 }
 
+// whole is the ledger's report on a node and, for the node whose key is here, what indexers
+// say of its matches.
+func (f *ledgerFlags) whole(c *cobra.Command, cfg node.Config, n key.Node) (why.Report, error) {
+	k, err := keyOf(cfg, n)
+	if err != nil {
+		return why.Report{}, err
+	}
+	if cfg.Ledger.Genesis == "" {
+		if k == nil {
+			return why.Report{}, withHint(node.ErrNoLedger, "without a ledger nobody is paid and nothing is proven; why a match chose another container, its own `framemesh why` tells, and `framemesh match verify` shows of one match")
+		}
+		return f.unledgered(c, cfg, n, k)
+	}
+	v, err := f.open(c)
+	if err != nil {
+		return why.Report{}, err
+	}
+	defer v.close()
+	r, err := v.report(c, n)
+	if err != nil {
+		return r, err
+	}
+	container := slices.Contains(r.Roles, string(node.RoleContainer))
+	switch {
+	case k != nil && (container || cfg.Has(node.RoleContainer)):
+		err = addMatches(c, &r, v.Dial, k, r.Registered)
+	case container:
+		r.Add([]why.Finding{{About: why.AboutMatch, Code: "own_key_only",
+			Text: "What became of it in matches is told to itself alone.", Next: "`framemesh why` on the machine that has its key"}})
+	}
+	return r, err
+}
+
+// unledgered is the report where there is no ledger: what indexers say.
+func (f *ledgerFlags) unledgered(c *cobra.Command, cfg node.Config, n key.Node, k crypto.PrivKey) (why.Report, error) {
+	r := why.Report{Node: n.String(), Roles: []string{}, OK: true, Verdicts: []why.Verdict{}, Findings: []why.Finding{}}
+	done := slow(c.ErrOrStderr(), "looking for indexers of "+cfg.Network)
+	defer done()
+	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
+	defer cancel()
+	d, err := node.DialPeers(ctx, cfg, f.peers, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return r, explainLedger(err)
+	}
+	defer func() { _ = d.Close() }()
+	return r, addMatches(c, &r, d, k, true)
+}
+
+// addMatches asks the indexers.
+func addMatches(c *cobra.Command, r *why.Report, d *node.Dial, k crypto.PrivKey, registered bool) error {
+	done := slow(c.ErrOrStderr(), "asking indexers")
+	defer done()
+	for _, a := range d.Accounts(c.Context(), k) {
+		if told, err := why.AccountOf(a.Indexer.String(), a.Account); err == nil {
+			r.Indexers = append(r.Indexers, told)
+		}
+	}
+	r.Add(why.Matching(r.Indexers, registered))
+	return c.Context().Err()
+}
+
+// keyOf is the key of the node of this configuration if it is the one named, else nil.
+func keyOf(cfg node.Config, n key.Node) (crypto.PrivKey, error) {
+	raw, err := ownNodeKey(cfg, false)
+	if err != nil || raw.id() != n {
+		return nil, nil // another's, and it needs none here
+	}
+	k, err := crypto.UnmarshalEd25519PrivateKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("node key: %w", err)
+	}
+	return k, nil
+}
+
 func printReport(w io.Writer, r why.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "node\t%s\n", r.Node)
 	if r.Registered {
 		fmt.Fprintf(t, "owner\t%s\nroles\t%s\n", r.Owner, nonEmpty(strings.Join(r.Roles, ", "), "none"))
 	}
-	fmt.Fprintf(t, "as of\tblock %d, epoch %d\n", r.Height, r.Epoch)
+	if r.Height > 0 {
+		fmt.Fprintf(t, "as of\tblock %d, epoch %d\n", r.Height, r.Epoch)
+	}
+	if n := len(r.Indexers); n > 0 {
+		fmt.Fprintf(t, "indexers\t%d answered; what they say of its matches is their word\n", n)
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}

@@ -87,11 +87,11 @@ func (f *Facts) container() (out []Finding) {
 			Next: nonEmpty(i.Next, "rerun the evidence with `framemesh proof show`")})
 	case !s.Proven(f.Epoch) && s.Verdicts == 0:
 		out = append(out, Finding{About: AboutStandby, Code: "unproven", Bad: true,
-			Text: fmt.Sprintf("No round has shown yet what it renders, so it is not matched for standing by. A node that is registered takes part from %d epochs later on.", f.Params.CandidateLead+1),
+			Text: fmt.Sprintf("No round has shown yet what it renders, so it is not matched for standing by. A node that is registered takes part from %d epochs later on.%s", f.Params.CandidateLead+1, f.nextRound()),
 			Next: "keep `framemesh run` going with proof.enabled; `framemesh bench` says whether this machine's renderer is right"})
 	case !s.Proven(f.Epoch):
 		out = append(out, f.last(Finding{About: AboutStandby, Code: "expired", Bad: true,
-			Text: "It has not proven for too long what it renders, so it may not stand by."}))
+			Text: "It has not proven for too long what it renders, so it may not stand by." + f.nextRound()}))
 	}
 	if last, ok := f.lastVerdict(economics.RoleContainer); ok && s.LastVerdict != state.VerdictConvicted {
 		out = append(out, f.paid(last)...)
@@ -119,6 +119,22 @@ func nonEmpty(s, or string) string {
 		return or
 	}
 	return s
+}
+
+// nextRound says when it can prove itself next.
+func (f *Facts) nextRound() string {
+	if f.NextMS == 0 {
+		return ""
+	}
+	return " The next round begins in " + wait(f.NextMS) + "."
+}
+
+// wait writes a time in seconds below two minutes, and in minutes from there on.
+func wait(ms uint64) string {
+	if s := (ms + 999) / 1000; s < 120 {
+		return fmt.Sprintf("%d s", s)
+	}
+	return fmt.Sprintf("%d min", (ms+30_000)/60_000)
 }
 
 // last adds the reason of the last verdict to a finding.

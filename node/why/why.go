@@ -31,6 +31,8 @@ func (Values) Range(_, _ []byte, _ func(k, v []byte) bool) error { return errRan
 type Facts struct {
 	Node  key.Node
 	Epoch uint64 // that runs
+	// NextMS is how long it is until the next epoch and its round, in ms; 0 = not known.
+	NextMS uint64
 	// Params are those in force.
 	Params     economics.Params
 	Registered bool
@@ -121,6 +123,8 @@ type Report struct {
 	OK         bool      `json:"ok"`     // nothing keeps it from being paid and matched
 	Findings   []Finding `json:"findings"`
 	Verdicts   []Verdict `json:"verdicts"` // oldest first
+	// Indexers are what indexers say of a container's matches: their word, unlike the rest.
+	Indexers []Account `json:"indexers,omitempty"`
 }
 
 // What a Finding may be about.
@@ -201,19 +205,24 @@ func Of(f Facts) Report {
 	for _, v := range f.History {
 		r.Verdicts = append(r.Verdicts, VerdictOf(v))
 	}
-	r.Findings = append(r.Findings, f.registry()...)
-	r.Findings = append(r.Findings, f.accusations()...)
+	r.OK = f.Registered
+	r.Add(f.registry())
+	r.Add(f.accusations())
 	if f.Registered && f.Entry.Roles.Has(economics.RoleContainer) {
-		r.Findings = append(r.Findings, f.container()...)
+		r.Add(f.container())
 	}
 	if f.Registered && f.Entry.Roles.Has(economics.RoleChecker) {
-		r.Findings = append(r.Findings, f.checker()...)
-	}
-	r.OK = f.Registered
-	for _, x := range r.Findings {
-		r.OK = r.OK && !x.Bad
+		r.Add(f.checker())
 	}
 	return r
+}
+
+// Add puts findings behind those that there are.
+func (r *Report) Add(more []Finding) {
+	r.Findings = append(r.Findings, more...)
+	for _, x := range more {
+		r.OK = r.OK && !x.Bad
+	}
 }
 
 // VerdictOf tells one verdict.

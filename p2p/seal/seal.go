@@ -31,6 +31,8 @@ const (
 	TypeMatch  = "match"  // wire.Certificate
 	TypeAnswer = "answer" // wire.AnswerProof
 	TypeLedger = "ledger" // wire.LedgerNotice
+	// TypeAccount is of a question to an indexer by a container that asks from another peer.
+	TypeAccount = "account" // wire.AccountQuestion
 )
 
 // MaxName is the longest network or type name, in bytes.

@@ -5,4 +5,4 @@ package wire
 
 // The files are named to protoc from the module's root: protobuf's registry is global,
 // and a plain rpc.proto is pubsub's.
-//go:generate protoc -I ../.. --plugin=protoc-gen-go=./protoc-gen-go.sh --go_out=../.. --go_opt=paths=source_relative p2p/wire/sealed.proto p2p/wire/rpc.proto p2p/wire/play.proto p2p/wire/check.proto p2p/wire/audit.proto
+//go:generate protoc -I ../.. --plugin=protoc-gen-go=./protoc-gen-go.sh --go_out=../.. --go_opt=paths=source_relative p2p/wire/sealed.proto p2p/wire/rpc.proto p2p/wire/play.proto p2p/wire/check.proto p2p/wire/audit.proto p2p/wire/account.proto

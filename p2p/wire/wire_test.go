@@ -17,6 +17,7 @@ var messages = []proto.Message{
 	&wire.AppResponse{}, &wire.StatusRequest{}, &wire.StatusResponse{}, &wire.Response{},
 	&wire.CommitRequest{}, &wire.CommitResponse{}, &wire.OpenRequest{}, &wire.OpenResponse{}, &wire.PingRequest{}, &wire.PingResponse{},
 	&wire.RecallRequest{}, &wire.RecallResponse{}, &wire.AuditRequest{}, &wire.AuditResponse{},
+	&wire.AccountRequest{}, &wire.AccountQuestion{}, &wire.AccountResponse{},
 }
 
 func FuzzMessages(f *testing.F) {

@@ -68,13 +68,21 @@ func (t *Table) Match(nowMS uint64, req *wire.MatchRequest) (*Result, error) {
 	var top [MaxTop]found
 	n := 0
 	t.pass++
+	t.demand.enter(nowMS, q.app, len(t.byApp[q.app]) > 0)
+	ranks := t.demand.mayRank(nowMS)
 	look := func(e *entry, has bool) {
 		e.seen = t.pass
 		d2 := q.distance2(&e.facts)
-		if q.judge(nowMS, e.id, &e.facts, has, d2) != passes {
+		why := q.judge(nowMS, e.id, &e.facts, has, d2)
+		e.account.considered(t, q, e, why, d2)
+		if why != passes {
 			return
 		}
 		c := found{rank{readiness(&e.facts, has), 0, e.id}, e}
+		if ranks {
+			c.points = e.points(nowMS, d2)
+			t.demand.ranks = append(t.demand.ranks, c)
+		}
 		if n == MaxTop && c.ready > top[n-1].ready {
 			return
 		}
@@ -99,6 +107,10 @@ func (t *Table) Match(nowMS uint64, req *wire.MatchRequest) (*Result, error) {
 	}
 	if n == 0 {
 		return nil, t.noMatch(nowMS, q)
+	}
+	t.chosen(top[:n])
+	if ranks {
+		t.rankAll(nowMS, q)
 	}
 	r := &Result{MadeMS: nowMS, Root: t.Root(), Candidates: len(t.order)}
 	for _, c := range top[:n] {

@@ -73,13 +73,13 @@ func half(x, at int64) int64 { return million * at / (at + x) }
 // squared distance to the player in µs², negative when it is not known; an unknown
 // place earns nothing.
 func (f *facts) parts(nowMS uint64, distance2 int64) *wire.ScoreParts {
-	return &wire.ScoreParts{
-		Price:   f.pricePart,
-		Latency: latencyPart(distance2),
-		Quality: f.qualityPart,
-		Idle:    f.idlePart(nowMS),
-		Stake:   f.stakePart,
-	}
+	p := f.split(nowMS, distance2)
+	return p.Wire()
+}
+
+// split is parts as it is kept.
+func (f *facts) split(nowMS uint64, distance2 int64) Parts {
+	return Parts{Price: f.pricePart, Latency: latencyPart(distance2), Quality: f.qualityPart, Idle: f.idlePart(nowMS), Stake: f.stakePart}
 }
 
 // points is the sum of parts, without making them, times the container's priority.

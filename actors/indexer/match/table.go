@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -25,6 +26,8 @@ type Table struct {
 	pass     uint64   // of Match, so that a pass sees each entry once
 	measures bool     // a ledger says what containers can do; their claims count nothing
 	epoch    uint64   // of that ledger
+	demand   demand
+	gone     *simplelru.LRU[peer.ID, lapsed]
 }
 
 // entry is one container. It stays the same over new ads of its container.
@@ -36,6 +39,8 @@ type entry struct {
 	sealed []byte
 	leaf   hash
 	seen   uint64 // the last pass that looked at it
+
+	account account
 }
 
 // NewTable returns an empty table for at most max containers; max ≤ 0 means
@@ -44,7 +49,7 @@ func NewTable(max int) *Table {
 	if max <= 0 {
 		max = DefaultMaxContainers
 	}
-	return &Table{max: max, byID: map[peer.ID]*entry{}, byApp: map[[32]byte][]*entry{}}
+	return &Table{max: max, byID: map[peer.ID]*entry{}, byApp: map[[32]byte][]*entry{}, gone: newGone()}
 }
 
 // NewMeasuredTable returns an empty table for a network whose ledger measures containers:
@@ -80,6 +85,13 @@ func (t *Table) Put(nowMS uint64, id peer.ID, ad *wire.Ad, sealed []byte) error 
 		return fmt.Errorf("%w: %d containers", ErrFull, t.max)
 	case !known:
 		e = &entry{id: id}
+		if back, ok := t.gone.Peek(id); ok { // it goes on where it was
+			e.account = back.account
+			t.demand.goOn(&e.account, back.asked)
+			t.gone.Remove(id)
+		} else {
+			t.demand.began(&e.account)
+		}
 		t.byID[id] = e
 		t.order = slices.Insert(t.order, t.position(id), e)
 		t.tree = nil
@@ -208,6 +220,7 @@ func (t *Table) removeAll(gone func(*entry) bool) int {
 			return false
 		}
 		delete(t.byID, e.id)
+		t.gone.Add(e.id, lapsed{e.expires, e.account, t.demand.since(t.demand.period, &e.account)})
 		t.unindex(e)
 		if e.fetches {
 			t.fetchers = without(t.fetchers, e)
