@@ -169,16 +169,29 @@ func atMostOne(what string) cobra.PositionalArgs {
 
 func stakeCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "stake [NODE|own] AMOUNT",
+		Use:   "stake [NODE|own] [AMOUNT]",
 		Short: "Bond money on a node, so that it may work and be chosen",
 		Long: `stake bonds AMOUNT FRM on a registered node of this account. It can be taken back with
-unstake, and is free some time later; until then it can be slashed for what the node does.`,
-		Example: `  framemesh stake 1334.22                  on the node of this configuration
+unstake, and is free some time later; until then it can be slashed for what the node does.
+
+Without AMOUNT it only shows what is bonded on a node, what its roles need, and until when. What
+a container needs follows its measured score and what such machines earn; it is fixed for a
+time, and when it rises there is a grace to stake more.`,
+		Example: `  framemesh stake                          what the node of this configuration needs
+  framemesh stake 1334.22                  on that node
   framemesh stake 12D3KooW… 1000 --wallet node-1 --yes`,
-		Args: oneOrTwoArgs("NODE|own", "AMOUNT"),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return oneOrTwoArgs("NODE|own", "AMOUNT")(c, args)
+		},
 	}
 	s := newSendFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 || (len(args) == 1 && isNode(args[0])) {
+			return s.showStake(c, args)
+		}
 		n, text, err := s.nodeAndAmount(c, args)
 		if err != nil {
 			return err

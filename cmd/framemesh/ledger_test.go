@@ -183,9 +183,18 @@ func (o *operator) stakes(op key.Address) {
 	}
 	o.refuses("stake at least 1334.22 more", "stake", "10", "--wallet", "op", "--yes")
 	need := do[struct{ Stake units }](o, "register", "--need").Stake
+	if fast := do[struct{ Stake units }](o, "register", "--need", "--rp", "250").Stake; fast != need*5/2 {
+		o.Errorf("a machine of 250 RP needs %d, one that nobody has measured %d", fast, need)
+	}
+	if n := do[stakeNeed](o, "stake"); n.Required != need || n.Amount != 0 || n.Coefficient != need || n.LaterFrom != 0 || n.Until != 0 {
+		o.Errorf("before any stake: %+v", n)
+	}
 	o.pays("stake", "own", amount.Amount(need).String())
 	if b := do[balance](o, "wallet", "balance", "op"); len(b.Staked) != 1 || b.Staked[0].Amount != need || b.Staked[0].Node != n.id() || uint64(b.Free) != 200000000001-uint64(need)-o.fees {
 		o.Errorf("after staking %d: %+v", need, b)
+	}
+	if q := do[queryRow](o, "ledger", "query", "coef"); q.Record["coefficient"] != fmt.Sprint(uint64(need)) {
+		o.Errorf("coefficient: %+v", q.Record)
 	}
 	o.pays("delegate", "--epochs", "1000", "--cut", "2.5")
 	if q := do[queryRow](o, "ledger", "query", "dele/"+op.String()+"/"+n.id().String()); q.Record["cut_ppm"] != "25000" {

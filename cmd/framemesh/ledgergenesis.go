@@ -108,7 +108,7 @@ func describeNode(cfg node.Config, w *wallet.Wallet, owner, stake string, roles 
 		return n, err
 	}
 	validates := role.Has(economics.RoleChecker) && !full
-	n.Stake = economics.DefaultParams().StakeFor(role, validates)
+	n.Stake = economics.DefaultParams().StakeFor(role, validates, economics.DefaultParams().ContainerStake)
 	if stake != "" {
 		a, err := amountArg(stake)
 		if err != nil {

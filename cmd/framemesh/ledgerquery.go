@@ -25,7 +25,7 @@ import (
 // errKey: an argument that names nothing in the state.
 var errKey = errors.New("not a key of the state")
 
-const tryKeys = "acct/frm1…, reg/12D3…, stake/12D3…, dele/frm1…/12D3…, sess/12D3…/SESSION, pool/NAME, seed/EPOCH, prop/ID, val/ADDRESS, cert/EPOCH/BATCH, vest/frm1…/EPOCH/LENGTH, unb/frm1…/12D3…/EPOCH, param, network, total, head or hex:…"
+const tryKeys = "acct/frm1…, reg/12D3…, stake/12D3…, dele/frm1…/12D3…, sess/12D3…/SESSION, pool/NAME, seed/EPOCH, prop/ID, val/ADDRESS, coef, cert/EPOCH/BATCH, vest/frm1…/EPOCH/LENGTH, unb/frm1…/12D3…/EPOCH, param, network, total, head or hex:…"
 
 // field is one line of a record; raw is what JSON has instead of value, "" the same.
 type field struct{ name, value, raw string }
@@ -108,6 +108,8 @@ func parseKey(words string) (k []byte, r record, err error) {
 		return state.TotalsKey(), of(state.DecodeTotals, totalFields), nil
 	case words == "away" || words == "away/now":
 		return state.EmptyKey(), of(state.DecodeEmpty, emptyFields), nil
+	case words == "coef" || words == "coef/now":
+		return state.CoefficientKey(), of(state.DecodeCoefficient, coefficientFields), nil
 	case words == "head" || words == "head/now":
 		return state.HeadKey(), of(state.DecodeHead, headFields), nil
 	default:
@@ -188,10 +190,19 @@ func nodeFields(n state.Node) []field {
 	if n.Validates() {
 		f = append(f, bytesField("consensus_key", n.Keys.Consensus[:]), bytesField("vrf_key", n.Keys.VRF[:]))
 	}
+	if n.Roles.Has(economics.RoleContainer) {
+		r := n.Need
+		f = append(f, money("container_stake", r.Amount), num("container_stake_from_epoch", r.From), money("container_stake_before", r.Before),
+			num("container_stake_set_epoch", r.Set), num("container_stake_peak_rp_milli", r.Peak), flag("container_stake_measured", r.Measured))
+	}
 	if n.NextFrom != 0 {
 		f = append(f, num("next_keys_from_epoch", n.NextFrom), bytesField("next_consensus_key", n.Next.Consensus[:]), bytesField("next_vrf_key", n.Next.VRF[:]))
 	}
 	return f
+}
+
+func coefficientFields(x state.Coefficient) []field {
+	return []field{money("coefficient", x.SC), num("next_epoch", x.Next), money("revenue", x.Sum()), num("revenue_day", x.Day)}
 }
 
 func sessionFields(s state.Session) []field {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +14,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/chain"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node"
 )
@@ -66,6 +69,7 @@ func registerCommand() *cobra.Command {
 	var region, class string
 	var price uint64
 	var validates, show bool
+	var score uint64
 	c := &cobra.Command{
 		Use:   "register",
 		Short: "Register this machine's node under an account, or change its entry",
@@ -85,6 +89,7 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
 	fl.BoolVar(&validates, "validate", false, "of a checker: also makes blocks, with the keys in the ledger's folder, which are made if need be")
 	fl.BoolVar(&show, "need", false, "only show what stake the roles need")
+	fl.Uint64Var(&score, "rp", 0, "with --need: for a container of that many RenderPoints, as `framemesh bench` measures them")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := s.load(c)
 		if err != nil {
@@ -101,7 +106,7 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 			return withHint(fmt.Errorf("only a checker validates, and the roles are %s", roleText(role)), "--role checker")
 		}
 		if show {
-			return s.showNeed(c, role, validates)
+			return s.showNeed(c, role, validates, score)
 		}
 		k, err := ownNodeKey(cfg, true)
 		if err != nil {
@@ -144,15 +149,16 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 				op.NodeSignature = key.Sign([]byte(k), v.Genesis.ChainID, key.KindNode, tx.NodePayload(a, id, op.VrfKey, op.ConsensusKey))
 				return &tx.Body{Op: &tx.Body_Register{Register: op}}, nil
 			},
-			more: func(p economics.Params, _ uint64) string {
-				return fmt.Sprintf("  its roles need a stake of %s: `framemesh stake`, then `framemesh delegate`", frm(p.StakeFor(role, validates)))
+			more: func(economics.Params, uint64) string {
+				return "  its roles need a stake: `framemesh stake` says how much, then `framemesh delegate`"
 			}})
 	}
 	return c
 }
 
-// showNeed says what stake roles need.
-func (s *sendFlags) showNeed(c *cobra.Command, r economics.Role, validates bool) error {
+// showNeed says what stake roles need of a new node; of a container by its score in RP, 0 for
+// one that no round has measured.
+func (s *sendFlags) showNeed(c *cobra.Command, r economics.Role, validates bool, score uint64) error {
 	v, err := s.ledgerFlags.open(c)
 	if err != nil {
 		return err
@@ -162,11 +168,20 @@ func (s *sendFlags) showNeed(c *cobra.Command, r economics.Role, validates bool)
 	if err != nil {
 		return err
 	}
-	need := p.StakeFor(r, validates)
+	sc, _, err := read(c.Context(), v, state.CoefficientKey(), state.DecodeCoefficient)
+	if err != nil {
+		return err
+	}
+	rpMilli := min(score, math.MaxUint32) * 1000
+	need := p.StakeFor(r, validates, economics.Requirement(sc.SC, economics.Scale(rpMilli)))
 	if s.json {
-		return printJSON(c.OutOrStdout(), map[string]any{"roles": strings.Fields(roleText(r)), "validates": validates, "stake": units(need), "symbol": v.Genesis.Symbol})
+		return printJSON(c.OutOrStdout(), map[string]any{"roles": strings.Fields(roleText(r)), "validates": validates, "stake": units(need),
+			"coefficient": units(sc.SC), "rp_milli": cmp.Or(rpMilli, economics.ReferenceRPMilli), "symbol": v.Genesis.Symbol})
 	}
 	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "roles\t%s\nstake\t%s\n", roleText(r), frm(need))
+	if r.Has(economics.RoleContainer) {
+		fmt.Fprintf(t, "\tof it %s for each 100 RP that a container renders: %d rounds measure that, until then it counts as 100\n", frm(sc.SC), economics.KeptRounds)
+	}
 	return t.Flush()
 }

@@ -52,6 +52,12 @@ var settings = []bounded{
 	{"power_unit", 100, maxStake, false, func(p *Params) *uint64 { return &p.PowerUnit }},
 	{"validator_away_epochs", 0, 672, false, func(p *Params) *uint64 { return &p.ValidatorAwayEpochs }},
 
+	{"container_stake_min_bps", 0, amount.BPS, false, func(p *Params) *uint64 { return &p.ContainerStakeMinBps }},
+	{"container_stake_max_bps", amount.BPS, 100 * amount.BPS, false, func(p *Params) *uint64 { return &p.ContainerStakeMaxBps }},
+	{"coefficient_epochs", 1, 35_040, false, func(p *Params) *uint64 { return &p.CoefficientEpochs }},
+	{"requirement_epochs", RevenueDays, 35_040, true, func(p *Params) *uint64 { return &p.RequirementEpochs }},
+	{"stake_grace_epochs", 0, 2_880, false, func(p *Params) *uint64 { return &p.StakeGraceEpochs }},
+
 	{"delegation_max_epochs", 1, 350_400, false, func(p *Params) *uint64 { return &p.DelegationMaxEpochs }},
 	{"param_delay_epochs", 1, 35_040, false, func(p *Params) *uint64 { return &p.ParamDelayEpochs }},
 	{"param_window_epochs", 1, 35_040, false, func(p *Params) *uint64 { return &p.ParamWindowEpochs }},

@@ -61,7 +61,7 @@ type Params struct {
 	// UnbondEpochs is how long stake stays slashable after it leaves. Fixed: consensus takes
 	// evidence, and light clients trust a header, for a time that follows from it.
 	UnbondEpochs      uint64 `json:"unbond_epochs"`
-	ContainerStake    uint64 `json:"container_stake,string"`     // SC: for a node of reference score
+	ContainerStake    uint64 `json:"container_stake,string"`     // SC at genesis: for a container of reference score
 	CheckerStake      uint64 `json:"checker_stake,string"`       // per licence
 	IndexerStake      uint64 `json:"indexer_stake,string"`       //
 	ValidatorMinStake uint64 `json:"validator_min_stake,string"` // of a checker that validates
@@ -70,6 +70,14 @@ type Params struct {
 	// ValidatorAwayEpochs is for how long a validator has no seat that signed less than half of
 	// an epoch's blocks; 0 = it keeps it.
 	ValidatorAwayEpochs uint64 `json:"validator_away_epochs"`
+
+	ContainerStakeMinBps uint64 `json:"container_stake_min_bps"` // of container_stake: SC never falls below it
+	ContainerStakeMaxBps uint64 `json:"container_stake_max_bps"` // of container_stake: SC never rises above it
+	CoefficientEpochs    uint64 `json:"coefficient_epochs"`      // from one SC to the next
+	// RequirementEpochs is for how long a container's requirement is fixed, and of how long a
+	// time the revenue counts that makes SC. Fixed: the days of the revenue are counted by it.
+	RequirementEpochs uint64 `json:"requirement_epochs"`
+	StakeGraceEpochs  uint64 `json:"stake_grace_epochs"` // until a requirement that has risen holds
 
 	DelegationMaxEpochs uint64 `json:"delegation_max_epochs"`
 	ParamDelayEpochs    uint64 `json:"param_delay_epochs"`  // from the vote to the change
@@ -136,7 +144,12 @@ func DefaultParams() Params {
 		MaxValidators:     100,
 		PowerUnit:         frm,
 
-		ValidatorAwayEpochs: 4,
+		ValidatorAwayEpochs:  4,
+		ContainerStakeMinBps: 1_000,
+		ContainerStakeMaxBps: 100_000,
+		CoefficientEpochs:    672,
+		RequirementEpochs:    2_880,
+		StakeGraceEpochs:     96,
 
 		DelegationMaxEpochs: 35_040,
 		ParamDelayEpochs:    672,

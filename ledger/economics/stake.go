@@ -7,12 +7,12 @@ import (
 )
 
 // StakeFor is what a node must have bonded, in base units: the sum over its roles, where a
-// checker that validates needs validator_min_stake instead of checker_stake. A container of
-// unknown score counts as the reference machine (K = 1).
-func (p Params) StakeFor(roles Role, validates bool) uint64 {
+// checker that validates needs validator_min_stake instead of checker_stake, and container is
+// what the role of a container needs of this node (Requirement), at most the supply.
+func (p Params) StakeFor(roles Role, validates bool, container uint64) uint64 {
 	var need uint64 // three bounded terms: no overflow
 	if roles.Has(RoleContainer) {
-		need += p.ContainerStake
+		need += container
 	}
 	if roles.Has(RoleIndexer) {
 		need += p.IndexerStake
@@ -26,6 +26,18 @@ func (p Params) StakeFor(roles Role, validates bool) uint64 {
 	return need
 }
 
+// ReferenceRPMilli is the score of the reference machine, 100 RenderPoints, in milli-RP.
+const ReferenceRPMilli = 100_000
+
+// Scale is K: a measured score over that of the reference machine, in ppm. A machine of which
+// nothing has been measured (0) counts as the reference.
+func Scale(rpMilli uint64) uint64 {
+	if rpMilli == 0 {
+		return amount.PPM
+	}
+	return min(rpMilli, maxRPMilli) * (amount.PPM / ReferenceRPMilli)
+}
+
 // Requirement is the stake of one container: ⌊K·SC/10^6⌋ base units, where kPPM is its
 // measured score over the reference and sc the stake coefficient. It is never above the
 // supply.
@@ -37,20 +49,34 @@ func Requirement(sc, kPPM uint64) uint64 {
 	return min(need, uint64(amount.Supply))
 }
 
-// Coefficient is next week's SC: ⌊revenue·10^6/ΣK⌋, where revenue is what all containers
-// earned in the last 30 days and sumKPPM the sum over the active ones, moved at most 20 %
-// from the old one either way. With no active container it stays. The move rounds towards
-// the old coefficient, so that a coefficient below 5 base units rests.
-func Coefficient(old, revenue, sumKPPM uint64) uint64 {
-	if sumKPPM == 0 {
-		return old
+// RevenueDays are the days of requirement_epochs/RevenueDays epochs that revenue is kept by:
+// 30 days of 96 epochs on the main network.
+const RevenueDays = 30
+
+// RevenueDay is the day, from genesis, that the revenue of an epoch belongs to.
+func (p Params) RevenueDay(epoch uint64) uint64 {
+	return epoch / max(p.RequirementEpochs/RevenueDays, 1)
+}
+
+// Coefficient is the next SC: ⌊revenue·10^6/ΣK⌋, where revenue is what all containers earned
+// in the last RevenueDays days and sumKPPM the sum over the active ones, moved at most 20 %
+// from the old one either way, and then kept between container_stake_min_bps and
+// container_stake_max_bps of container_stake, whatever it was. With no active container only
+// these bounds move it. A move rounds towards the old coefficient, the bounds round down.
+func (p Params) Coefficient(old, revenue, sumKPPM uint64) uint64 {
+	sc := old
+	if sumKPPM > 0 {
+		low, high := old-old/5, Sum(old, old/5)
+		target, _, err := amount.MulDiv(revenue, amount.PPM, sumKPPM)
+		if err != nil {
+			target = high
+		}
+		sc = min(max(target, low), high)
 	}
-	low, high := old-old/5, old+old/5
-	sc, _, err := amount.MulDiv(revenue, amount.PPM, sumKPPM)
-	if err != nil {
-		return high
-	}
-	return min(max(sc, low), high)
+	// Bounded factors: 10^17 · 10^6 / 10^4 fits.
+	least, _, _ := amount.MulDiv(p.ContainerStake, p.ContainerStakeMinBps, amount.BPS)
+	most, _, _ := amount.MulDiv(p.ContainerStake, p.ContainerStakeMaxBps, amount.BPS)
+	return min(max(sc, least), most)
 }
 
 // MaxStakeBonusPPM bounds what more stake than required adds to a container's weight.

@@ -27,7 +27,7 @@ func TestStakeFor(t *testing.T) {
 		{economics.RoleContainer | economics.RoleChecker, false, container + 1_000*frm},
 		{economics.RoleContainer | economics.RoleIndexer | economics.RoleChecker, true, container + 20_000*frm},
 	} {
-		if got := p.StakeFor(c.roles, c.validates); got != c.want {
+		if got := p.StakeFor(c.roles, c.validates, container); got != c.want {
 			t.Errorf("roles %b, validates %v: %d; want %d", c.roles, c.validates, got, c.want)
 		}
 	}
@@ -48,6 +48,47 @@ func TestRequirement(t *testing.T) {
 	}
 }
 
+// wide are parameters whose bounds let SC move as it wants to.
+func wide(sc uint64) economics.Params {
+	p := economics.DefaultParams()
+	p.ContainerStake, p.ContainerStakeMinBps, p.ContainerStakeMaxBps = sc, 0, 1_000_000
+	return p
+}
+
+func TestScale(t *testing.T) {
+	for rp, want := range map[uint64]uint64{0: 1_000_000, 1: 10, 100_000: 1_000_000, 250_000: 2_500_000, 1 << 32: 42_949_672_960, 1<<64 - 1: 42_949_672_960} {
+		if got := economics.Scale(rp); got != want {
+			t.Errorf("%d milli-RP: K %d ppm; want %d", rp, got, want)
+		}
+	}
+}
+
+// SC stays within its parts of container_stake, also where these have moved past it.
+func TestCoefficientIsBounded(t *testing.T) {
+	p := economics.DefaultParams()
+	p.ContainerStake, p.ContainerStakeMinBps, p.ContainerStakeMaxBps = 1_000, 2_500, 20_000
+	for _, c := range [][4]uint64{ // old, revenue, ΣK, new
+		{1_000, 0, 1_000_000, 800},
+		{300, 0, 1_000_000, 250},
+		{250, 0, 1_000_000, 250},
+		{100, 0, 1_000_000, 250},
+		{0, 0, 0, 250},
+		{1_900, 1 << 60, 1_000_000, 2_000},
+		{5_000, 5_000, 1_000_000, 2_000},
+		{5_000, 0, 0, 2_000},
+		{1<<64 - 1, 1<<64 - 1, 1, 2_000},
+	} {
+		if got := p.Coefficient(c[0], c[1], c[2]); got != c[3] {
+			t.Errorf("from %d by %d of %d: %d; want %d", c[0], c[1], c[2], got, c[3])
+		}
+	}
+	for epoch, want := range map[uint64]uint64{0: 0, 95: 0, 96: 1, 2_880: 30} {
+		if got := economics.DefaultParams().RevenueDay(epoch); got != want {
+			t.Errorf("epoch %d is of day %d; want %d", epoch, got, want)
+		}
+	}
+}
+
 func TestCoefficient(t *testing.T) {
 	for name, c := range map[string][4]uint64{
 		"as it was":            {1_000, 50_000, 50_000_000, 1_000},
@@ -60,13 +101,13 @@ func TestCoefficient(t *testing.T) {
 		"beyond numbers":       {1_000, 1<<64 - 1, 1, 1_200},
 		"too small for a step": {4, 0, 1_000_000, 4},
 	} {
-		if got := economics.Coefficient(c[0], c[1], c[2]); got != c[3] {
+		if got := wide(c[0]).Coefficient(c[0], c[1], c[2]); got != c[3] {
 			t.Errorf("%s: %d; want %d", name, got, c[3])
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		old := rapid.Uint64Range(0, uint64(amount.Supply)).Draw(t, "old")
-		sc := economics.Coefficient(old, rapid.Uint64().Draw(t, "revenue"), rapid.Uint64().Draw(t, "k"))
+		old := rapid.Uint64Range(0, 1_000_000_000*uint64(amount.FRM)).Draw(t, "old")
+		sc := wide(old).Coefficient(old, rapid.Uint64().Draw(t, "revenue"), rapid.Uint64().Draw(t, "k"))
 		if max(sc, old)-min(sc, old) > old/5 {
 			t.Fatalf("%d moved to %d", old, sc)
 		}

@@ -89,8 +89,11 @@ func TestVectors(t *testing.T) {
 		add("capacity_weight", c[:], economics.CapacityWeight(economics.Readiness{
 			RPMilli: c[0], OnlineSeconds: c[1], QualityPPM: c[2], Stake: c[3], Required: c[4]}))
 	}
-	for _, c := range [][3]uint64{{1_000, 55_000, 50_000_000}, {1_004, 0, 50_000_000}, {1_000, 1<<64 - 1, 1}, {133_422_000_000, 1_000_000_000_007, 7_654_321}} {
-		add("coefficient", c[:], economics.Coefficient(c[0], c[1], c[2]))
+	for _, c := range [][3]uint64{{133_422_000_000, 6_671_100_000_000, 50_000_000}, {20_000_000_000, 0, 50_000_000}, {13_342_200_004, 0, 50_000_000}, {1_200_000_000_000, 1<<64 - 1, 1}, {133_422_000_000, 1, 0}, {133_422_000_000, 1_000_000_000_007, 7_654_321}} {
+		add("coefficient", c[:], p.Coefficient(c[0], c[1], c[2]))
+	}
+	for _, c := range [][2]uint64{{133_422_000_000, 0}, {133_422_000_000, 45_123}, {133_422_000_000, 50_000_000}, {13_342_200_000, 1 << 33}, {7, 99_999}} {
+		add("scale_and_requirement", c[:], economics.Scale(c[1]), economics.Requirement(c[0], economics.Scale(c[1])))
 	}
 	for _, c := range [][2]uint64{{0, 0}, {1, 4_320}, {96, 4_320}, {97, 4_320}, {7, 17_280}} {
 		add("matures", c[:], p.Matures(c[0], c[1]))

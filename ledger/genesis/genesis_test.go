@@ -74,7 +74,7 @@ func TestCanonicalIsFixed(t *testing.T) {
 	}
 	hash := d.Hash()
 	got := hex.EncodeToString(hash[:])
-	if got != "3b54f2ec0a512297864deabdde14f4b37172e8193c9bf5b543a490daf90de7e4" {
+	if got != "1328e240533bfd793fb0f55efa5397db913018b2fad68c9650e349a516aec585" {
 		t.Errorf("its hash is %s", got)
 	}
 	spec, err := os.ReadFile("../../docs/spec/economics.md")

@@ -160,7 +160,7 @@ func (d *Doc) checkNode(n Node) error {
 	case n.Validates() && !role.Has(economics.RoleChecker):
 		return fmt.Errorf("%w: %s has a consensus_key and is no checker; add checker to its roles", ErrField, n.Node)
 	}
-	if need := d.Params.StakeFor(role, n.Validates()); n.Stake < need {
+	if need := d.Params.StakeFor(role, n.Validates(), d.Params.ContainerStake); n.Stake < need {
 		return fmt.Errorf("%w: %s stakes %s and needs %s; raise its stake or drop a role", ErrStake, n.Node, units(n.Stake), units(need))
 	}
 	return nil

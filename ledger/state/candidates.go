@@ -71,7 +71,7 @@ func (m *Machine) eligible(fn func(id key.Node, n *Node, s Stake) error) error {
 		if err != nil {
 			return err
 		}
-		if !ok || e.s.Amount < m.params.StakeFor(n.Roles, n.Validates()) {
+		if !ok || e.s.Amount < m.required(&n) {
 			continue
 		}
 		if err := fn(e.id, &n, e.s); err != nil {

@@ -59,7 +59,7 @@ func (m *Machine) enterEpoch(epoch uint64) ([]Event, error) {
 	if err := m.tidy(prefixSeed, epoch, keptSeeds, tidiedSeeds); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(last, epoch uint64) ([]Event, error){m.electValidators, m.epochEmission} {
+	for _, step := range []func(last, epoch uint64) ([]Event, error){m.electValidators, m.epochEmission, m.newCoefficient} {
 		more, err := step(last, epoch)
 		if err != nil {
 			return nil, err

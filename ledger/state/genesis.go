@@ -26,6 +26,7 @@ func Init(s Store, d *genesis.Doc, options ...Option) (*Machine, []ValidatorUpda
 		m.network.Allocated[i] = d.Pools.Of(pool)
 		m.totals.Pools[i] = d.Pools.Of(pool)
 	}
+	m.coefficient = Coefficient{SC: d.Params.ContainerStake, Next: d.Params.RequirementEpochs}
 	for _, step := range []func(*genesis.Doc) error{m.initRecords, m.initAccounts, m.initNodes} {
 		if err := step(d); err != nil {
 			return nil, nil, fmt.Errorf("state: genesis: %w", err)
@@ -106,6 +107,8 @@ func (m *Machine) initNodes(d *genesis.Doc) error {
 			Owner: g.Owner, Roles: economics.Role(g.Roles), Class: economics.Class(g.Class),
 			Region: g.Region, Price: g.Price, Keys: Keys{g.ConsensusKey, g.VRFKey}, Claim: g.ClaimRPMilli,
 		}
+		m.require(&n, &Standing{})
+		n.Need.Peak = g.RPMilli
 		if n.Keys != (Keys{}) {
 			if _, err := m.claimKeys(g.Node, n.Keys); err != nil {
 				return err

@@ -16,8 +16,8 @@ type Machine struct {
 	overlay *Overlay
 	network Network
 	live
-	flushed live   // as it was at the last Flush: what a Fork starts from
-	written Totals // as the records have them
+	flushed live // as it was at the last Flush: what a Fork starts from
+	written live // as the records have it
 
 	kernel proof.Kernel // recomputes fraud proofs
 	draws  *Draws
@@ -31,9 +31,10 @@ type Machine struct {
 // live is the part of the state that every block touches, held decoded. Its records are
 // written at the end of the block.
 type live struct {
-	params economics.Params
-	head   Head
-	totals Totals
+	params      economics.Params
+	head        Head
+	totals      Totals
+	coefficient Coefficient
 }
 
 // Block is what consensus says about a block.
@@ -89,6 +90,7 @@ func Open(s Store, options ...Option) (*Machine, error) {
 		{ParamsKey(), func(b []byte) (err error) { m.params, err = DecodeParams(b); return err }},
 		{HeadKey(), func(b []byte) (err error) { m.head, err = DecodeHead(b); return err }},
 		{TotalsKey(), func(b []byte) (err error) { m.totals, err = DecodeTotals(b); return err }},
+		{CoefficientKey(), func(b []byte) (err error) { m.coefficient, err = DecodeCoefficient(b); return err }},
 	} {
 		b, err := s.Get(part.key)
 		if err != nil {
@@ -101,7 +103,7 @@ func Open(s Store, options ...Option) (*Machine, error) {
 			return nil, err
 		}
 	}
-	m.flushed, m.written = m.live, m.totals
+	m.flushed, m.written = m.live, m.live
 	return m, nil
 }
 
@@ -131,7 +133,7 @@ func (m *Machine) Reader() Reader { return m.overlay }
 func (m *Machine) Fork() *Machine {
 	return &Machine{
 		store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network,
-		live: m.flushed, flushed: m.flushed, written: m.flushed.totals, quiet: true,
+		live: m.flushed, flushed: m.flushed, written: m.flushed, quiet: true,
 		kernel: m.kernel, draws: m.draws,
 	}
 }
@@ -225,23 +227,29 @@ func (m *Machine) checkSupply() error {
 	return nil
 }
 
-// writeLive writes what is held decoded: head, totals, and pools that changed.
+// writeLive writes what is held decoded: the head, and what changed of totals, pools and
+// coefficient.
 func (m *Machine) writeLive() error {
 	if err := m.overlay.Set(HeadKey(), m.head.Encode()); err != nil {
 		return err
 	}
-	if m.totals != m.written || m.head.Height == 0 {
+	if m.totals != m.written.totals || m.head.Height == 0 {
 		if err := m.overlay.Set(TotalsKey(), m.totals.Encode()); err != nil {
 			return err
 		}
 	}
 	for _, p := range economics.Pools() {
-		if m.totals.Pools[p] != m.written.Pools[p] || m.head.Height == 0 {
+		if m.totals.Pools[p] != m.written.totals.Pools[p] || m.head.Height == 0 {
 			if err := m.overlay.Set(PoolKey(p), encodePool(m.totals.Pools[p])); err != nil {
 				return err
 			}
 		}
 	}
-	m.written = m.totals
+	if m.coefficient != m.written.coefficient || m.head.Height == 0 {
+		if err := m.overlay.Set(CoefficientKey(), m.coefficient.Encode()); err != nil {
+			return err
+		}
+	}
+	m.written = m.live
 	return nil
 }

@@ -31,6 +31,7 @@ func modelPlan(p *genesis.Plan) {
 	p.Params.YearEpochs = 80 // a quarter within reach
 	p.Params.MaxDuePerBlock = 10
 	p.Params.AppealEpochs = 2
+	p.Params.RequirementEpochs, p.Params.CoefficientEpochs, p.Params.StakeGraceEpochs = 30, 3, 2
 	p.Params.SessionExpiryEpochs = 12
 	p.Params.ChallengeEpochs = 1
 	p.Accounts = append(p.Accounts, genesis.Account{
@@ -73,20 +74,34 @@ func (h *history) do(step func(*bed) ([]Event, error)) {
 	h.check(events)
 }
 
-// check holds settlements to what players have signed.
+// check holds settlements to what players have signed, and the coefficient to its bounds.
 func (h *history) check(events []Event) {
 	for _, e := range events {
-		if e.Kind != "session_settled" {
-			continue
-		}
 		a := map[string]string{}
 		for _, x := range e.Attrs {
 			a[x.Key] = x.Value
+		}
+		if e.Kind == "coefficient" {
+			h.checkCoefficient(a)
+		}
+		if e.Kind != "session_settled" {
+			continue
 		}
 		gross, err := strconv.ParseUint(a["gross"], 10, 64)
 		if most := h.promised[a["container"]+a["session"]]; err != nil || gross > most {
 			h.Fatalf("settled %d, the player never signed more than %d", gross, most)
 		}
+	}
+}
+
+// checkCoefficient: no step is above a fifth, and none leaves the bounds.
+func (h *history) checkCoefficient(a map[string]string) {
+	p := h.bed.Params()
+	now, err := strconv.ParseUint(a["coefficient"], 10, 64)
+	before, err2 := strconv.ParseUint(a["before"], 10, 64)
+	least, most := p.ContainerStake/10_000*p.ContainerStakeMinBps, p.ContainerStake/10_000*p.ContainerStakeMaxBps
+	if err != nil || err2 != nil || max(now, before)-min(now, before) > before/5 || now < least || now > most {
+		h.Fatalf("the coefficient went from %q to %q, of %d to %d", a["before"], a["coefficient"], least, most)
 	}
 }
 

@@ -89,8 +89,14 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 	if err := m.changeKeys(id, &n, keys, proven); err != nil {
 		return err
 	}
+	standing, err := m.standing(id)
+	if err != nil {
+		return err
+	}
+	m.assess(c, id, &n, &standing)
 	c.emit("register", "node", id, "owner", n.Owner, "roles", uint32(roles), "region", n.Region,
-		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "claim_rp_milli", n.Claim, "keys_from_epoch", n.NextFrom)
+		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "claim_rp_milli", n.Claim, "keys_from_epoch", n.NextFrom,
+		"required", m.required(&n))
 	return m.overlay.Set(NodeKey(id), n.Encode())
 }
 

@@ -48,6 +48,8 @@ type Node struct {
 	Next       Keys   // in force from epoch NextFrom on
 	NextFrom   uint64 // 0 = nothing is to come
 	Claim      uint64 // score in milli-RP that a container promises to keep; 0 = none
+	// Need is the stake of its role as a container; it stays while the role is laid down.
+	Need Requirement
 }
 
 // KeysAt are the keys in force in an epoch.
@@ -69,9 +71,15 @@ func (n *Node) latestKeys() Keys {
 // Validates says whether the node means to validate: it has registered keys for it.
 func (n *Node) Validates() bool { return n.latestKeys() != Keys{} }
 
-// Encode writes 202 bytes and the region.
+// Required is what the node must have bonded in an epoch, in base units: the sum over its
+// roles.
+func (n *Node) Required(p economics.Params, epoch uint64) uint64 {
+	return p.StakeFor(n.Roles, n.Validates(), n.Need.At(epoch))
+}
+
+// Encode writes 243 bytes and the region.
 func (n Node) Encode() []byte {
-	w := newWriter(201 + len(n.Region))
+	w := newWriter(242 + len(n.Region))
 	w.bytes(n.Owner[:])
 	w.u32(uint32(n.Roles))
 	w.u32(uint32(n.Class))
@@ -84,6 +92,7 @@ func (n Node) Encode() []byte {
 	}
 	w.u64(n.NextFrom)
 	w.u64(n.Claim)
+	n.Need.write(w)
 	return w.b
 }
 
@@ -93,7 +102,7 @@ func DecodeNode(b []byte) (n Node, err error) {
 	n = Node{
 		Owner: r.b32(), Roles: economics.Role(r.u32()), Class: economics.Class(r.u32()),
 		Region: r.text(), Price: r.u64(), Registered: r.u64(),
-		Keys: Keys{r.b32(), r.b32()}, Next: Keys{r.b32(), r.b32()}, NextFrom: r.u64(), Claim: r.u64(),
+		Keys: Keys{r.b32(), r.b32()}, Next: Keys{r.b32(), r.b32()}, NextFrom: r.u64(), Claim: r.u64(), Need: readRequirement(r),
 	}
 	r.check(n.Roles.Valid() && n.Class.Valid() && regionValid(n.Region))
 	return n, r.done()

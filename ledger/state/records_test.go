@@ -18,6 +18,7 @@ var codecs = map[string]func([]byte) ([]byte, error){
 	"stake":       codec(DecodeStake, Stake.Encode),
 	"delegation":  codec(DecodeDelegation, Delegation.Encode),
 	"session":     codec(DecodeSession, Session.Encode),
+	"coefficient": codec(DecodeCoefficient, Coefficient.Encode),
 	"lot":         codec(DecodeLot, Lot.Encode),
 	"unbonding":   codec(DecodeUnbonding, Unbonding.Encode),
 	"network":     codec(DecodeNetwork, Network.Encode),
@@ -61,6 +62,7 @@ func samples() map[string][]byte {
 		"node": Node{
 			Owner: a, Roles: 5, Class: 1, Region: "eu-west", Price: 4, Registered: 9,
 			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11, Claim: 12,
+			Need: Requirement{Amount: 13, Before: 14, From: 15, Set: 16, Peak: 17, Measured: true},
 		}.Encode(),
 		"stake":      Stake{Amount: 5, Offences: 1, Jailed: true, Tombstoned: true}.Encode(),
 		"delegation": Delegation{Expires: 4, CutPPM: maxCutPPM}.Encode(),
@@ -68,18 +70,19 @@ func samples() map[string][]byte {
 			Player: a, Owner: a, PerSecond: 3, Seconds: 10, Escrow: 30, Price: 1, Rate: 2, Indexer: n, OpenedMS: 5,
 			Expires: 9, Phase: PhaseClosing, Closes: 8, Seq: 2, Covered: 10, Paid: 30,
 		}.Encode(),
-		"lot":        Lot{Held: 2, Granted: 3}.Encode(),
-		"unbonding":  Unbonding{Amount: 1}.Encode(),
-		"network":    Network{Chain: "x-1", Genesis: [32]byte{4}, GenesisMS: 3, Supply: 8, Oracles: []key.Address{a, {1}}}.Encode(),
-		"head":       Head{Height: 1, TimeMS: 2, Epoch: 3, Seed: [32]byte{4}, Proposer: [20]byte{5}, Frozen: 6, Proposal: 7}.Encode(),
-		"validator":  Validator{Node: n, Owner: a, Keys: Keys{[32]byte{1}, [32]byte{2}}, Power: 3}.Encode(),
-		"consensus":  ConsensusOwner{Node: n, Key: [32]byte{7}}.Encode(),
-		"proposal":   Proposal{Parameter: "fee_bps", Value: 3, Proposer: a, Closes: 5, Activates: 6, Approvals: []key.Node{{1}, {2}}}.Encode(),
-		"candidates": CandidatePage{Total: 9, Candidates: []Candidate{{key.Node{1}, 5, a}, {key.Node{2}, 6, a}}}.Encode(),
-		"totals":     Totals{Balances: 1, Stakes: 2, Unbonding: 3, Vesting: 4, Escrow: 5, Burned: 6, Pools: [poolCount]uint64{7}}.Encode(),
-		"vrf":        encodeVRFOwner(n),
-		"pool":       encodePool(9),
-		"params":     params,
+		"coefficient": Coefficient{SC: 1, Next: 2, Day: 3, Revenue: [economics.RevenueDays]uint64{4, 5}}.Encode(),
+		"lot":         Lot{Held: 2, Granted: 3}.Encode(),
+		"unbonding":   Unbonding{Amount: 1}.Encode(),
+		"network":     Network{Chain: "x-1", Genesis: [32]byte{4}, GenesisMS: 3, Supply: 8, Oracles: []key.Address{a, {1}}}.Encode(),
+		"head":        Head{Height: 1, TimeMS: 2, Epoch: 3, Seed: [32]byte{4}, Proposer: [20]byte{5}, Frozen: 6, Proposal: 7}.Encode(),
+		"validator":   Validator{Node: n, Owner: a, Keys: Keys{[32]byte{1}, [32]byte{2}}, Power: 3}.Encode(),
+		"consensus":   ConsensusOwner{Node: n, Key: [32]byte{7}}.Encode(),
+		"proposal":    Proposal{Parameter: "fee_bps", Value: 3, Proposer: a, Closes: 5, Activates: 6, Approvals: []key.Node{{1}, {2}}}.Encode(),
+		"candidates":  CandidatePage{Total: 9, Candidates: []Candidate{{key.Node{1}, 5, a}, {key.Node{2}, 6, a}}}.Encode(),
+		"totals":      Totals{Balances: 1, Stakes: 2, Unbonding: 3, Vesting: 4, Escrow: 5, Burned: 6, Pools: [poolCount]uint64{7}}.Encode(),
+		"vrf":         encodeVRFOwner(n),
+		"pool":        encodePool(9),
+		"params":      params,
 	}
 }
 
@@ -167,7 +170,7 @@ func TestKeysDoNotCollide(t *testing.T) {
 	for i, k := range [][]byte{
 		AccountKey(a), StakeKey(n), NodeKey(n), DelegationKey(a, n), SessionKey(n, [16]byte{}), VestingKey(a, 1, 2),
 		UnbondingKey(a, n, 1), CertificateKey(1, 2), SeedKey(1), CandidatesKey(1, 2, 3), ParamsKey(), NetworkKey(),
-		ProposalKey(1), TotalsKey(), PoolKey(1), HeadKey(), ValidatorKey([20]byte{}), ConsensusKey([20]byte{}), VRFKey([32]byte{}),
+		ProposalKey(1), TotalsKey(), PoolKey(1), HeadKey(), CoefficientKey(), ValidatorKey([20]byte{}), ConsensusKey([20]byte{}), VRFKey([32]byte{}),
 		dueKey(1, 1, nil), AttendanceKey(), EmptyKey(),
 	} {
 		prefix, _, _ := bytes.Cut(k, []byte("/"))

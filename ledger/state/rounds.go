@@ -33,6 +33,9 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 	if !late {
 		s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = epoch, uint8(e.GetVerdict()), e.GetReason(), digest(e.GetEvidence())
 	}
+	if err := m.reassess(c, id, &n, &s); err != nil {
+		return err
+	}
 	var weight uint64
 	if earns {
 		if weight, err = m.weigh(c, epoch, id, &n, &s, online); err != nil {
@@ -127,7 +130,7 @@ func (m *Machine) weigh(c *txContext, epoch uint64, id key.Node, n *Node, s *Sta
 	class := containerClass(n.Class)
 	weight := economics.CapacityWeight(economics.Readiness{
 		RPMilli: s.RPMilli, OnlineSeconds: online, OfflineToday: uint64(s.OfflineSeconds), QualityPPM: uint64(s.QualityPPM),
-		Stake: stake.Amount, Required: m.params.StakeFor(n.Roles, n.Validates()), Jailed: stake.Jailed || stake.Tombstoned,
+		Stake: stake.Amount, Required: m.required(n), Jailed: stake.Jailed || stake.Tombstoned,
 	})
 	if err := m.addLoad(epoch, class, economics.Load(s.RPMilli, online), 0); err != nil {
 		return 0, err

@@ -54,6 +54,7 @@ func (m *Machine) settle(id sessionID, s Session, how string) ([]Event, error) {
 	if err := m.remember(id, s, how); err != nil {
 		return nil, err
 	}
+	m.earnedBySession(parts.Host)
 	if err := m.countPaid(id.container, s, parts.Fee); err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func (m *Machine) slashFor(id key.Node, o economics.Offence, to loot, limit uint
 	if o == economics.OffenceEquivocation || o == economics.OffenceDoubleSign {
 		s.Tombstoned = true
 	}
-	if s.Amount < m.params.StakeFor(n.Roles, n.Validates()) {
+	if s.Amount < m.required(&n) {
 		s.Jailed = true
 	}
 	if err := m.setStake(id, s); err != nil {
@@ -173,7 +173,7 @@ func (m *Machine) slashFor(id key.Node, o economics.Offence, to loot, limit uint
 
 func (m *Machine) slashAmount(n *Node, s Stake, o economics.Offence, from economics.Sources) uint64 {
 	return economics.SlashAmount(o, economics.Exposure{
-		Required: m.params.StakeFor(n.Roles, n.Validates()), Stake: s.Amount,
+		Required: m.required(n), Stake: s.Amount,
 		Slashable: from.Rewards + from.Vesting + from.Stake + from.Unbonding,
 	}, s.Offences > 0)
 }

@@ -47,7 +47,7 @@ func TestSlashAmounts(t *testing.T) {
 			s = b.stakeOf(id)
 			n, _, err := b.node(id.node())
 			b.must(err)
-			short := s.Amount < b.Params().StakeFor(n.Roles, n.Validates())
+			short := s.Amount < b.required(&n)
 			if had-s.Amount != c.want || s.Tombstoned != c.out || s.Jailed != short || s.Offences != c.before+1 {
 				t.Errorf("took %d, now %+v; want %d, out %v, jailed %v", had-s.Amount, s, c.want, c.out, short)
 			}

@@ -24,7 +24,7 @@ func (m *Machine) setStake(n key.Node, s Stake) error {
 // active says whether a node has what its roles need: registered, staked, neither jailed
 // nor out.
 func (m *Machine) active(n *Node, s Stake) bool {
-	return !s.Jailed && !s.Tombstoned && s.Amount >= m.params.StakeFor(n.Roles, n.Validates())
+	return !s.Jailed && !s.Tombstoned && s.Amount >= m.required(n)
 }
 
 // leastStake is what any staked node has bonded at least, also where its roles need less:
@@ -33,7 +33,7 @@ const leastStake = uint64(amount.FRM)
 
 // bonds is the least that can be bonded to a node.
 func (m *Machine) bonds(n *Node) uint64 {
-	return max(m.params.StakeFor(n.Roles, n.Validates()), leastStake)
+	return max(m.required(n), leastStake)
 }
 
 // applyStake bonds money to a node. What is bonded then must be what the roles need: less
@@ -67,7 +67,7 @@ func (m *Machine) applyStake(c *txContext, op *tx.Stake) error {
 			return err
 		}
 	}
-	c.emit("stake", "node", id, "owner", c.Account, "amount", op.GetAmount(), "stake", s.Amount)
+	c.emit("stake", "node", id, "owner", c.Account, "amount", op.GetAmount(), "stake", s.Amount, "required", m.required(&n))
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 
 func stakeAll(b *bed, n identity) *tx.Stake {
 	e, _, _ := b.node(n.node())
-	return &tx.Stake{Node: n.raw(), Amount: b.Params().StakeFor(e.Roles, e.Validates())}
+	return &tx.Stake{Node: n.raw(), Amount: b.required(&e)}
 }
 
 func unbondAll(b *bed, n identity) *tx.Unbond {

@@ -173,7 +173,7 @@ func (p *treasury) node(o Options, name string, r node.Role, e economics.Params)
 	n := &genesis.Node{Node: key.Node(pub), Owner: owner, Region: "local", Delegate: true}
 	switch r {
 	case node.RoleContainer:
-		n.Roles, n.Price, n.Stake = genesis.Roles(economics.RoleContainer), node.DefaultConfig().Container.Price, e.ContainerStake
+		n.Roles, n.Price, n.Stake = genesis.Roles(economics.RoleContainer), node.DefaultConfig().Container.Price, 4*e.ContainerStake // a machine may be four times the reference
 		if !p.newcomer(o, name) {
 			n.RPMilli = standingRP
 		}

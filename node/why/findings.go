@@ -21,7 +21,7 @@ func (f *Facts) registry() (out []Finding) {
 			Text: "The node is not in the registry, so it is neither checked nor paid.",
 			Next: "`framemesh register`, then `framemesh stake` and `framemesh delegate`"}}
 	}
-	need := f.Params.StakeFor(f.Entry.Roles, f.Entry.Validates())
+	need := f.Entry.Required(f.Params, f.Epoch)
 	switch {
 	case f.Stake.Tombstoned:
 		out = append(out, Finding{About: AboutStake, Code: "tombstoned", Bad: true,
@@ -36,6 +36,9 @@ func (f *Facts) registry() (out []Finding) {
 			Text: "The node is jailed after a slash; its roles count again once its stake is topped up.",
 			Next: "`framemesh stake`"})
 	}
+	if f.Entry.Roles.Has(economics.RoleContainer) && !f.Stake.Tombstoned {
+		out = append(out, f.requirement())
+	}
 	if f.Stake.Offences > 0 {
 		out = append(out, Finding{About: AboutSlash, Code: "slashed",
 			Text: fmt.Sprintf("It was slashed %s so far; a repeated forgery costs everything.", times(f.Stake.Offences)),
@@ -47,6 +50,28 @@ func (f *Facts) registry() (out []Finding) {
 			Next: "`framemesh delegate`"})
 	}
 	return out
+}
+
+// requirement is what a container must stake, and until when.
+func (f *Facts) requirement() Finding {
+	need, r := f.Entry.Required(f.Params, f.Epoch), f.Entry.Need
+	x := Finding{About: AboutStake, Code: "stake_required", Text: fmt.Sprintf("Its roles need %s, and it has %s.", frm(need), frm(f.Stake.Amount))}
+	if later := f.Entry.Required(f.Params, r.From); f.Epoch < r.From && later > need {
+		x.Code, x.Epoch = "stake_rises", r.From
+		x.Text = fmt.Sprintf("Its roles need %s, and from epoch %d on %s; it has %s.", frm(need), r.From, frm(later), frm(f.Stake.Amount))
+		if f.Stake.Amount < later {
+			x.Bad = true
+			x.Text += " With less none of its roles counts then."
+			x.Next = fmt.Sprintf("`framemesh stake %s %s` before epoch %d", f.Node, amount.Amount(later-f.Stake.Amount), r.From)
+			return x
+		}
+	}
+	if until := r.Until(f.Params); until > 0 {
+		x.Text += fmt.Sprintf(" That is fixed until epoch %d; the first round from then on makes the next requirement, by the best score until then, so far %d milli-RP.", until, max(r.Peak, f.Standing.RPMilli))
+	} else {
+		x.Text += fmt.Sprintf(" That is the need of a machine of the reference score, %d milli-RP: once %d rounds have measured this one, it needs as much more or less as it renders.", economics.ReferenceRPMilli, economics.KeptRounds)
+	}
+	return x
 }
 
 func times(n uint32) string {
@@ -194,7 +219,7 @@ func (f *Facts) weightless() (code, text string) {
 	switch {
 	case f.Standing.OfflineSeconds > economics.OfflineLimit:
 		return "offline", fmt.Sprintf("it was offline for %d s of the day, and more than %d are too many.", f.Standing.OfflineSeconds, economics.OfflineLimit)
-	case f.Stake.Jailed || f.Stake.Tombstoned || f.Stake.Amount < f.Params.StakeFor(f.Entry.Roles, f.Entry.Validates()):
+	case f.Stake.Jailed || f.Stake.Tombstoned || f.Stake.Amount < f.Entry.Required(f.Params, f.Epoch):
 		return "stake_missing", "its stake is less than its roles need."
 	}
 	return "offline", "it did not answer the checkers during the epoch."

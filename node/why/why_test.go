@@ -25,11 +25,21 @@ var (
 func registered(roles economics.Role) memory {
 	p := economics.DefaultParams()
 	n := state.Node{Owner: owner, Roles: roles, Region: "eu"}
+	n.Need = state.Requirement{Amount: p.ContainerStake, Measured: true}
 	return memory{
 		string(state.NodeKey(node)):              n.Encode(),
-		string(state.StakeKey(node)):             state.Stake{Amount: p.StakeFor(roles, false)}.Encode(),
+		string(state.StakeKey(node)):             state.Stake{Amount: n.Required(p, 0)}.Encode(),
 		string(state.DelegationKey(owner, node)): state.Delegation{Expires: 1000}.Encode(),
 	}
+}
+
+// requiring is a container with stake for what is required in epoch 0.
+func requiring(need state.Requirement) memory {
+	m := registered(economics.RoleContainer)
+	n := state.Node{Owner: owner, Roles: economics.RoleContainer, Need: need}
+	m[string(state.NodeKey(node))] = n.Encode()
+	m[string(state.StakeKey(node))] = state.Stake{Amount: n.Required(economics.DefaultParams(), 0)}.Encode()
+	return m
 }
 
 // saw puts verdicts on the container into its ring.
@@ -85,6 +95,16 @@ func TestContainersAreTold(t *testing.T) {
 		}, "paid", true, "epoch 52", ""},
 		{"never registered", func() memory { return memory{} }, "unregistered", false, "not in the registry", "framemesh register"},
 		{"never measured", func() memory { return registered(economics.RoleContainer) }, "unproven", false, "No round has shown", "bench"},
+		{"its stake is fixed", func() memory {
+			m := registered(economics.RoleContainer)
+			m.saw(good, state.Verdict{Epoch: 50, Verdict: 1, RPMilli: 100_000, Weight: 7, Height: 900})
+			return m
+		}, "stake_required", true, "fixed until epoch 2880", ""},
+		{"its stake will be too little", func() memory {
+			m := requiring(state.Requirement{Amount: 200_000_000_000, Before: 133_422_000_000, From: 80, Set: 1, Measured: true})
+			m.saw(good, state.Verdict{Epoch: 50, Verdict: 1, RPMilli: 100_000, Weight: 7, Height: 900})
+			return m
+		}, "stake_rises", false, "from epoch 80 on 2000 FRM", "665.78` before epoch 80"},
 		{"late", func() memory {
 			m := registered(economics.RoleContainer)
 			m.saw(good, state.Verdict{Epoch: 50, Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate), Height: 900})
