@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,14 +49,21 @@ func (w ledgerWire) Peers(context.Context) []string {
 	return out
 }
 
-// Call asks one peer.
+// Call asks one peer, and once more where no answer came: all that light clients ask can be asked
+// again, and a peer that has just been restarted refuses the connection that it has forgotten.
 func (w ledgerWire) Call(ctx context.Context, to string, req *light.Request) (*light.Response, error) {
 	id, err := peer.Decode(to)
 	if err != nil {
 		return nil, fmt.Errorf("node: ledger peer %q: %w", to, err)
 	}
 	resp := new(light.Response)
-	if err := w.calls.Reading(ledgerLimits.MaxResponse).Call(ctx, id, ledgerRPC, req, resp); err != nil {
+	calls := w.calls.Reading(ledgerLimits.MaxResponse)
+	err = calls.Call(ctx, id, ledgerRPC, req, resp)
+	if errors.Is(err, rpc.ErrUnreachable) && ctx.Err() == nil {
+		resp = new(light.Response)
+		err = calls.Call(ctx, id, ledgerRPC, req, resp)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return resp, nil

@@ -69,5 +69,19 @@ func (v *view) appealable(ctx context.Context, id [32]byte, a key.Address) error
 	if !ok || n.Owner != a {
 		return withHint(fmt.Errorf("the accused node %s is not of the account %s", acc.Node, a), "--wallet with the key of its owner")
 	}
-	return nil
+	return v.bonded(ctx, a)
+}
+
+// bonded says whether an account can bear the bond of an appeal, and the fee.
+func (v *view) bonded(ctx context.Context, a key.Address) error {
+	p, err := v.params(ctx)
+	if err != nil {
+		return err
+	}
+	acct, _, err := read(ctx, v, state.AccountKey(a), state.DecodeAccount)
+	if need := p.AppealBond + p.TxFee; err == nil && acct.Balance < need {
+		return withHint(fmt.Errorf("an appeal takes a bond of %s and the fee of %s, and %s has %s", frm(p.AppealBond), frm(p.TxFee), a, frm(acct.Balance)),
+			fmt.Sprintf("`framemesh wallet send` %s more to it first; the bond comes back with an acquittal", frm(need-acct.Balance)))
+	}
+	return err
 }

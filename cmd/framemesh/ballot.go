@@ -43,6 +43,7 @@ func batchArg(name string) (epoch uint64, batch uint32, ok bool, err error) {
 // findBallot gets the votes behind the certificate of a batch: from this machine, or from the
 // checkers that judged it.
 func (f *ledgerFlags) findBallot(c *cobra.Command, epoch uint64, batch uint32) (raw []byte, from string, err error) {
+	defer c.SetContext(c.Context()) // of open's ends with close, and proof verify opens once more
 	v, err := f.open(c)
 	if err != nil {
 		return nil, "", err

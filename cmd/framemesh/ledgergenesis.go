@@ -38,7 +38,7 @@ func ledgerKeys(l *ledgerFlags) *cobra.Command {
 		Long: `keys makes the node's own key, and for a validator the keys that sign blocks and prove the
 randomness, where they do not exist yet, and prints the entry that a genesis file needs:
 give it to whoever builds the file. For a validator it also says what the others write into
-ledger.peers. The secret parts stay in <data_dir> and
+ledger.peers, and for a node with ledger.oracle_file the account whose prices count. The secret parts stay in <data_dir> and
 <data_dir>/ledger with mode 0600: back them up, and never run two nodes with them.`,
 		Example: `  framemesh ledger keys --owner savings --stake 10000 > validator-1.json
   framemesh ledger keys --owner frm1… --stake 1334.22 --role container > container-1.json`,
@@ -75,6 +75,9 @@ ledger.peers. The secret parts stay in <data_dir> and
 					at = "HOST:PORT" // of its ledger.listen, once it has one
 				}
 				fmt.Fprintf(c.ErrOrStderr(), "the others reach this one by \"%s@%s\" in their ledger.peers\n", chain.PeerID(n.Node[:]), at)
+			}
+			if cfg.Ledger.OracleFile != "" {
+				fmt.Fprintf(c.ErrOrStderr(), "its prices of a dollar are signed by %s: `genesis build` needs it as --oracle\n", key.Address(n.Node))
 			}
 			return printJSON(c.OutOrStdout(), n)
 		},

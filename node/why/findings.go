@@ -89,6 +89,17 @@ func (f *Facts) accusations() (out []Finding) {
 	return out
 }
 
+// acquitted is the last accusation that was taken back.
+func (f *Facts) acquitted() (out []Finding) {
+	for _, v := range f.History {
+		if v.Verdict == state.VerdictAcquitted {
+			out = []Finding{{About: AboutAccusal, Code: "acquitted", Epoch: v.Epoch, Height: v.Height, Evidence: Hex(v.Evidence),
+				Text: "It was accused and is cleared of this: " + OffenceText(economics.Offence(v.Reason)) + " Nothing was slashed, and what an appeal had taken as a bond is with its owner again."}}
+		}
+	}
+	return out
+}
+
 // AccusationOf tells an accusation that is not decided.
 func AccusationOf(a Accused, p economics.Params) Finding {
 	x := Finding{About: AboutAccusal, Code: "accused", Bad: true, Epoch: a.Epoch, Evidence: Hex(a.Evidence), ID: Hex(a.ID),

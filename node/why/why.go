@@ -208,6 +208,7 @@ func Of(f Facts) Report {
 	r.OK = f.Registered
 	r.Add(f.registry())
 	r.Add(f.accusations())
+	r.Add(f.acquitted())
 	if f.Registered && f.Entry.Roles.Has(economics.RoleContainer) {
 		r.Add(f.container())
 	}

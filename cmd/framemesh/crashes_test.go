@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/framemesh/framemesh/actors/purse"
+	"github.com/framemesh/framemesh/ledger/judge"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/node/why"
+	"github.com/framemesh/framemesh/stream/control"
+	"github.com/framemesh/framemesh/stream/player"
+	"github.com/framemesh/framemesh/stream/whep"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// drafts are the members of an epoch's only committee in the order in which they draft.
+func (v *village) drafts(epoch uint64) (names []string) {
+	v.Helper()
+	a, _, err := v.watch.assignment(v.ctx, epoch)
+	if err != nil {
+		v.Fatal(err)
+	}
+	members := a.Batches[0].Committee
+	names = make([]string, len(members))
+	for name, h := range v.nodes {
+		if slices.Contains(members, h.id) {
+			names[judge.Rank(a.Seed, 0, 0, members, h.id)] = name
+		}
+	}
+	return names
+}
+
+// customer plays through the gateway and pays from an account of its own.
+func (v *village) customer(k ed25519.PrivateKey) (*player.Player, *purse.Purse) {
+	v.Helper()
+	url := v.nodes[door].URL
+	address := key.Address(k[ed25519.SeedSize:])
+	money, err := purse.New(purse.Options{Key: k, Network: "village", Chain: "village", TxFee: v.doc.Params.TxFee,
+		Account: func(context.Context) (a purse.Account, err error) {
+			var said struct{ Balance, Nonce string }
+			get(v.T, url+"api/ledger/account/"+address.String(), &said)
+			if a.Balance, err = strconv.ParseUint(said.Balance, 10, 64); err == nil {
+				a.Nonce, err = strconv.ParseUint(said.Nonce, 10, 64)
+			}
+			return a, err
+		}})
+	if err != nil {
+		v.Fatal(err)
+	}
+	witness, err := purse.NewWitness("village", k)
+	if err != nil {
+		v.Fatal(err)
+	}
+	var p *player.Player
+	why := error(nil)
+	v.until("a session begins", 40*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(v.ctx, 20*time.Second)
+		defer cancel()
+		if err != nil && (why == nil || err.Error() != why.Error()) {
+			v.Logf("no session yet: %v", err)
+			why = err
+		}
+		p, err = player.Play(ctx, player.Options{URL: url + "whep/novareef", Payer: money, Witness: witness, Key: money.PlayerKey(), RandomInput: true, Seed: 1})
+		return err == nil
+	})
+	ctx, cancel := context.WithTimeout(v.ctx, 20*time.Second)
+	defer cancel()
+	if err := p.FirstFrame(ctx); err != nil {
+		v.Fatal(err)
+	}
+	return p, money
+}
+
+// pays waits until a purse has signed for so many seconds.
+func (v *village) pays(p *player.Player, money *purse.Purse, seconds uint32) {
+	v.Helper()
+	v.until(fmt.Sprintf("%d s are paid", seconds), 30*time.Second, func() bool {
+		if r := p.Report(); r.Bye != nil {
+			v.Fatalf("the session ended: %+v; %+v", r.Bye, money.Report())
+		}
+		m := money.Report()
+		return m.Seconds >= seconds && m.State == control.PayOK
+	})
+}
+
+// Every node of a network is a process of its own. In the middle of rounds, and of a session
+// that is paid, processes are killed with kill -9 and started again: containers, checkers, the
+// one that is the first to aggregate, and the one that makes the blocks. Every round ends in
+// time, nobody honest is punished, the others are proven and paid, the votes can be counted
+// again, and the ledger adds up.
+func TestKilledProcessesInsideRounds(t *testing.T) {
+	realEpochs(t)
+	_, payer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := key.Address(payer[ed25519.SeedSize:])
+	v := newVillage(t, 2, 5, nil, who)
+	v.startAll()
+	first := v.epoch() + 1
+	v.Logf("all is up in epoch %d", first-1)
+
+	// Between the phases of the round: the window is 3.4 s, nonces show at 4.4 s, votes are
+	// bound by 8.25 s, shown from 8.6 s on, drafted from 9.9 s on.
+	v.at(first, 1_500) // while it renders
+	v.kill("container-1")
+	v.restart("container-1")
+	v.at(first, 4_100) // between commitments and nonces
+	v.kill("checker-2")
+	v.restart("checker-2")
+
+	v.at(first+1, 8_400) // between the vote that is bound and the one that is shown
+	v.kill("checker-3")
+	ready := v.launch("checker-3")
+	v.at(first+1, 9_850) // who aggregates first
+	aggregator := v.drafts(first + 1)[0]
+	ready()
+	if aggregator == hall {
+		aggregator = v.drafts(first + 1)[1]
+	}
+	v.kill(aggregator)
+	v.restart(aggregator)
+
+	// The node that makes the blocks, in a round and in a session. The containers have been
+	// measured by now, so that players are matched.
+	p, money := v.customer(payer)
+	serving := p.Header().Get(whep.HeaderContainer)
+	v.pays(p, money, 2)
+	v.at(first+2, 6_000)
+	before := v.watch.Head()
+	v.kill(hall)
+	paid := money.Report().Seconds
+	v.at(first+2, 8_000)
+	v.restart(hall)
+	v.until("the light client goes on", 20*time.Second, func() bool { return v.watch.Head().Height > before.Height+2 })
+	var now struct{ Height uint64 }
+	v.until("the gateway's does", 20*time.Second, func() bool {
+		get(t, v.nodes[door].URL+"api/ledger", &now)
+		return now.Height > before.Height+2
+	})
+	block := asked[blockRow](v, "ledger", "block", strconv.FormatUint(before.Height, 10))
+	if block.Hash != fmt.Sprintf("%x", before.Hash) {
+		t.Errorf("block %d was %x and is %s", before.Height, before.Hash, block.Hash)
+	}
+	v.pays(p, money, paid+3)
+
+	// Before a round begins.
+	other := "container-1"
+	if v.nodes[other].Peer == serving {
+		other = "container-2"
+	}
+	v.at(first+2, villageEpoch*1000-700)
+	v.kill(other)
+	v.restart(other)
+	ctx, cancel := context.WithTimeout(v.ctx, 10*time.Second)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	played := money.Report()
+
+	last := first + 3
+	v.at(last+1, 500)
+	v.judged(first, last, 1)
+	v.settled(who, played)
+}
+
+// judged checks what the ledger says of rounds in which honest nodes were killed, of which so
+// many may have come to nothing.
+func (v *village) judged(first, last uint64, most int) {
+	v.Helper()
+	missing := 0
+	for e := first; e <= last; e++ {
+		c := asked[certificateWhy](v, "why", fmt.Sprintf("%d/0", e))
+		v.Logf("epoch %d: certified %t in block %d, attempt %d", e, c.Certified, c.Height, c.Attempt)
+		for _, m := range c.Members {
+			if m.Was == "wrong" {
+				v.Errorf("epoch %d: %s is called wrong", e, m.Node)
+			}
+		}
+		for _, x := range c.Containers {
+			v.Logf("  %s: %s %s", v.name(x.Node), x.Verdict, x.Name)
+			if !slices.Contains([]string{"ok", "busy", "absent", "late"}, x.Verdict) {
+				v.Errorf("epoch %d: %s is found %s: %s", e, v.name(x.Node), x.Verdict, x.Text)
+			}
+		}
+		if !c.Certified {
+			missing++ // nobody is harmed; a machine that is busy may miss one
+			continue
+		}
+		if b := asked[blockRow](v, "ledger", "block", strconv.FormatUint(c.Height, 10)); b.Epoch > e+1 {
+			v.Errorf("the certificate of epoch %d is in a block of epoch %d", e, b.Epoch)
+		}
+		// whoever was restarted has the votes, too
+		if p := asked[proven](v, "proof", "verify", fmt.Sprintf("%d/0", e)); !p.Proven || p.SeedFrom != seedLedger || len(p.Warnings) != 0 {
+			v.Errorf("epoch %d: the votes, counted again: %+v", e, p)
+		}
+	}
+	if missing > most {
+		v.Errorf("%d of %d rounds have no certificate", missing, last-first+1)
+	}
+	for _, name := range v.order {
+		v.Logf("%s: %d MiB resident", name, resident(v.T, v.nodes[name].cmd.Process.Pid))
+		if name == door {
+			continue
+		}
+		r := asked[why.Report](v, "why", v.peer(name))
+		paid := 0
+		for _, x := range r.Verdicts {
+			if slices.Contains([]string{"bad", "convicted", "accused", "banned", "refused"}, x.Verdict) {
+				v.Errorf("%s: %+v", name, x)
+			}
+			if x.Role == "container" && x.Weight > 0 && x.Epoch >= first && x.Epoch <= last {
+				paid++
+			}
+		}
+		for _, f := range r.Findings {
+			if slices.Contains([]string{"slashed", "jailed", "tombstoned", "banned", "wrong_answers", "accused", "convicted"}, f.Code) {
+				v.Errorf("%s: %+v", name, f)
+			}
+		}
+		if strings.HasPrefix(name, "container-") && paid == 0 {
+			v.Errorf("%s is paid for %d of %d rounds: %+v", name, paid, last-first+1, r.Verdicts)
+		}
+	}
+	if s := v.says("ledger", "supply", "--data-dir", v.dir, "--genesis", v.genesis, "--peer", v.nodes[hall].Addr[0], "--config", v.plain()); s["supply_ok"] != true {
+		v.Errorf("%v", s)
+	}
+}
+
+// settled checks that a session was paid for what was played, and nothing else.
+func (v *village) settled(who key.Address, played purse.Report) {
+	v.Helper()
+	begin := uint64(1_000 * 100_000_000)
+	var left uint64
+	v.until("the session is settled", 30*time.Second, func() bool {
+		a, ok, err := read(v.ctx, v.watch, state.AccountKey(who), state.DecodeAccount)
+		if err != nil || !ok {
+			v.Logf("account: %t, %v", ok, err)
+			return false
+		}
+		left = a.Balance
+		return left+played.Paid+v.doc.Params.TxFee == begin
+	})
+	v.Logf("%d s were played for %d base units", played.Seconds, played.Paid)
+}
+
+func (v *village) peer(name string) string { return v.nodes[name].id.String() }
+
+func (v *village) name(peer string) string {
+	for name, h := range v.nodes {
+		if h.id.String() == peer {
+			return name
+		}
+	}
+	return peer
+}
+
+// The node that makes the blocks is gone from the middle of one epoch to the middle of the next,
+// while a session is played and paid. The chain goes on where it was, light clients go on, the
+// rounds are certified or come to nothing, and the session is settled for what was played.
+func TestALedgerThatMissesTheBeginningOfAnEpoch(t *testing.T) {
+	realEpochs(t)
+	_, payer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := key.Address(payer[ed25519.SeedSize:])
+	v := newVillage(t, 2, 2, []string{"proof_n=1"}, who)
+	v.startAll()
+	first := v.epoch() + 1
+	v.at(first, 12_000) // both containers are measured, and one can be matched
+	p, money := v.customer(payer)
+	v.pays(p, money, 2)
+	v.at(first+1, 9_000)
+	before := v.watch.Head()
+	v.kill(hall)
+	v.at(first+1, 10_500)
+	paid := money.Report().Seconds
+	v.pays(p, money, paid+3) // whoever plays notices nothing
+	v.at(first+2, 5_000)
+	v.restart(hall)
+	v.until("the light client goes on", 20*time.Second, func() bool { return v.watch.Head().Height > before.Height+2 })
+	if b := asked[blockRow](v, "ledger", "block", strconv.FormatUint(before.Height, 10)); b.Hash != fmt.Sprintf("%x", before.Hash) {
+		t.Errorf("block %d was %x and is %s", before.Height, before.Hash, b.Hash)
+	}
+	v.pays(p, money, money.Report().Seconds+2)
+	ctx, cancel := context.WithTimeout(v.ctx, 10*time.Second)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	v.settled(who, money.Report())
+	v.at(first+4, 500)
+	v.judged(first, first+3, 2)
+}
