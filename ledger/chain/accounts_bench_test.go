@@ -41,7 +41,7 @@ func BenchmarkBlockByAccounts(b *testing.B) {
 }
 
 func blockByAccounts(b *testing.B, accounts, transfers int) {
-	d := newDriver(b, accounts)
+	d := newDriver(b, accounts, 0)
 	for range 10 { // until the caches hold what is hot
 		d.block(b, d.transfers(b, transfers))
 	}
@@ -66,20 +66,92 @@ func blockByAccounts(b *testing.B, accounts, transfers int) {
 	b.ReportMetric(float64(d.n.app.tree.Len()), "records")
 }
 
+// BenchmarkBlockAfterRestart is a block of 500 transfers of BenchmarkBlockByAccounts while
+// old states are deleted, before and after a restart of the node, which begins with an empty
+// cache. Run it with -benchtime 1x.
+func BenchmarkBlockAfterRestart(b *testing.B) {
+	for _, accounts := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
+			if accounts == 1_000_000 && os.Getenv(millionEnv) == "" {
+				b.Skip("set " + millionEnv + "=1 to run it")
+			}
+			for b.Loop() {
+				blockAfterRestart(b, accounts)
+			}
+		})
+	}
+}
+
+func blockAfterRestart(b *testing.B, accounts int) {
+	const keep, transfers = 20, 500
+	d := newDriver(b, accounts, keep)
+	run := func(what string, blocks int) {
+		runtime.GC() // what went before
+		before, begin := d.n.app.tree.Nodes(), time.Duration(0)
+		for range blocks {
+			txs := d.transfers(b, transfers)
+			start := cpuTime()
+			d.block(b, txs)
+			begin += cpuTime() - start
+		}
+		after := d.n.app.tree.Nodes()
+		b.ReportMetric(begin.Seconds()*1000/float64(blocks), "cpu-ms/"+what)
+		b.ReportMetric(float64(after.Missed-before.Missed)/float64(blocks), "disk-nodes/"+what)
+	}
+	for range 2 * keep { // until the caches hold what is hot, and each block has one to delete
+		d.block(b, d.transfers(b, transfers))
+	}
+	run("before", 40)
+	d.close(b)
+	d.open(b)
+	run("first", 1)
+	run("2nd-10th", 9)
+	run("11th-50th", 40)
+	b.ReportMetric(0, "ns/op")
+}
+
 // driver calls the application as the engine of a single validator does.
 type driver struct {
 	n        *Chain
 	net      *network
+	keep     uint64
 	proposer []byte
 	height   int64
 	nonces   map[int]uint64
 	draw     *rand.Rand
 }
 
-func newDriver(b *testing.B, accounts int) *driver {
+// newDriver fills a new ledger. It keeps the states of so many blocks, 0 for all.
+func newDriver(b *testing.B, accounts int, keep uint64) *driver {
 	b.Helper()
-	d := &driver{net: newNetwork(b, plan{validators: 1, players: 1}), nonces: map[int]uint64{}, draw: rand.New(rand.NewPCG(1, 2))}
+	d := &driver{net: newNetwork(b, plan{validators: 1, players: 1}), keep: keep, nonces: map[int]uint64{}, draw: rand.New(rand.NewPCG(1, 2))}
+	d.open(b)
+	b.Cleanup(func() { d.close(b) })
+	doc, err := comet.GenesisDoc(d.n.c.Genesis)
+	if err != nil {
+		b.Fatal(err)
+	}
+	validators := make([]abci.ValidatorUpdate, len(doc.Validators))
+	for i, v := range doc.Validators {
+		validators[i] = abci.Ed25519ValidatorUpdate(v.PubKey.Bytes(), v.Power)
+	}
+	if _, err := d.n.app.InitChain(context.Background(), &abci.RequestInitChain{
+		ChainId: doc.ChainID, AppStateBytes: doc.AppState, Validators: validators,
+	}); err != nil {
+		b.Fatal(err)
+	}
+	d.spread(b, accounts)
+	d.block(b, nil)
+	return d
+}
+
+// open opens the store, as a node does that starts.
+func (d *driver) open(b *testing.B) {
+	b.Helper()
 	c := d.net.config(0).withDefaults()
+	if d.keep > 0 {
+		c.KeepVersions = d.keep
+	}
 	c.Registerer = prometheus.NewRegistry()
 	d.n = &Chain{c: c, log: c.Log, gate: new(gate), heads: make(chan Head, 1)}
 	var err error
@@ -98,27 +170,13 @@ func newDriver(b *testing.B, accounts int) *driver {
 	if err := d.n.open(&prover); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		if err := d.n.closeStore(); err != nil {
-			b.Error(err)
-		}
-	})
-	doc, err := comet.GenesisDoc(c.Genesis)
-	if err != nil {
-		b.Fatal(err)
+}
+
+func (d *driver) close(b *testing.B) {
+	b.Helper()
+	if err := d.n.closeStore(); err != nil {
+		b.Error(err)
 	}
-	validators := make([]abci.ValidatorUpdate, len(doc.Validators))
-	for i, v := range doc.Validators {
-		validators[i] = abci.Ed25519ValidatorUpdate(v.PubKey.Bytes(), v.Power)
-	}
-	if _, err := d.n.app.InitChain(context.Background(), &abci.RequestInitChain{
-		ChainId: doc.ChainID, AppStateBytes: doc.AppState, Validators: validators,
-	}); err != nil {
-		b.Fatal(err)
-	}
-	d.spread(b, accounts)
-	d.block(b, nil)
-	return d
 }
 
 // spread divides the one player's money among many. No genesis file holds so many accounts,

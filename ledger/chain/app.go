@@ -3,7 +3,6 @@ package chain
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -162,8 +161,7 @@ func (a *application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 // execute runs entry i of a block. The first is the proposer's proof and was used before.
 // An error is no refusal: the state cannot be trusted and the node must stop.
 func (a *application) execute(raw []byte, i int, hash *[32]byte) (*abci.ExecTxResult, error) {
-	if i == 0 && isBeacon(raw) {
-		*hash = sha256.Sum256(raw)
+	if i == 0 && isBeacon(raw) { // nobody looks for it by its hash
 		return &abci.ExecTxResult{}, nil
 	}
 	t := a.recall(i, raw)
@@ -218,13 +216,11 @@ func (a *application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 	if _, err := a.tree.Prune(int64(a.c.KeepVersions)); err != nil {
 		a.log.Warn("old states could not be deleted; the disk fills up if this goes on", "err", err)
 	}
-	res := &abci.ResponseCommit{RetainHeight: int64(a.retain(b.head.Height))}
-	if res.RetainHeight > 0 {
-		if err := a.index.prune(uint64(res.RetainHeight)); err != nil {
-			return nil, err
-		}
+	retain := a.retain(b.head.Height)
+	if err := a.index.prune(retain); err != nil {
+		return nil, err
 	}
-	return res, nil
+	return &abci.ResponseCommit{RetainHeight: int64(retain)}, nil
 }
 
 // options are what every machine of this node is opened with.

@@ -165,10 +165,14 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
+	index, err := openIndex(n.comet("txindex"))
+	if err != nil {
+		return err
+	}
 	verifier := tx.NewVerifier(n.c.Genesis.ChainID, n.c.MempoolTxs+moreVerified)
 	n.app = &application{
 		c: n.c, log: n.log, metrics: n.metrics, tree: tree, snaps: snaps, vrf: prover,
-		index:    &index{n.comet("txindex")},
+		index:    index,
 		verifier: verifier, line: newLine(verifier),
 		decoder: newDecoder(n.c.MempoolTxs + 1000),
 		onBlock: n.onBlock,

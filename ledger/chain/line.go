@@ -14,14 +14,15 @@ const (
 	maxBatch  = 512     // signatures that are verified at one go: beyond it they get hardly cheaper
 	maxQueue  = 512     // transactions that stand in line
 	maxQueued = 4 << 20 // their bytes, unless it is a single one
-	fewer     = 32      // signatures for which it pays to wait a moment for company
+	fewer     = 256     // signatures for which it pays to wait for company: 256 cost a tenth less each than 128
 	moment    = 500 * time.Microsecond
+	moments   = 2 // that a batch waits, at most
 )
 
 // line is where new transactions stand until their signatures are verified: those that
 // come at the same time are verified together, which costs a third of what it costs one by
 // one. Who comes alone does not wait for company; where there is company, the next batch
-// waits a moment for more.
+// waits up to a millisecond for more.
 //
 // There is one line and one routine that works it off, so that transactions are judged in
 // the order in which they came: the signer's next nonce is only good after the one before.
@@ -83,7 +84,7 @@ func (l *line) work() {
 		for i, err := range l.verifier.VerifyAll(txs) {
 			batch[i].judged(err)
 		}
-		if len(batch) > 1 && l.short() {
+		for n := 0; n < moments && len(batch) > 1 && l.short(); n++ {
 			time.Sleep(moment)
 		}
 	}

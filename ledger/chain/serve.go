@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -121,6 +122,9 @@ func (n *Chain) Tx(hash [32]byte) (*light.TxFound, error) {
 	res, err := n.states.LoadFinalizeBlockResponse(int64(height))
 	if err != nil || block == nil || int(i) >= len(block.Txs) || len(res.TxResults) != len(block.Txs) {
 		return nil, fmt.Errorf("%w: block %d is not complete here", ErrNotFound, height)
+	}
+	if sha256.Sum256(block.Txs[i]) != hash { // the index knows half of it
+		return nil, fmt.Errorf("%w: no block that is kept here has transaction %x", ErrNotFound, hash)
 	}
 	results := cmttypes.NewResults(res.TxResults)
 	out := &light.TxFound{Height: height, Index: i, Tx: block.Txs[i], Log: res.TxResults[i].Log}

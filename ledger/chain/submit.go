@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -19,7 +18,7 @@ import (
 // It wraps ErrRefused (a *Refusal: the ledger's rules), ErrBusy (the pool is full),
 // ErrCatchingUp, ErrHalted or ErrStopped.
 func (n *Chain) Submit(ctx context.Context, raw []byte) (hash [32]byte, err error) {
-	hash = sha256.Sum256(raw)
+	_, hash, _ = n.app.decoder.decode(raw) // what is wrong with it is said where all are read
 	if err := ctx.Err(); err != nil {
 		return hash, err
 	}

@@ -1,10 +1,6 @@
 package tx
 
-import (
-	lru "github.com/hashicorp/golang-lru/v2"
-
-	"github.com/framemesh/framemesh/ledger/key"
-)
+import "github.com/framemesh/framemesh/ledger/key"
 
 // Verifier checks signatures for one chain and remembers what it has found right, by the
 // transaction's hash, which covers body, signer and signature: a transaction is verified
@@ -15,20 +11,13 @@ import (
 type Verifier struct {
 	chain string
 	known *hashes
-	keys  *lru.Cache[key.Address, *key.Expanded]
+	keys  keyring
 }
-
-// maxKeys is how many keys are kept ready, some 1.5 KiB each.
-const maxKeys = 4096
 
 // NewVerifier remembers at least the last size transactions, up to some 100 bytes each; a
 // size below 1 counts as 1.
 func NewVerifier(chain string, size int) *Verifier {
-	keys, err := lru.New[key.Address, *key.Expanded](maxKeys)
-	if err != nil {
-		panic(err) // only for a size below 1
-	}
-	return &Verifier{chain: chain, known: newHashes(max(size, 1)), keys: keys}
+	return &Verifier{chain: chain, known: newHashes(max(size, 1))}
 }
 
 // Chain is the chain that the Verifier is for.
@@ -71,7 +60,7 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 		}
 		v.remember(t)
 		if x := entries[n].Expanded; x != nil { // junk displaces nobody
-			v.keys.ContainsOrAdd(t.Signer, x)
+			v.keys.add(t.Signer, x)
 		}
 	}
 	return errs
@@ -79,7 +68,7 @@ func (v *Verifier) VerifyAll(ts []*Tx) []error {
 
 // ready is a key made ready, nil for one that nobody can sign with.
 func (v *Verifier) ready(signer key.Address) *key.Expanded {
-	if x, ok := v.keys.Get(signer); ok {
+	if x := v.keys.get(signer); x != nil {
 		return x
 	}
 	x, err := key.Expand(signer[:])
