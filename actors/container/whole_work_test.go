@@ -105,7 +105,7 @@ func TestWholeSessionHoldsBeforeAnAudit(t *testing.T) {
 		req  *wire.AuditRequest
 		code wire.Code
 	}{
-		"too soon":        {&wire.AuditRequest{Session: id[:], Seconds: 5, Epoch: 5}, wire.Code_BUSY},
+		"too soon":        {&wire.AuditRequest{Session: id[:], Seconds: 4, Epoch: 5}, wire.Code_BUSY},
 		"not drawn":       {&wire.AuditRequest{Session: id[:], Seconds: 5, Epoch: 6}, wire.Code_UNAUTHORISED},
 		"no session":      {&wire.AuditRequest{Session: id[:15], Seconds: 5, Epoch: 5}, wire.Code_INVALID},
 		"another session": {&wire.AuditRequest{Session: make([]byte, 16), Seconds: 5, Epoch: 5}, wire.Code_NOT_FOUND},

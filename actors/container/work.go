@@ -55,7 +55,7 @@ type audits struct {
 	c *Container
 
 	mu   sync.Mutex
-	last *simplelru.LRU[auditPair, time.Time]
+	last *simplelru.LRU[auditPair, asked]
 }
 
 type auditPair struct {
@@ -64,22 +64,49 @@ type auditPair struct {
 	epoch   uint64 // epochs of tests are shorter than a minute
 }
 
+// auditQuestion is what a checker asks for.
+type auditQuestion struct {
+	from, seconds, named uint32
+	newest               bool
+}
+
+func questionOf(r *wire.AuditRequest) auditQuestion {
+	return auditQuestion{r.GetFrom(), r.GetSeconds(), r.GetNamed(), r.GetNewest()}
+}
+
+// asked is what a pair asked last, and how often it was answered.
+type asked struct {
+	auditQuestion
+	at    time.Time
+	times int
+}
+
+// auditAgain is how often the same question is answered: answers get lost, and checkers are
+// started again in the middle of a round.
+const auditAgain = 3
+
 func newAudits(c *Container) *audits {
-	last, err := simplelru.NewLRU[auditPair, time.Time](auditPairs, nil)
+	last, err := simplelru.NewLRU[auditPair, asked](auditPairs, nil)
 	if err != nil {
 		panic("container: " + err.Error()) // only for a size below 1, and it is a constant
 	}
 	return &audits{c: c, last: last}
 }
 
-// due notes that a pair asks now, and says how long it is too early.
-func (a *audits) due(p auditPair, now time.Time) time.Duration {
+// due notes that a pair asks now, and says how long it is too early. The same question is not,
+// until it was answered auditAgain times.
+func (a *audits) due(p auditPair, q auditQuestion, now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at, ok := a.last.Get(p); ok && now.Sub(at) < auditEvery {
-		return auditEvery - now.Sub(at)
+	x, ok := a.last.Get(p)
+	switch {
+	case !ok || now.Sub(x.at) >= auditEvery:
+		x = asked{auditQuestion: q, at: now}
+	case x.auditQuestion != q || x.times >= auditAgain:
+		return auditEvery - now.Sub(x.at)
 	}
-	a.last.Add(p, now)
+	x.times++
+	a.last.Add(p, x)
 	return 0
 }
 
@@ -104,8 +131,8 @@ func (a *audits) answer(ctx context.Context, from peer.ID, req *wire.AuditReques
 		return nil, rpc.Errorf(wire.Code_UNAUTHORISED, "this checker is not drawn to audit this session: %v", err)
 	}
 	p := auditPair{from, session, req.GetEpoch()}
-	if wait := a.due(p, time.Now()); wait > 0 {
-		e := rpc.Errorf(wire.Code_BUSY, "one audit of a session a minute; ask again later")
+	if wait := a.due(p, questionOf(req), time.Now()); wait > 0 {
+		e := rpc.Errorf(wire.Code_BUSY, "one audit of a session a minute; ask the same again, or later")
 		e.RetryAfter = wait
 		return nil, e
 	}
