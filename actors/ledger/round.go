@@ -164,11 +164,7 @@ func (l *Ledger) candidatesOf(ctx context.Context, epoch uint64, role economics.
 	if !ok {
 		return nil, ErrNoCandidates
 	}
-	out := make([]judge.Candidate, 0, len(all))
-	for _, c := range all {
-		out = append(out, judge.Candidate{Node: c.Node, Stake: c.Stake, Owner: c.Owner})
-	}
-	return out, nil
+	return state.Drawable(all), nil
 }
 
 // MayVote says whether a peer may gossip about an epoch's round: it is one of the checkers

@@ -218,9 +218,7 @@ func (v *view) assignment(ctx context.Context, epoch uint64) (*judge.Assignment,
 		if !ok {
 			return nil, p, errOldDraw
 		}
-		for _, c := range all {
-			sets[i] = append(sets[i], judge.Candidate{Node: c.Node, Stake: c.Stake, Owner: c.Owner})
-		}
+		sets[i] = state.Drawable(all)
 	}
 	return judge.Assign(v.Genesis.ChainID, seed, epoch, sets[0], sets[1], p), p, nil
 }

@@ -172,13 +172,15 @@ func TestMoneyByCommand(t *testing.T) {
 // stakes makes the operator's node a container.
 func (o *operator) stakes(op key.Address) {
 	o.refuses("there is no node", "stake", "own", "10", "--wallet", "op", "--yes")
-	o.pays("register", "--price", "7")
+	o.refuses("globally routable", "register", "--subnet", "192.168.1.1", "--wallet", "op", "--yes")
+	o.pays("register", "--price", "8", "--subnet", "11.1.1.9", "--subnet", "2a00:1:2::/48")
+	o.pays("register", "--price", "7") // it keeps where it lives
 	n, err := ownNodeKey(mustLoad(o), false)
 	if err != nil {
 		o.Fatal(err)
 	}
 	q := do[queryRow](o, "ledger", "query", "node/"+n.id().String())
-	if q.Record["owner"] != op.String() || q.Record["roles"] != "container" || q.Record["region"] != "here" || q.Record["price_micro_usd_per_hour"] != "7" {
+	if q.Record["owner"] != op.String() || q.Record["roles"] != "container" || q.Record["region"] != "here" || q.Record["price_micro_usd_per_hour"] != "7" || q.Record["subnets"] != "11.1.1.0/24 2a00:1:2::/48" {
 		o.Errorf("registered %+v", q.Record)
 	}
 	o.refuses("stake at least 1334.22 more", "stake", "10", "--wallet", "op", "--yes")

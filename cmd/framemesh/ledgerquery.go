@@ -187,6 +187,9 @@ func nodeFields(n state.Node) []field {
 	}
 	f := []field{text("owner", n.Owner.String()), text("roles", roleText(n.Roles)), text("class", class), text("region", n.Region),
 		num("price_micro_usd_per_hour", n.Price), num("registered_epoch", n.Registered)}
+	if len(n.Subnets) > 0 {
+		f = append(f, text("subnets", subnetText(n.Subnets)), num("subnets_from_epoch", n.Moved))
+	}
 	if n.Validates() {
 		f = append(f, bytesField("consensus_key", n.Keys.Consensus[:]), bytesField("vrf_key", n.Keys.VRF[:]))
 	}

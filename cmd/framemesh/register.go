@@ -15,6 +15,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/subnet"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node"
 )
@@ -65,7 +66,7 @@ func roleText(r economics.Role) string {
 }
 
 func registerCommand() *cobra.Command {
-	var roles []string
+	var roles, subnets []string
 	var region, class string
 	var price uint64
 	var validates, show bool
@@ -76,8 +77,14 @@ func registerCommand() *cobra.Command {
 		Long: `register enters the node of this configuration into the registry, owned by the account of
 a key of the wallet, or changes its entry. Roles, region and price are those of the
 configuration unless options say otherwise. The node's key signs too: nobody registers a
-node that is not theirs. Stake on it next; its roles count once it has what they need.`,
+node that is not theirs. Stake on it next; its roles count once it has what they need.
+
+Subnets say where the node lives, so that it is neither checked by its neighbours nor checks
+them. A node that runs and may act for its owner (framemesh delegate) declares them itself
+from what others see, and again when its public address has changed; --subnet is for all
+others. On a private network there are none.`,
 		Example: `  framemesh register --wallet node-1
+  framemesh register --subnet 11.1.1.0/24 --subnet 2a00:1:2::/48
   framemesh register --role checker --validate     with the keys in <data_dir>/ledger`,
 		Args: noArgs,
 	}
@@ -87,6 +94,7 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 	fl.StringVar(&region, "region", "", "default: region of the configuration")
 	fl.Uint64Var(&price, "price", 0, "µUSD per hour (default: container.price_micro_usd_per_hour)")
 	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
+	fl.StringSliceVar(&subnets, "subnet", nil, "where the node lives, a public /24, /48 or address; may be repeated, or none (default: as declared before)")
 	fl.BoolVar(&validates, "validate", false, "of a checker: also makes blocks, with the keys in the ledger's folder, which are made if need be")
 	fl.BoolVar(&show, "need", false, "only show what stake the roles need")
 	fl.Uint64Var(&score, "rp", 0, "with --need: for a container of that many RenderPoints, as `framemesh bench` measures them")
@@ -107,6 +115,10 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 		}
 		if show {
 			return s.showNeed(c, role, validates, score)
+		}
+		homes, err := parseSubnets(subnets)
+		if err != nil {
+			return err
 		}
 		k, err := ownNodeKey(cfg, true)
 		if err != nil {
@@ -135,7 +147,15 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 			op.ConsensusKey, op.VrfKey = consensus[:], vrf[:]
 		}
 		return s.send(c, order{what: fmt.Sprintf("register %s as %s", id, roleText(role)),
-			body: func(_ context.Context, v *view, a key.Address) (*tx.Body, error) {
+			body: func(ctx context.Context, v *view, a key.Address) (*tx.Body, error) {
+				if len(subnets) == 0 {
+					entry, _, err := read(ctx, v, state.NodeKey(id), state.DecodeNode)
+					if err != nil {
+						return nil, err
+					}
+					homes = entry.Subnets
+				}
+				op.Subnets = subnet.Bytes(homes)
 				if validates {
 					dir, err := cfg.Dir()
 					if err != nil {
@@ -150,10 +170,41 @@ node that is not theirs. Stake on it next; its roles count once it has what they
 				return &tx.Body{Op: &tx.Body_Register{Register: op}}, nil
 			},
 			more: func(economics.Params, uint64) string {
-				return "  its roles need a stake: `framemesh stake` says how much, then `framemesh delegate`"
+				lives := "  it declares no subnet; the running node does once others see its public address\n"
+				if len(homes) > 0 {
+					lives = fmt.Sprintf("  it declares to live in %s\n", subnetText(homes))
+				}
+				return lives + "  its roles need a stake: `framemesh stake` says how much, then `framemesh delegate`"
 			}})
 	}
 	return c
+}
+
+// parseSubnets reads --subnet: the word none alone is no subnet.
+func parseSubnets(texts []string) (list []subnet.Subnet, err error) {
+	if len(texts) == 1 && texts[0] == "none" {
+		return nil, nil
+	}
+	for _, t := range texts {
+		s, err := subnet.Parse(t)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("--subnet %q: %w", t, err), "a public subnet such as 11.1.1.0/24, a public address, or none")
+		}
+		list = append(list, s)
+	}
+	if list = subnet.Sorted(list); len(list) > subnet.Max {
+		return nil, withHint(fmt.Errorf("%d subnets", len(list)), fmt.Sprintf("at most %d", subnet.Max))
+	}
+	return list, nil
+}
+
+// subnetText writes subnets with blanks between them.
+func subnetText(list []subnet.Subnet) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, s.String())
+	}
+	return strings.Join(out, " ")
 }
 
 // showNeed says what stake roles need of a new node; of a container by its score in RP, 0 for

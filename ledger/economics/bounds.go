@@ -58,6 +58,7 @@ var settings = []bounded{
 	{"requirement_epochs", RevenueDays, 35_040, true, func(p *Params) *uint64 { return &p.RequirementEpochs }},
 	{"stake_grace_epochs", 0, 2_880, false, func(p *Params) *uint64 { return &p.StakeGraceEpochs }},
 
+	{"subnet_epochs", 1, 672, false, func(p *Params) *uint64 { return &p.SubnetEpochs }},
 	{"delegation_max_epochs", 1, 350_400, false, func(p *Params) *uint64 { return &p.DelegationMaxEpochs }},
 	{"param_delay_epochs", 1, 35_040, false, func(p *Params) *uint64 { return &p.ParamDelayEpochs }},
 	{"param_window_epochs", 1, 35_040, false, func(p *Params) *uint64 { return &p.ParamWindowEpochs }},

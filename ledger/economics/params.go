@@ -79,6 +79,7 @@ type Params struct {
 	RequirementEpochs uint64 `json:"requirement_epochs"`
 	StakeGraceEpochs  uint64 `json:"stake_grace_epochs"` // until a requirement that has risen holds
 
+	SubnetEpochs        uint64 `json:"subnet_epochs"` // between two changes of the subnets that a node declares
 	DelegationMaxEpochs uint64 `json:"delegation_max_epochs"`
 	ParamDelayEpochs    uint64 `json:"param_delay_epochs"`  // from the vote to the change
 	ParamWindowEpochs   uint64 `json:"param_window_epochs"` // in which a proposal can be approved
@@ -151,6 +152,7 @@ func DefaultParams() Params {
 		RequirementEpochs:    2_880,
 		StakeGraceEpochs:     96,
 
+		SubnetEpochs:        4,
 		DelegationMaxEpochs: 35_040,
 		ParamDelayEpochs:    672,
 		ParamWindowEpochs:   672,

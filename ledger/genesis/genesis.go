@@ -17,6 +17,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // Limits of a file.
@@ -136,8 +137,10 @@ type Node struct {
 	Owner  key.Address `json:"owner"`
 	Roles  Roles       `json:"roles"`
 	Region string      `json:"region,omitempty"` // as chain ids; "" = unsaid
-	Price  uint64      `json:"price_micro_usd_per_hour"`
-	Class  Class       `json:"class"`
+	// Subnets are where the node lives, such as 11.1.1.0/24, in rising order of their bytes.
+	Subnets []subnet.Subnet `json:"subnets,omitempty"`
+	Price   uint64          `json:"price_micro_usd_per_hour"`
+	Class   Class           `json:"class"`
 	// VRFKey and ConsensusKey are given together, by checkers that validate.
 	VRFKey       Key    `json:"vrf_key,omitzero"`
 	ConsensusKey Key    `json:"consensus_key,omitzero"`

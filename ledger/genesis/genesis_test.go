@@ -74,7 +74,7 @@ func TestCanonicalIsFixed(t *testing.T) {
 	}
 	hash := d.Hash()
 	got := hex.EncodeToString(hash[:])
-	if got != "1328e240533bfd793fb0f55efa5397db913018b2fad68c9650e349a516aec585" {
+	if got != "56af0e979632f800e037fdff6daa1895d753898f88f2107baacf66f9b3ddf032" {
 		t.Errorf("its hash is %s", got)
 	}
 	spec, err := os.ReadFile("../../docs/spec/economics.md")

@@ -8,6 +8,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // nameRule is the rule of a network's and of a region's name: both become parts of topics
@@ -149,6 +150,8 @@ func (d *Doc) checkNode(n Node) error {
 		return fmt.Errorf("%w: class of %s; choose edge or enterprise", ErrField, n.Node)
 	case n.Region != "" && !nameRule.MatchString(n.Region):
 		return fmt.Errorf("%w: region %.60q of %s; choose 1 to 32 characters of a-z, 0-9 and -", ErrField, n.Region, n.Node)
+	case subnet.CheckAll(n.Subnets) != nil:
+		return fmt.Errorf("%w: subnets of %s: %w", ErrField, n.Node, subnet.CheckAll(n.Subnets))
 	case (n.RPMilli != 0 || n.ClaimRPMilli != 0) && !role.Has(economics.RoleContainer):
 		return fmt.Errorf("%w: %s has rp_milli or claim_rp_milli and is no container; add container to its roles", ErrField, n.Node)
 	case n.RPMilli > maxScore || n.ClaimRPMilli > maxScore:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // Candidate is a node of the frozen set of an epoch.
@@ -15,6 +16,8 @@ type Candidate struct {
 	Node  key.Node
 	Stake uint64 // base units; what checkers are drawn by, 0 counts as 1
 	Owner key.Address
+	// Subnets are where it says it lives. Whoever declares none is nobody's neighbour.
+	Subnets []subnet.Subnet
 }
 
 // Assignment says who checks whom in an epoch.
@@ -58,7 +61,7 @@ type Duty struct {
 // the order of their keys, whatever order they come in; one that stands there twice counts
 // once. Containers are shuffled (Fisher–Yates) and cut into batches; the members of a batch
 // are drawn by stake without replacement from all checkers that are none of its containers
-// and share no owner with one, first the committee, then the reserve.
+// and share neither an owner nor a subnet with one, first the committee, then the reserve.
 func Assign(chain string, seed [32]byte, epoch uint64, containers, checkers []Candidate, p Params) *Assignment {
 	a := &Assignment{Epoch: epoch, Seed: seed, Task: proof.Task(chain, epoch, seed), places: make(map[key.Node]place, len(containers))}
 	containers, checkers = ordered(containers), ordered(checkers)
@@ -112,7 +115,7 @@ func (a *Assignment) Duties(checker key.Node) (duties []Duty) {
 
 // Appeal draws the committee that judges an accusation again: 4N + 3 checkers by stake,
 // without those in except (who judged before, and the accused) and without all who share
-// an owner with one of except.
+// an owner or a subnet with one of except.
 func Appeal(seed, accusation [32]byte, checkers, except []Candidate, p Params) []key.Node {
 	u := newUrn(ordered(checkers))
 	for _, c := range except {
@@ -160,18 +163,22 @@ type urn struct {
 	out      []int // withdrawn or drawn
 	isOut    []bool
 	owners   map[key.Address][]int
+	subnets  map[subnet.Subnet][]int
 }
 
 func newUrn(checkers []Candidate) *urn {
 	n := len(checkers)
 	u := &urn{checkers: checkers, weight: make([]uint64, n), sums: make([]uint64, n+1), isOut: make([]bool, n),
-		owners: make(map[key.Address][]int, n)}
+		owners: make(map[key.Address][]int, n), subnets: make(map[subnet.Subnet][]int)}
 	most := heaviest(checkers)
 	for i, c := range checkers {
 		u.weight[i] = min(max(c.Stake, 1), most)
 		u.total += u.weight[i]
 		u.add(i, u.weight[i])
 		u.owners[c.Owner] = append(u.owners[c.Owner], i)
+		for _, s := range c.Subnets {
+			u.subnets[s] = append(u.subnets[s], i)
+		}
 	}
 	return u
 }
@@ -206,7 +213,7 @@ func (u *urn) take(i int) {
 	u.add(i, -u.weight[i])
 }
 
-// withdraw takes a container's own node and all checkers of its owner.
+// withdraw takes a container's own node, all checkers of its owner and all its neighbours.
 func (u *urn) withdraw(c Candidate) {
 	at := sort.Search(len(u.checkers), func(i int) bool { return bytes.Compare(u.checkers[i].Node[:], c.Node[:]) >= 0 })
 	if at < len(u.checkers) && u.checkers[at].Node == c.Node {
@@ -214,6 +221,11 @@ func (u *urn) withdraw(c Candidate) {
 	}
 	for _, i := range u.owners[c.Owner] {
 		u.take(i)
+	}
+	for _, s := range c.Subnets {
+		for _, i := range u.subnets[s] {
+			u.take(i)
+		}
 	}
 }
 

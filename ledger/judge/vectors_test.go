@@ -11,6 +11,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 var update = flag.Bool("update", false, "write the vectors instead of comparing them")
@@ -34,9 +35,10 @@ type scheduleVector struct {
 }
 
 type candidateVector struct {
-	Node  string `json:"node"`
-	Stake uint64 `json:"stake"`
-	Owner string `json:"owner"`
+	Node    string          `json:"node"`
+	Stake   uint64          `json:"stake"`
+	Owner   string          `json:"owner"`
+	Subnets []subnet.Subnet `json:"subnets,omitempty"`
 }
 
 type assignVector struct {
@@ -95,7 +97,7 @@ func hexes(all []key.Node) (out []string) {
 
 func described(all []judge.Candidate) (out []candidateVector) {
 	for _, c := range all {
-		out = append(out, candidateVector{hex.EncodeToString(c.Node[:]), c.Stake, hex.EncodeToString(c.Owner[:])})
+		out = append(out, candidateVector{hex.EncodeToString(c.Node[:]), c.Stake, hex.EncodeToString(c.Owner[:]), c.Subnets})
 	}
 	return out
 }
@@ -110,6 +112,11 @@ func makeVectors(t testing.TB) vectors {
 	checkers[2].Owner = containers[3].Owner
 	p := params()
 	p.Batch, p.N = 3, 1
+	live(containers[0:1], "11.1.1.0/24", "2a00:1:2::/48")
+	live(checkers[0:1], "2a00:1:2::/48")
+	live(checkers[5:7], "11.1.1.0/24", "12.1.1.0/24")
+	live(containers[4:5], "13.1.1.0/24")
+	live(checkers[9:10], "14.1.1.0/24")
 	a := judge.Assign(chain, seed, epoch, containers, checkers, p)
 	av := assignVector{chain, hex.EncodeToString(seed[:]), epoch, p.N, p.Batch, described(containers), described(checkers), hex.EncodeToString(a.Task[:]), nil}
 	for n, b := range a.Batches {

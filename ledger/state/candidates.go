@@ -124,7 +124,7 @@ func (m *Machine) freezeNow(epoch uint64) error {
 					continue
 				}
 			}
-			sets[i] = append(sets[i], Candidate{id, s.Amount, n.Owner})
+			sets[i] = append(sets[i], Candidate{id, s.Amount, n.Owner, n.Subnets})
 		}
 		return nil
 	})

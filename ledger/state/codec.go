@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // ErrRecord is a value that no version of this program wrote: of another length, layout or
@@ -38,6 +40,14 @@ func (w *writer) flag(v bool) {
 		w.u8(1)
 	} else {
 		w.u8(0)
+	}
+}
+
+// subnets writes their number, and each behind its length.
+func (w *writer) subnets(list []subnet.Subnet) {
+	w.u8(uint8(len(list)))
+	for _, s := range list {
+		w.text(string(s))
 	}
 }
 
@@ -100,6 +110,17 @@ func (r *reader) b16() (out [16]byte) { copy(out[:], r.take(16)); return out }
 func (r *reader) b20() (out [20]byte) { copy(out[:], r.take(20)); return out }
 
 func (r *reader) text() string { return string(r.take(int(r.u8()))) }
+
+// subnets refuses a list that nobody could declare.
+func (r *reader) subnets() (list []subnet.Subnet) {
+	count := int(r.u8())
+	r.check(count <= subnet.Max)
+	for range min(count, subnet.Max) {
+		list = append(list, subnet.Subnet(r.text()))
+	}
+	r.check(subnet.CheckAll(list) == nil)
+	return list
+}
 
 // flag refuses anything but 0 and 1, so that a value has one encoding.
 func (r *reader) flag() bool {

@@ -73,11 +73,16 @@ func drawable(r Reader, epoch uint64, role economics.Role) ([]judge.Candidate, b
 	if err != nil || !ok {
 		return nil, false, err
 	}
+	return Drawable(set), true, nil
+}
+
+// Drawable are candidates as the draw takes them.
+func Drawable(set []Candidate) []judge.Candidate {
 	out := make([]judge.Candidate, len(set))
 	for i, c := range set {
-		out[i] = judge.Candidate{Node: c.Node, Stake: c.Stake, Owner: c.Owner}
+		out[i] = judge.Candidate{Node: c.Node, Stake: c.Stake, Owner: c.Owner, Subnets: c.Subnets}
 	}
-	return out, true, nil
+	return out
 }
 
 // assignment is who checks whom in an epoch, drawn once.
@@ -108,7 +113,7 @@ func (m *Machine) times(epoch uint64) judge.Times {
 }
 
 // appealCommittee draws who looks at an accusation again: without those whose word it rests
-// on, the accused, and whoever shares an owner with one of them.
+// on, the accused, whoever shares an owner with one of them, and the accused's neighbours.
 func (m *Machine) appealCommittee(epoch uint64, id [32]byte, a Accusation) ([]key.Node, error) {
 	members, ok, err := AppealCommittee(m.overlay, epoch, id, a, m.params)
 	if err == nil && !ok {
@@ -138,6 +143,9 @@ func AppealCommittee(r Reader, epoch uint64, id [32]byte, a Accusation, p econom
 		c := judge.Candidate{Node: id}
 		if known {
 			c.Owner = n.Owner
+		}
+		if known && id == a.Node { // who judged before may have neighbours among those who judge now
+			c.Subnets = n.Subnets
 		}
 		except = append(except, c)
 	}

@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -176,7 +177,7 @@ func TestCandidatePages(t *testing.T) {
 		}
 		b.must(b.writeCandidates(uint64(n), indexer, set))
 		got, ok, err := ReadCandidates(b.overlay, uint64(n), indexer)
-		if !ok || err != nil || !slices.Equal(got, set) {
+		if !ok || err != nil || !reflect.DeepEqual(got, set) {
 			t.Errorf("%d candidates came back as %d %t %v", n, len(got), ok, err)
 		}
 	}

@@ -67,6 +67,7 @@ var (
 	ErrParameter    = rule(31, "parameter", "the parameter cannot have that value")
 	ErrProposals    = rule(32, "proposals", "too many open proposals")
 	ErrUnproven     = rule(33, "key_unproven", "nothing shows that the node holds the key")
+	ErrMoved        = rule(34, "moved", "the node's subnets changed too recently")
 )
 
 // Error refuses a transaction. Its text is for people and ends in what to try.

@@ -105,7 +105,7 @@ func (m *Machine) initNodes(d *genesis.Doc) error {
 	for _, g := range d.Nodes {
 		n := Node{
 			Owner: g.Owner, Roles: economics.Role(g.Roles), Class: economics.Class(g.Class),
-			Region: g.Region, Price: g.Price, Keys: Keys{g.ConsensusKey, g.VRFKey}, Claim: g.ClaimRPMilli,
+			Region: g.Region, Price: g.Price, Keys: Keys{g.ConsensusKey, g.VRFKey}, Claim: g.ClaimRPMilli, Subnets: g.Subnets,
 		}
 		m.require(&n, &Standing{})
 		n.Need.Peak = g.RPMilli

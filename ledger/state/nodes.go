@@ -74,7 +74,7 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 	case c.delegation != nil && c.Signer != key.Address(id):
 		return refuse(ErrDelegation, "%s may only change its own entry; sign with the account's key", key.Node(c.Signer))
 	case c.delegation != nil && (!known || n.Roles != roles || n.Class != class || n.latestKeys() != keys || n.Claim != op.GetClaimRpMilli()):
-		return refuse(ErrDelegation, "a delegate may change region and price only; sign with the account's key")
+		return refuse(ErrDelegation, "a delegate may change region, price and subnets only; sign with the account's key")
 	}
 	if !known {
 		if err := m.adopt(c.Account); err != nil {
@@ -84,6 +84,9 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 	}
 	n.Roles, n.Class, n.Region, n.Price = roles, class, op.GetRegion(), op.GetPriceMicroUsdPerHour()
 	n.Claim = op.GetClaimRpMilli()
+	if err := m.relocate(&n, op.GetSubnets()); err != nil {
+		return err
+	}
 	// The proofs themselves are verified with the transaction's other signatures.
 	proven := len(op.GetConsensusSignature()) != 0 && len(op.GetVrfProof()) != 0
 	if err := m.changeKeys(id, &n, keys, proven); err != nil {
@@ -95,8 +98,8 @@ func (m *Machine) applyRegister(c *txContext, op *tx.Register) error {
 	}
 	m.assess(c, id, &n, &standing)
 	c.emit("register", "node", id, "owner", n.Owner, "roles", uint32(roles), "region", n.Region,
-		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "claim_rp_milli", n.Claim, "keys_from_epoch", n.NextFrom,
-		"required", m.required(&n))
+		"price_micro_usd_per_hour", n.Price, "class", uint32(class), "claim_rp_milli", n.Claim, "subnets", subnetText(n.Subnets),
+		"keys_from_epoch", n.NextFrom, "required", m.required(&n))
 	return m.overlay.Set(NodeKey(id), n.Encode())
 }
 

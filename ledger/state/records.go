@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // Account is what an address owns and how many transactions it has signed. An account that
@@ -50,6 +51,9 @@ type Node struct {
 	Claim      uint64 // score in milli-RP that a container promises to keep; 0 = none
 	// Need is the stake of its role as a container; it stays while the role is laid down.
 	Need Requirement
+	// Subnets are where it says it lives, none when it says nothing.
+	Subnets []subnet.Subnet
+	Moved   uint64 // epoch in which Subnets changed last, 0 = never
 }
 
 // KeysAt are the keys in force in an epoch.
@@ -77,9 +81,9 @@ func (n *Node) Required(p economics.Params, epoch uint64) uint64 {
 	return p.StakeFor(n.Roles, n.Validates(), n.Need.At(epoch))
 }
 
-// Encode writes 243 bytes and the region.
+// Encode writes 252 bytes, the region and the subnets.
 func (n Node) Encode() []byte {
-	w := newWriter(242 + len(n.Region))
+	w := newWriter(251 + len(n.Region) + (1+subnet.SizeV6)*len(n.Subnets))
 	w.bytes(n.Owner[:])
 	w.u32(uint32(n.Roles))
 	w.u32(uint32(n.Class))
@@ -93,6 +97,8 @@ func (n Node) Encode() []byte {
 	w.u64(n.NextFrom)
 	w.u64(n.Claim)
 	n.Need.write(w)
+	w.subnets(n.Subnets)
+	w.u64(n.Moved)
 	return w.b
 }
 
@@ -103,6 +109,7 @@ func DecodeNode(b []byte) (n Node, err error) {
 		Owner: r.b32(), Roles: economics.Role(r.u32()), Class: economics.Class(r.u32()),
 		Region: r.text(), Price: r.u64(), Registered: r.u64(),
 		Keys: Keys{r.b32(), r.b32()}, Next: Keys{r.b32(), r.b32()}, NextFrom: r.u64(), Claim: r.u64(), Need: readRequirement(r),
+		Subnets: r.subnets(), Moved: r.u64(),
 	}
 	r.check(n.Roles.Valid() && n.Class.Valid() && regionValid(n.Region))
 	return n, r.done()

@@ -4,6 +4,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // Network is what the genesis file fixed for good.
@@ -177,6 +178,8 @@ type Candidate struct {
 	Node  key.Node
 	Stake uint64      // base units: its weight in the draw
 	Owner key.Address // nobody is checked by a node of its own owner
+	// Subnets are what the node declared: nobody is checked by a neighbour.
+	Subnets []subnet.Subnet
 }
 
 // CandidatePage is one page of a role's candidates in an epoch, in the order of their keys.
@@ -188,18 +191,19 @@ type CandidatePage struct {
 // PageSize is how many candidates a page holds at most; only the last holds fewer.
 const PageSize = 512
 
-// candidateSize is what a candidate takes in a page.
-const candidateSize = 72
+// candidateSize is what a candidate without subnets takes in a page.
+const candidateSize = 73
 
-// Encode writes 7 bytes and 72 for each candidate.
+// Encode writes 7 bytes, and for each candidate 73 and its subnets.
 func (p CandidatePage) Encode() []byte {
-	w := newWriter(6 + candidateSize*len(p.Candidates))
+	w := newWriter(6 + (candidateSize+1+subnet.SizeV6)*len(p.Candidates))
 	w.u32(p.Total)
 	w.u16(uint16(len(p.Candidates)))
 	for _, c := range p.Candidates {
 		w.bytes(c.Node[:])
 		w.u64(c.Stake)
 		w.bytes(c.Owner[:])
+		w.subnets(c.Subnets)
 	}
 	return w.b
 }
@@ -209,12 +213,13 @@ func DecodeCandidates(b []byte) (p CandidatePage, err error) {
 	r := newReader("candidates", b)
 	p.Total = r.u32()
 	count := int(r.u16())
-	r.check(count <= PageSize && uint32(count) <= p.Total && len(r.b) == candidateSize*count)
+	r.check(count <= PageSize && uint32(count) <= p.Total && len(r.b) >= candidateSize*count)
 	if r.bad {
 		return CandidatePage{}, r.done()
 	}
+	p.Candidates = make([]Candidate, 0, count)
 	for i := range count {
-		p.Candidates = append(p.Candidates, Candidate{r.b32(), r.u64(), r.b32()})
+		p.Candidates = append(p.Candidates, Candidate{r.b32(), r.u64(), r.b32(), r.subnets()})
 		r.check(i == 0 || string(p.Candidates[i-1].Node[:]) < string(p.Candidates[i].Node[:]))
 	}
 	return p, r.done()

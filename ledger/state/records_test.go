@@ -8,6 +8,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // codecs are all records of this package by name: decode and encode again.
@@ -62,7 +63,8 @@ func samples() map[string][]byte {
 		"node": Node{
 			Owner: a, Roles: 5, Class: 1, Region: "eu-west", Price: 4, Registered: 9,
 			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11, Claim: 12,
-			Need: Requirement{Amount: 13, Before: 14, From: 15, Set: 16, Peak: 17, Measured: true},
+			Need:    Requirement{Amount: 13, Before: 14, From: 15, Set: 16, Peak: 17, Measured: true},
+			Subnets: []subnet.Subnet{"\x0b\x01\x01", "\x2a\x00\x00\x01\x00\x02"}, Moved: 3,
 		}.Encode(),
 		"stake":      Stake{Amount: 5, Offences: 1, Jailed: true, Tombstoned: true}.Encode(),
 		"delegation": Delegation{Expires: 4, CutPPM: maxCutPPM}.Encode(),
@@ -78,7 +80,7 @@ func samples() map[string][]byte {
 		"validator":   Validator{Node: n, Owner: a, Keys: Keys{[32]byte{1}, [32]byte{2}}, Power: 3}.Encode(),
 		"consensus":   ConsensusOwner{Node: n, Key: [32]byte{7}}.Encode(),
 		"proposal":    Proposal{Parameter: "fee_bps", Value: 3, Proposer: a, Closes: 5, Activates: 6, Approvals: []key.Node{{1}, {2}}}.Encode(),
-		"candidates":  CandidatePage{Total: 9, Candidates: []Candidate{{key.Node{1}, 5, a}, {key.Node{2}, 6, a}}}.Encode(),
+		"candidates":  CandidatePage{Total: 9, Candidates: []Candidate{{key.Node{1}, 5, a, []subnet.Subnet{"\x0b\x01\x01"}}, {key.Node{2}, 6, a, nil}}}.Encode(),
 		"totals":      Totals{Balances: 1, Stakes: 2, Unbonding: 3, Vesting: 4, Escrow: 5, Burned: 6, Pools: [poolCount]uint64{7}}.Encode(),
 		"vrf":         encodeVRFOwner(n),
 		"pool":        encodePool(9),

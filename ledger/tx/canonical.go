@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/framemesh/framemesh/ledger/canonical"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // maxDepth is how deep messages nest: Body, BatchClose, CloseSession, Voucher, and one to
@@ -16,7 +17,7 @@ import (
 const maxDepth = 5
 
 // mostOf bounds each repeated field.
-var mostOf = map[string]int{"quotes": MaxQuotes, "sessions": MaxBatch, "attestations": MaxAttestations}
+var mostOf = map[string]int{"quotes": MaxQuotes, "sessions": MaxBatch, "attestations": MaxAttestations, "subnets": subnet.Max}
 
 // The shapes are read at first use: the descriptors stand only once the package is up.
 var (

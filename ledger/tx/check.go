@@ -10,6 +10,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/quote"
+	"github.com/framemesh/framemesh/ledger/subnet"
 	"github.com/framemesh/framemesh/ledger/vrf"
 )
 
@@ -135,6 +136,9 @@ func (t *Tx) checkRegister(op *Register) error {
 		within("claim_rp_milli", op.GetClaimRpMilli(), 0, MaxScore),
 	); err != nil {
 		return err
+	}
+	if _, err := subnet.FromBytes(op.GetSubnets()); err != nil {
+		return wrong("subnets", "%v", err)
 	}
 	validates := len(op.GetVrfKey()) != 0 || len(op.GetConsensusKey()) != 0
 	switch {

@@ -173,6 +173,14 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"appeal", "by a delegate", func(b *tx.Body) { b.Account = pub(player) }, tx.ErrDelegate},
 		{"a container with a claim", "too high a score", func(b *tx.Body) { b.GetRegister().ClaimRpMilli = tx.MaxScore + 1 }, tx.ErrField},
 		{"a container with a claim", "by a checker", func(b *tx.Body) { b.GetRegister().Roles = 4 }, tx.ErrField},
+		{"a node that says where it lives", "twice", func(b *tx.Body) { b.GetRegister().Subnets[1] = b.GetRegister().Subnets[0] }, tx.ErrField},
+		{"a node that says where it lives", "in falling order", func(b *tx.Body) { slices.Reverse(b.GetRegister().Subnets) }, tx.ErrField},
+		{"a node that says where it lives", "in five places", func(b *tx.Body) {
+			b.GetRegister().Subnets = [][]byte{{11, 1, 1}, {11, 1, 2}, {11, 1, 3}, {11, 1, 4}, {11, 1, 5}}
+		}, tx.ErrField},
+		{"a node that says where it lives", "at home", func(b *tx.Body) { b.GetRegister().Subnets[0] = []byte{10, 0, 0} }, tx.ErrField},
+		{"a node that says where it lives", "in four bytes", func(b *tx.Body) { b.GetRegister().Subnets[0] = []byte{11, 1, 1, 1} }, tx.ErrField},
+		{"a node that says where it lives", "in none", func(b *tx.Body) { b.GetRegister().Subnets[0] = nil }, tx.ErrField},
 		{"fraud proof", "more than a transaction may hold", func(b *tx.Body) { b.GetFraud().Evidence = fill(1, tx.MaxSize) }, tx.ErrTooLarge},
 	}
 	for _, c := range cases {

@@ -10,6 +10,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/quote"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // Description is a transaction for people and for --json: keys as their texts, other bytes
@@ -192,6 +193,9 @@ func (w *writer) register(r *Register) {
 	w.text("hardware_class", [...]string{"edge", "enterprise"}[r.GetHardwareClass()])
 	if r.GetClaimRpMilli() != 0 {
 		w.number("claim_rp_milli", r.GetClaimRpMilli())
+	}
+	for i, b := range r.GetSubnets() {
+		w.text("subnet."+strconv.Itoa(i+1), subnet.Subnet(b).String())
 	}
 	w.hex("vrf_key", r.GetVrfKey())
 	w.hex("consensus_key", r.GetConsensusKey())

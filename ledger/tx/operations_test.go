@@ -139,6 +139,8 @@ func everyOperation(t testing.TB) []example {
 		ex("appeal", tx.NameAppeal, alice, &tx.Body{Nonce: 9, Op: &tx.Body_Appeal{Appeal: &tx.Appeal{Accusation: fill(0x66, 32)}}}),
 		ex("a container with a claim", tx.NameRegister, container, &tx.Body{Nonce: 2, Account: pub(alice),
 			Op: &tx.Body_Register{Register: &tx.Register{Node: pub(container), Roles: 1, PriceMicroUsdPerHour: 300_000, ClaimRpMilli: 150_000}}}),
+		ex("a node that says where it lives", tx.NameRegister, container, &tx.Body{Nonce: 3, Account: pub(alice),
+			Op: &tx.Body_Register{Register: &tx.Register{Node: pub(container), Roles: 1, Subnets: [][]byte{{11, 1, 1}, {0x2a, 0, 0, 1, 0, 2}}}}}),
 		ex("fraud proof of a broken path", tx.NameFraud, player, &tx.Body{Nonce: 5, Op: &tx.Body_Fraud{Fraud: &tx.FraudProof{
 			Kind: tx.FraudPath, Subject: pub(container), Epoch: 41, Statement: fill(0x77, 2*tx.MaxStatement),
 			Signature: key.Sign(testKey(container), chain, key.KindStatement, fill(0x77, 2*tx.MaxStatement))}}}),

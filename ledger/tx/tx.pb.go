@@ -548,8 +548,11 @@ type Register struct {
 	ConsensusSignature []byte `protobuf:"bytes,9,opt,name=consensus_signature,json=consensusSignature,proto3" json:"consensus_signature,omitempty"`
 	VrfProof           []byte `protobuf:"bytes,10,opt,name=vrf_proof,json=vrfProof,proto3" json:"vrf_proof,omitempty"`
 	ClaimRpMilli       uint64 `protobuf:"varint,11,opt,name=claim_rp_milli,json=claimRpMilli,proto3" json:"claim_rp_milli,omitempty"` // score in milli-RP that a container promises to keep, at most 2^32; 0 = none
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Where the node lives: the first 3 bytes of its public IPv4 addresses, the first 6 of its
+	// public IPv6 addresses. At most 4, globally routable, in strictly rising order.
+	Subnets       [][]byte `protobuf:"bytes,12,rep,name=subnets,proto3" json:"subnets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Register) Reset() {
@@ -657,6 +660,13 @@ func (x *Register) GetClaimRpMilli() uint64 {
 		return x.ClaimRpMilli
 	}
 	return 0
+}
+
+func (x *Register) GetSubnets() [][]byte {
+	if x != nil {
+		return x.Subnets
+	}
+	return nil
 }
 
 // Retire takes a node out of the registry once its stake is unbonded.
@@ -1837,7 +1847,7 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x04R\x06amount\x12\x12\n" +
-	"\x04memo\x18\x03 \x01(\tR\x04memo\"\x84\x03\n" +
+	"\x04memo\x18\x03 \x01(\tR\x04memo\"\x9e\x03\n" +
 	"\bRegister\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05roles\x18\x02 \x01(\rR\x05roles\x12\x16\n" +
@@ -1850,7 +1860,8 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"\x13consensus_signature\x18\t \x01(\fR\x12consensusSignature\x12\x1b\n" +
 	"\tvrf_proof\x18\n" +
 	" \x01(\fR\bvrfProof\x12$\n" +
-	"\x0eclaim_rp_milli\x18\v \x01(\x04R\fclaimRpMilli\"\x1c\n" +
+	"\x0eclaim_rp_milli\x18\v \x01(\x04R\fclaimRpMilli\x12\x18\n" +
+	"\asubnets\x18\f \x03(\fR\asubnets\"\x1c\n" +
 	"\x06Retire\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\"\\\n" +
 	"\bDelegate\x12\x12\n" +
