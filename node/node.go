@@ -20,6 +20,7 @@ import (
 	"github.com/framemesh/framemesh/actors/container"
 	"github.com/framemesh/framemesh/actors/container/segments"
 	gatewayactor "github.com/framemesh/framemesh/actors/gateway"
+	"github.com/framemesh/framemesh/actors/gateway/complain"
 	"github.com/framemesh/framemesh/actors/indexer"
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
@@ -29,6 +30,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/light"
 	"github.com/framemesh/framemesh/node/gateway"
 	"github.com/framemesh/framemesh/p2p"
+	"github.com/framemesh/framemesh/p2p/check"
 	"github.com/framemesh/framemesh/p2p/gossip"
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/stream"
@@ -233,11 +235,16 @@ func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, e
 	if err := n.gateway.Start(ctx); err != nil {
 		return nil, err
 	}
+	var desk *complain.Desk
 	ho := gateway.Options{Mesh: n.gateway, Log: n.log, Registerer: n.reg, Gatherer: n.reg,
 		Listen: n.cfg.Gateway.Listen, Insist: n.o.InsistHTTP, Hosts: n.cfg.Gateway.Hosts, PublicOrigins: n.cfg.Gateway.Origins,
 		ICEServers: n.cfg.Media.STUN, Proofs: n.o.Proofs}
 	if l := n.Ledger(); l != nil {
-		ho.Ledger = purse{l}
+		if desk, err = complain.New(complain.Options{Book: l, Calls: check.NewClient(n.client), Now: n.o.Now, Log: n.log}); err != nil {
+			n.gateway.Stop()
+			return nil, err
+		}
+		ho.Ledger, ho.Complaints = purse{l}, desk
 		if n.o.Faucet != nil {
 			ho.Funder = l
 		}
@@ -253,7 +260,11 @@ func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, e
 	}
 	return func(ctx context.Context) error {
 		n.gateway.Stop()
-		return n.http.Stop(ctx)
+		err := n.http.Stop(ctx)
+		if desk != nil {
+			err = errors.Join(err, desk.Stop(ctx))
+		}
+		return err
 	}, nil
 }
 

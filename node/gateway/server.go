@@ -65,6 +65,9 @@ type Options struct {
 	Ledger Ledger
 	Funder Funder
 
+	// Complaints take players' words that their machines went; nil takes none.
+	Complaints Complaints
+
 	// Proofs are shown on the page; nil shows none.
 	Proofs Proofs
 
@@ -163,6 +166,8 @@ func (s *Server) routes() http.Handler {
 	read("/api/apps/{app}/picture", "picture", s.getPicture)
 	read("/api/node", "node", s.getNode)
 	read("/api/sessions/{session}", "session", s.getSession)
+	write("POST", "/api/sessions/{session}/gone", "gone", s.postGone)
+	other("/api/sessions/{session}/gone", "POST")
 	read("/api/queue/{ticket}", "queue", s.getQueue)
 	read("/api/ledger", "ledger", s.getLedger)
 	read("/api/ledger/account/{account}", "account", s.getAccount)

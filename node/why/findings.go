@@ -1,6 +1,7 @@
 package why
 
 import (
+	"encoding/hex"
 	"fmt"
 
 	"github.com/framemesh/framemesh/ledger/amount"
@@ -105,6 +106,12 @@ func AccusationOf(a Accused, p economics.Params) Finding {
 	x := Finding{About: AboutAccusal, Code: "accused", Bad: true, Epoch: a.Epoch, Evidence: Hex(a.Evidence), ID: Hex(a.ID),
 		Text: fmt.Sprintf("%s It costs %s when epoch %d begins.", OffenceText(a.Offence), frm(a.Amount), a.Final),
 		Next: fmt.Sprintf("if that is not so, `framemesh appeal %s` before epoch %d: a wider committee looks again. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))}
+	if a.Offence == economics.OffenceDrop {
+		x.Session = hex.EncodeToString(a.Session[:])
+		x.Text = fmt.Sprintf("It was gone while session %s ran: its player missed it, and of the %d checkers who were drawn for it too many found nobody there. It costs %s when epoch %d begins.",
+			x.Session, len(a.Asked), frm(a.Amount), a.Final)
+		x.Next = fmt.Sprintf("if it was there, `framemesh appeal %s` before epoch %d: all who were drawn are asked what they heard. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))
+	}
 	if a.Appealed != 0 {
 		x.Code, x.Next = "appealed", "wait: without a certificate of that committee nobody is punished"
 		x.Text = fmt.Sprintf("%s It was appealed; a committee drawn from the seed of epoch %d looks again, until epoch %d.", OffenceText(a.Offence), a.Appealed, a.Final)

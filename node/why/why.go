@@ -156,6 +156,7 @@ type Finding struct {
 	Height   uint64 `json:"height,omitempty"`
 	Evidence string `json:"evidence,omitempty"` // hash, hex
 	ID       string `json:"id,omitempty"`       // of an accusation
+	Session  string `json:"session,omitempty"`  // from which a container went, hex
 }
 
 // Verdict is one line of a node's history.
@@ -294,7 +295,7 @@ func OffenceText(o economics.Offence) string {
 	case economics.OffenceIdle:
 		return "It was offline while nothing ran."
 	case economics.OffenceDrop:
-		return "It was gone while a session ran or was reserved."
+		return "It was gone while a paid session ran."
 	case economics.OffenceCapacity:
 		return "It rendered less than it promised in its registration, in two rounds in a row."
 	case economics.OffenceForged:

@@ -189,6 +189,19 @@ func TestAccusationsAreTold(t *testing.T) {
 	}
 }
 
+func TestAContainerThatWentIsTold(t *testing.T) {
+	m := registered(economics.RoleContainer)
+	m.saw(good, state.Verdict{Epoch: 50, Verdict: state.VerdictAccused, Reason: uint32(economics.OffenceDrop), Height: 901})
+	id := state.AccusationID(node, 50, 0, economics.OffenceDrop)
+	a := state.Accusation{Node: node, Offence: economics.OffenceDrop, Amount: 100_000_000, Epoch: 50, Final: 55, Session: [16]byte{0xab, 1}, Asked: make([]key.Node, 10)}
+	m[string(state.AccusationKey(id))] = a.Encode()
+	f, ok := report(t, m, 51).has("accused")
+	if !ok || !f.Bad || f.Session != "ab010000000000000000000000000000" || !strings.Contains(f.Text, f.Session) || !strings.Contains(f.Text, "10 checkers") ||
+		!strings.Contains(f.Next, "framemesh appeal "+Hex(id)) || !strings.Contains(f.Next, "asked what they heard") {
+		t.Errorf("%v %+v", ok, f)
+	}
+}
+
 func TestCheckersAreTold(t *testing.T) {
 	m := registered(economics.RoleChecker)
 	if f, ok := report(t, m, 51).has("no_duties"); !ok || f.Bad {

@@ -14,7 +14,7 @@ import { Chat } from './chat.js';
 import { Veil } from './veil.js';
 import { Hud } from './hud.js';
 import { Till, TermsError } from './till.js';
-import { words, problemWords, byeWords } from './words.js';
+import { words, missed, problemWords, byeWords } from './words.js';
 
 /** playing is what a reload needs to go on with the same session. */
 export const playing = remembered(() => sessionStorage, 'framemesh.playing');
@@ -258,7 +258,7 @@ export class Stage {
   // lives is gone back to, anything else means the next machine.
   async #silent(s, kind) {
     const run = ++this.run, { app } = this.how, w = kind === 'picture' ? words.silentPicture : kind === 'connect' ? words.noConnection : words.gone;
-    const token = s.tokens?.owner || this.how.query.token, had = this.lastBack ?? -Infinity;
+    const token = s.tokens?.owner || this.how.query.token, had = this.lastBack ?? -Infinity, { payer } = this.till;
     this.#drop();
     this.veil.wait(w.title, 'Asking the mesh whether it is still there…');
     let alive = false;
@@ -273,8 +273,18 @@ export class Stage {
       const saved = playing.get(null);
       return saved?.session === s.session ? this.resume(saved) : this.#begin({ ...this.how, query: { session: s.session, token } });
     }
+    if (kind === 'gone' && !alive) this.#missed(payer);
     const own = s.role === 'owner' && app.id;
     this.veil.failed(own ? w : { ...w, tip: '' }, own ? [this.#next(s.container), this.#home()] : [this.#home(true)]);
+  }
+
+  // A machine that goes in the middle of a paid game pays for it, if checkers find it gone, too.
+  async #missed(payer) {
+    if (payer?.escrow.state !== 'locked' || !payer.signedFor) return;
+    try {
+      const { complain } = await import('./gone.js'), { chain, container, session, key, signedFor: seconds } = payer;
+      if (await complain({ chain, container, session, key, seconds }, { sign: this.env.sign })) toast(missed, { ms: 8000 });
+    } catch { /* nothing hangs on it */ }
   }
 
   #next(container) {

@@ -56,6 +56,9 @@ export function problemWords(status, p = {}) {
   return w;
 }
 
+/** missed is said when a machine was reported that left in the middle of a paid game. */
+export const missed = 'The machine left in the middle of a paid game. It was reported: if checkers find it gone, too, it pays for that.';
+
 export const words = {
   gone: {
     title: 'The machine that ran your game stopped answering',

@@ -1,0 +1,200 @@
+package complain
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/judge"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/witness"
+	"github.com/framemesh/framemesh/p2p/rpc"
+	"github.com/framemesh/framemesh/p2p/wire"
+)
+
+const epochMS = 20_000
+
+func named(name string) (ed25519.PrivateKey, key.Node) {
+	seed := sha256.Sum256([]byte(name))
+	k := ed25519.NewKeyFromSeed(seed[:])
+	return k, key.Node(k[ed25519.SeedSize:])
+}
+
+// net is a ledger with one container and ten checkers, who are told here.
+type net struct {
+	genesis uint64
+	session state.Session
+	settled bool
+
+	mu   sync.Mutex
+	told map[uint64]int // by epoch
+	busy int            // answers of BUSY that are left
+	err  error
+}
+
+func (n *net) Chain() string                  { return "test" }
+func (n *net) EpochAt(ms uint64) uint64       { return economics.Epoch(n.genesis, epochMS/1000, ms) }
+func (n *net) EpochStart(epoch uint64) uint64 { return n.genesis + epoch*epochMS }
+
+func (n *net) Roll(_ context.Context, epoch uint64) (*ledgeractor.Roll, error) {
+	if uint64(time.Now().UnixMilli()) < n.EpochStart(epoch)+1000 {
+		return nil, ledgeractor.ErrNoBeacon
+	}
+	e := economics.DefaultParams()
+	e.EpochSeconds = epochMS / 1000
+	p := judge.From(e)
+	_, c := named("container")
+	var checkers []judge.Candidate
+	for i := range 10 {
+		_, k := named(fmt.Sprint("checker ", i))
+		checkers = append(checkers, judge.Candidate{Node: k, Stake: 1, Owner: key.Address(k)})
+	}
+	return &ledgeractor.Roll{Epoch: epoch, Params: p, Times: judge.Schedule(p, epoch, n.genesis),
+		Assignment: judge.Assign("test", [32]byte{byte(epoch)}, epoch, []judge.Candidate{{Node: c, Stake: 1, Owner: key.Address(c)}}, checkers, p)}, nil
+}
+
+func (n *net) Session(context.Context, key.Node, [16]byte) (state.Session, bool, error) {
+	return n.session, !n.settled, nil
+}
+
+func (n *net) Gone(context.Context, peer.ID, *wire.Gone) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.busy > 0 {
+		n.busy--
+		return &rpc.Error{Code: wire.Code_BUSY, RetryAfter: time.Second}
+	}
+	if n.err == nil {
+		n.told[n.EpochAt(uint64(time.Now().UnixMilli()))]++
+	}
+	return n.err
+}
+
+func word(seconds uint32, session byte) *wire.Gone {
+	player, address := named("player")
+	_, c := named("container")
+	s := witness.Session{Chain: "test", Container: c, ID: [16]byte{session}, Player: [32]byte(address)}
+	g := witness.Gone{Seconds: seconds, AtMS: 1}
+	s.SignGone(player, &g)
+	return &wire.Gone{Container: c[:], Session: s.ID[:], Player: address[:], Seconds: seconds, AtMs: 1, Signature: g.Signature[:]}
+}
+
+func open(t *testing.T) (*net, *Desk) {
+	_, player := named("player")
+	n := &net{genesis: uint64(time.Now().UnixMilli()), told: map[uint64]int{}, session: state.Session{Player: key.Address(player), Phase: state.PhaseOpen, Seconds: 600}}
+	d, err := New(Options{Book: n, Calls: n, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, d
+}
+
+// TestAllWhoAreDrawnAreTold in the epoch that runs where they can look before they vote, and in
+// the next one else; once for a session.
+func TestAllWhoAreDrawnAreTold(t *testing.T) {
+	for at, want := range map[time.Duration]uint64{0: 0, 3 * time.Second: 0, 6 * time.Second: 0, 8 * time.Second: 1, 19 * time.Second: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			n, d := open(t)
+			defer func() { _ = d.Stop(context.Background()) }()
+			time.Sleep(at)
+			for range 3 {
+				if err := d.Take(t.Context(), word(5, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(25 * time.Second)
+			synctest.Wait()
+			if len(n.told) != 1 || n.told[want] != 10 {
+				t.Errorf("%v into the epoch: told %v, want ten in epoch %d", at, n.told, want)
+			}
+		})
+	}
+}
+
+// TestBusyCheckersAreToldAgain, and those who refuse are not.
+func TestBusyCheckersAreToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, d := open(t)
+		defer func() { _ = d.Stop(context.Background()) }()
+		n.busy = 12
+		if err := d.Take(t.Context(), word(5, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(7 * time.Second)
+		synctest.Wait()
+		if n.told[0] != 10 {
+			t.Errorf("told %v", n.told)
+		}
+		n.err = &rpc.Error{Code: wire.Code_EXPIRED}
+		if err := d.Take(t.Context(), word(5, 2)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if len(n.told) != 1 || d.open != 0 {
+			t.Errorf("told %v, %d are still being brought", n.told, d.open)
+		}
+	})
+}
+
+func TestWhatIsNoComplaint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, d := open(t)
+		defer func() { _ = d.Stop(context.Background()) }()
+		forged := word(5, 1)
+		forged.Seconds++
+		if err := d.Take(t.Context(), forged); !errors.Is(err, ErrForged) {
+			t.Errorf("forged: %v", err)
+		}
+		if err := d.Take(t.Context(), word(600, 1)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("all was played: %v", err)
+		}
+		n.session.Phase = state.PhaseClosing
+		if err := d.Take(t.Context(), word(5, 1)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("closed: %v", err)
+		}
+		n.session.Phase, n.session.Player = state.PhaseOpen, key.Address{1}
+		if err := d.Take(t.Context(), word(5, 1)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("another's: %v", err)
+		}
+		n.settled = true
+		if err := d.Take(t.Context(), word(5, 1)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("settled: %v", err)
+		}
+		time.Sleep(30 * time.Second)
+		if len(n.told) != 0 {
+			t.Errorf("told %v", n.told)
+		}
+	})
+}
+
+// TestADeskIsBounded: players who miss their machines together wait for each other.
+func TestADeskIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, d := open(t)
+		time.Sleep(15 * time.Second) // all wait for the next epoch
+		for i := range byte(atOnce) {
+			if err := d.Take(t.Context(), word(5, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.Take(t.Context(), word(5, 200)); !errors.Is(err, ErrBusy) {
+			t.Error(err)
+		}
+		if err := d.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
