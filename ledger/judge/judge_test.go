@@ -191,6 +191,24 @@ func TestEvidenceIsWhatMostName(t *testing.T) {
 	}
 }
 
+// Those who name the evidence of an accusation are in the result, and nobody else: others agree
+// by other evidence, or found nothing.
+func TestWhoFoundItIsNamed(t *testing.T) {
+	segment := func(evidence byte) *proof.Finding {
+		f := bad(0, 1, evidence)
+		f.Reason = uint32(proof.ReasonSegment)
+		return f
+	}
+	votes := five(t, findings{segment(7)}, findings{ok(0, 1, 13_020)}, findings{segment(3)}, findings{segment(7)})
+	if e := judge.Judge(input(batch(1), votes...)).GetEntries()[0]; !e.Accuses() || e.GetFound() != 0b1001 {
+		t.Errorf("%v", e)
+	}
+	votes = five(t, findings{bad(0, 1, 7)}, findings{bad(0, 1, 7)}, findings{bad(0, 1, 7)})
+	if e := judge.Judge(input(batch(1), votes...)).GetEntries()[0]; e.GetVerdict() != proof.VerdictBad || e.GetFound() != 0 {
+		t.Errorf("a wrong tile, which everybody recomputes: %v", e)
+	}
+}
+
 func TestARefutedVoteCountsNothingAndIsWrong(t *testing.T) {
 	good := ok(0, 1, 13_020)
 	votes := five(t, findings{good}, findings{good}, findings{good}, findings{good})

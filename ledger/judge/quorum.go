@@ -28,6 +28,9 @@ func (j *judgement) container(i int) opinion {
 	if !ok {
 		o = j.byVotes(i)
 	}
+	if o.entry.Accuses() {
+		o.entry.Found = j.found(i, o.entry.GetEvidence())
+	}
 	o.entry.OfflinePpm = j.offline(i)
 	o.entry.QualityPpm = j.quality(i)
 	return o
@@ -180,6 +183,17 @@ func evidence(group []*proof.Finding) []byte {
 		}
 	}
 	return best
+}
+
+// found are the members who found a container bad and name this evidence, as bits by place. It is
+// they who answer for it: others who attest the result attest what votes come to.
+func (j *judgement) found(i int, evidence []byte) (bits uint64) {
+	for _, b := range j.ballots {
+		if f := b.findings[i]; b.verdicts[i] == proof.VerdictBad && len(evidence) != 0 && bytes.Equal(f.GetEvidence(), evidence) {
+			bits |= 1 << b.member
+		}
+	}
+	return bits
 }
 
 // offline is the lower median of what members measured, 0 where fewer than a quorum did: in

@@ -1393,6 +1393,7 @@ type Entry struct {
 	QualityPpm    uint32                 `protobuf:"varint,5,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"` // 0 = not measured in this epoch
 	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`                        // 32 bytes: SHA-256 of a proof file, with verdict bad; or empty
 	Dropped       []byte                 `protobuf:"bytes,7,opt,name=dropped,proto3" json:"dropped,omitempty"`                          // 16 bytes: the paid session from which the container went, or empty
+	Found         uint64                 `protobuf:"varint,9,opt,name=found,proto3" json:"found,omitempty"`                             // bits by place in the committee of those who name the evidence; only where that accuses
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1474,6 +1475,13 @@ func (x *Entry) GetDropped() []byte {
 		return x.Dropped
 	}
 	return nil
+}
+
+func (x *Entry) GetFound() uint64 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
 }
 
 // SegCommit is one second of a session as the container rendered it.
@@ -3078,7 +3086,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\aentries\x18\x04 \x03(\v2\x19.framemesh.proof.v1.EntryR\aentries\x12\x18\n" +
 	"\acorrect\x18\x05 \x01(\x04R\acorrect\x12\x14\n" +
 	"\x05wrong\x18\x06 \x01(\x04R\x05wrong\x12\x14\n" +
-	"\x05votes\x18\a \x01(\fR\x05votes\"\xcc\x01\n" +
+	"\x05votes\x18\a \x01(\fR\x05votes\"\xe2\x01\n" +
 	"\x05Entry\x12\x18\n" +
 	"\averdict\x18\x01 \x01(\rR\averdict\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\rR\x06reason\x12\x19\n" +
@@ -3088,7 +3096,8 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\vquality_ppm\x18\x05 \x01(\rR\n" +
 	"qualityPpm\x12\x1a\n" +
 	"\bevidence\x18\x06 \x01(\fR\bevidence\x12\x18\n" +
-	"\adropped\x18\a \x01(\fR\adropped\"\x9e\x02\n" +
+	"\adropped\x18\a \x01(\fR\adropped\x12\x14\n" +
+	"\x05found\x18\t \x01(\x04R\x05found\"\x9e\x02\n" +
 	"\tSegCommit\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x16\n" +
 	"\x06second\x18\x02 \x01(\rR\x06second\x12\x1a\n" +

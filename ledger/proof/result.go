@@ -70,6 +70,7 @@ func checkEntry(e *Entry) error {
 		within("quality_ppm", uint64(e.GetQualityPpm()), 0, PPM),
 		optional("evidence", e.GetEvidence(), sha256.Size),
 		optional("dropped", e.GetDropped(), SessionSize),
+		within("found", e.GetFound(), 0, 1<<MaxMembers-1),
 	); err != nil {
 		return err
 	}
@@ -81,8 +82,17 @@ func checkEntry(e *Entry) error {
 		return wrong("rp_milli", "with the verdict %s; only ok has a score", VerdictName(e.GetVerdict()))
 	case (e.GetVerdict() == VerdictBad) != (len(e.GetEvidence()) != 0):
 		return wrong("evidence", "goes with the verdict bad, and only with it")
+	case e.GetFound() != 0 && !e.Accuses():
+		return wrong("found", "goes with what opens an accusation, and only with it")
 	}
 	return nil
+}
+
+// Accuses says whether the ledger opens an accusation of forgery on it: a wrong second of play
+// or another module is shown by a replay, which the ledger cannot do.
+func (e *Entry) Accuses() bool {
+	r := Reason(e.GetReason())
+	return e.GetVerdict() == VerdictBad && (r == ReasonSegment || r == ReasonModule)
 }
 
 // OnlinePPM is the share of time that the container answered, as far as anybody measured.

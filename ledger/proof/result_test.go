@@ -37,7 +37,11 @@ func TestResultsHaveOneEncodingAndLimits(t *testing.T) {
 		"offline_ppm": func(r *proof.Result) { r.Entries[0].OfflinePpm = proof.PPM + 1 },
 		"quality_ppm": func(r *proof.Result) { r.Entries[0].QualityPpm = proof.PPM + 1 },
 		"evidence":    func(r *proof.Result) { r.Entries[3].Evidence = nil },
-		" evidence":   func(r *proof.Result) { r.Entries[0].Evidence = fill(1, 32) },
+		"found":       func(r *proof.Result) { r.Entries[0].Found = 1 },
+		" found": func(r *proof.Result) {
+			r.Entries[3].Reason, r.Entries[3].Found = uint32(proof.ReasonSegment), 1<<proof.MaxMembers
+		},
+		" evidence": func(r *proof.Result) { r.Entries[0].Evidence = fill(1, 32) },
 	} {
 		r := proto.CloneOf(good)
 		spoil(r)

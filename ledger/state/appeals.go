@@ -120,7 +120,7 @@ func (m *Machine) applyAppeal(c *txContext, op *tx.Appeal) error {
 }
 
 // answerAppeal does what the wider committee found: a verdict of bad confirms, every other
-// acquits, and ok says besides that the first committee was wrong.
+// acquits, and ok says besides that those of the first committee who found it were wrong.
 func (m *Machine) answerAppeal(c *txContext, id [32]byte, verdict uint32) error {
 	a, ok, err := ReadAccusation(m.overlay, id)
 	if err != nil || !ok {
@@ -128,7 +128,7 @@ func (m *Machine) answerAppeal(c *txContext, id [32]byte, verdict uint32) error 
 	}
 	if verdict != proof.VerdictBad {
 		if verdict == proof.VerdictOK {
-			for _, n := range a.Signers {
+			for _, n := range a.Answer() {
 				if err := m.wrong(c, n, Verdict{Epoch: a.Epoch, Batch: a.Batch, Evidence: a.Evidence}); err != nil {
 					return err
 				}

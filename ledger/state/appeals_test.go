@@ -155,12 +155,62 @@ func TestAppealAcquits(t *testing.T) {
 	b.end()
 }
 
+// Who attests what votes come to does not answer for them: where the wider committee finds that
+// it was not so, those are wrong who had found it, and nobody else.
+func TestWhoFoundItAnswersForIt(t *testing.T) {
+	b := newRounds(t, manyCheckers)
+	b.pass(1)
+	committee := b.drawn(1).Batches[0].Committee
+	e := bad(proof.ReasonModule)
+	e.Found = 0b101 // the first and the third found it; the second and the third attest
+	b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", e)), committee[1], committee[2])))
+	id := AccusationID(who("c1").node(), 1, 0, economics.OffenceForged)
+	a, ok, err := ReadAccusation(b.Reader(), id)
+	if b.must(err); !ok || len(a.Signers) != 2 || !slices.Equal(a.Answer(), []key.Node{committee[2]}) {
+		t.Fatalf("%t, %+v", ok, a)
+	}
+	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
+	b.pass(1)
+	r, members := b.appealAnswer(2, id, &proof.Entry{Verdict: proof.VerdictOK})
+	for _, n := range a.Signers {
+		if slices.Contains(members, n) {
+			t.Error("who attested before judges again")
+		}
+	}
+	b.must(b.send(who("alice"), b.certificateBy(r, members[:4]...)))
+	for i, n := range committee {
+		if want := uint64(i / 2); b.conductOf(n).WrongTotal != want {
+			t.Errorf("member %d: %+v, want %d wrong answers", i, b.conductOf(n), want)
+		}
+	}
+	b.end()
+}
+
+// Nobody is accused by a result for which none of those answers who attest it: the round is
+// lost, and no stake.
+func TestNobodyIsAccusedByWhoDoesNotAnswer(t *testing.T) {
+	for name, found := range map[string]uint64{"nobody": 0, "one who does not attest": 0b100} {
+		b := newRounds(t, manyCheckers)
+		b.pass(1)
+		committee := b.drawn(1).Batches[0].Committee
+		e := bad(proof.ReasonSegment)
+		e.Found = found
+		b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", e)), committee[:2]...)))
+		if n := b.records(prefixAccusation); n != 0 || b.standingOf("c1").Proven(2) || b.lastVerdict(who("c1").node()).Verdict != proof.VerdictBad {
+			t.Errorf("found by %s: %d accusations, %+v", name, n, b.standingOf("c1"))
+		}
+		b.end()
+	}
+}
+
 func TestAppealConfirms(t *testing.T) {
 	b, id, signers := segmentAccused(t)
 	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
 	b.pass(1)
 	penalties := b.Supply().Pools[economics.PoolPenalties]
 	r, members := b.appealAnswer(2, id, bad(proof.ReasonSegment))
+	b.refused(b.send(who("alice"), b.certificateBy(r, members...)), ErrResult)
+	r.Entries[0].Found = 0
 	b.must(b.send(who("alice"), b.certificateBy(r, members...)))
 	if s := b.stakeOf(who("c1")); s.Offences != 1 {
 		t.Errorf("got %+v", s)

@@ -60,6 +60,11 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 	if (res.GetCorrect()|res.GetWrong())>>len(p.members) != 0 {
 		return refuse(ErrResult, "it names a member beyond the %d that were drawn", len(p.members))
 	}
+	for i, e := range res.GetEntries() {
+		if e.GetFound()>>len(p.members) != 0 {
+			return refuse(ErrResult, "entry %d was found by a member beyond the %d that were drawn", i+1, len(p.members))
+		}
+	}
 	if res.GetAttempt() == 0 && !settled(res) {
 		return refuse(ErrResult, "it settles nothing; the reserve tries again")
 	}
@@ -83,7 +88,7 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 		return m.reranCheckers(c, res, signers)
 	}
 	for i, n := range p.containers {
-		if err := m.judged(c, res, n, res.GetEntries()[i], signers); err != nil {
+		if err := m.judged(c, res, n, res.GetEntries()[i], p.members, signers); err != nil {
 			return err
 		}
 	}
@@ -129,6 +134,11 @@ func (m *Machine) appealPanel(res *proof.Result) (p panel, id [32]byte, err erro
 	}
 	if res.GetCorrect()|res.GetWrong() != 0 {
 		return p, id, refuse(ErrResult, "the result of an appeal names members; who attests it was right")
+	}
+	for _, e := range res.GetEntries() {
+		if e.GetFound() != 0 {
+			return p, id, refuse(ErrResult, "the result of an appeal names who found it; who attests it has found it")
+		}
 	}
 	id = all[at].Accusation
 	a, ok, err := ReadAccusation(m.overlay, id)

@@ -39,6 +39,10 @@ func TestCertificateIsOfTheCommittee(t *testing.T) {
 		{"an old epoch", certify(b.result(0, 0, nil), b.drawn(0).Batches[0].Committee...), ErrVoteEpoch},
 		{"an entry too few", certify(b.result(2, 0, func(r *proof.Result) { r.Entries = r.Entries[:1] }), three...), ErrResult},
 		{"a fourth member", certify(b.result(2, 0, func(r *proof.Result) { r.Wrong = 8 }), three...), ErrResult},
+		{"found by a fourth member", certify(b.result(2, 0, func(r *proof.Result) {
+			r.Entries[0] = bad(proof.ReasonSegment)
+			r.Entries[0].Found = 8
+		}), three...), ErrResult},
 		{"nothing settled", certify(b.result(2, 0, func(r *proof.Result) {
 			for i := range r.Entries {
 				r.Entries[i] = &proof.Entry{Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum)}

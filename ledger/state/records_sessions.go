@@ -180,7 +180,8 @@ type Accusation struct {
 	Epoch    uint64     // that it is about; the next two are of the certificate it rests on
 	Batch    uint32     //
 	Evidence [32]byte   // zero for none
-	Signers  []key.Node // who attested it, rising; they were wrong if it is taken back
+	Signers  []key.Node // who attested it, rising
+	Found    uint64     // bits by place in Signers of those who were wrong if it is acquitted; 0 = all
 	Appealed uint64     // epoch from whose seed the wider committee is drawn; 0 = no appeal
 	Bond     uint64     // base units that the appeal put at stake
 
@@ -193,9 +194,19 @@ type Accusation struct {
 // maxAsked is how many are drawn for a container: a committee and its reserve with N = 10.
 const maxAsked = 42
 
-// Encode writes 168 bytes and 32 for each signer and each who was drawn.
+// Answer are those who were wrong if a wider committee finds that it is not so.
+func (a *Accusation) Answer() (all []key.Node) {
+	for i, n := range a.Signers {
+		if a.Found == 0 || a.Found>>i&1 == 1 {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// Encode writes 176 bytes and 32 for each signer and each who was drawn.
 func (a Accusation) Encode() []byte {
-	w := newWriter(167 + key.Size*(len(a.Signers)+len(a.Asked)))
+	w := newWriter(176 + key.Size*(len(a.Signers)+len(a.Asked)))
 	w.bytes(a.Node[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)
@@ -208,6 +219,7 @@ func (a Accusation) Encode() []byte {
 	w.u64(a.Bond)
 	w.bytes(a.Session[:])
 	w.u64(a.Most)
+	w.u64(a.Found)
 	for _, list := range [][]key.Node{a.Asked, a.Signers} {
 		w.u8(uint8(len(list)))
 		for _, n := range list {
@@ -223,14 +235,14 @@ func DecodeAccusation(b []byte) (a Accusation, err error) {
 	a = Accusation{Node: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
 	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b32(), r.u64(), r.u64()
 	r.check(a.Offence.String() != "")
-	a.Session, a.Most = r.b16(), r.u64()
+	a.Session, a.Most, a.Found = r.b16(), r.u64(), r.u64()
 	asked := int(r.u8())
 	r.check(asked <= maxAsked && len(r.b) > asked*key.Size)
 	for range min(asked, maxAsked, len(r.b)/key.Size) {
 		a.Asked = append(a.Asked, r.b32())
 	}
 	n := int(r.u8())
-	r.check(n <= tx.MaxAttestations && len(r.b) == n*key.Size)
+	r.check(n <= tx.MaxAttestations && len(r.b) == n*key.Size && a.Found>>n == 0)
 	for i := range min(n, len(r.b)/key.Size) {
 		a.Signers = append(a.Signers, r.b32())
 		r.check(i == 0 || string(a.Signers[i-1][:]) < string(a.Signers[i][:]))

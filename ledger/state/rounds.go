@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -13,7 +14,7 @@ const dayMS = 86_400_000
 
 // judged does what a certificate says about one container. Standing and reward follow from
 // it; a slash never does at once, because a committee's word can be appealed.
-func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.Entry, signers []key.Node) error {
+func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.Entry, members, signers []key.Node) error {
 	n, ok, err := m.node(id)
 	if err != nil || !ok || !n.Roles.Has(economics.RoleContainer) {
 		return err // it left since the batch was drawn: there is nobody to reward
@@ -60,21 +61,31 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 	if err != nil {
 		return err
 	}
-	offence, accused := economics.OffenceCapacity, slow
-	switch proof.Reason(e.GetReason()) {
-	case proof.ReasonSegment, proof.ReasonModule:
-		// A wrong second of play is shown by replaying a session, which the ledger cannot.
-		offence, accused = economics.OffenceForged, e.GetVerdict() == proof.VerdictBad
+	offence, accused, found := economics.OffenceCapacity, slow, uint64(0)
+	if e.Accuses() {
+		// Somebody has to answer for it with more than a word about others' votes.
+		found = answering(e.GetFound(), members, signers)
+		offence, accused = economics.OffenceForged, found != 0
 	}
 	if accused {
 		err = m.accusedBy(c, Accusation{
-			Node: id, Offence: offence, Epoch: epoch, Batch: res.GetBatch(), Evidence: digest(e.GetEvidence()), Signers: signers,
+			Node: id, Offence: offence, Epoch: epoch, Batch: res.GetBatch(), Evidence: digest(e.GetEvidence()), Signers: signers, Found: found,
 		})
 	}
 	if err != nil || len(e.GetDropped()) == 0 {
 		return err
 	}
 	return m.went(c, res, id, [16]byte(e.GetDropped()), signers)
+}
+
+// answering are the signers, by place, among the members whom bits name.
+func answering(bits uint64, members, signers []key.Node) (found uint64) {
+	for i, n := range signers {
+		if at := slices.Index(members, n); at >= 0 && bits>>at&1 == 1 {
+			found |= 1 << i
+		}
+	}
+	return found
 }
 
 // follow brings a standing up to a verdict and says whether the round earns anything.

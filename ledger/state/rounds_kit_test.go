@@ -200,7 +200,11 @@ func (b *bed) on(epoch uint64, container string, e *proof.Entry) func(*proof.Res
 
 func bad(reason proof.Reason) *proof.Entry {
 	evidence := sha([]byte("evidence"))
-	return &proof.Entry{Verdict: proof.VerdictBad, Reason: uint32(reason), Evidence: evidence[:]}
+	e := &proof.Entry{Verdict: proof.VerdictBad, Reason: uint32(reason), Evidence: evidence[:]}
+	if e.Accuses() {
+		e.Found = 7 // by three
+	}
+	return e
 }
 
 func (b *bed) standingOf(name string) Standing {
