@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -221,9 +220,7 @@ func (v *view) report(c *cobra.Command, n key.Node) (why.Report, error) {
 	if err != nil {
 		return why.Report{}, err
 	}
-	if next, now := v.Genesis.EpochStart(facts.Epoch+1), uint64(max(time.Now().UnixMilli(), 0)); next > now {
-		facts.NextMS = next - now
-	}
+	facts.NextMS = v.until(facts.Epoch + 1)
 	r := why.Of(facts)
 	r.Height = v.Head().Height
 	return r, nil

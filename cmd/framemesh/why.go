@@ -315,6 +315,12 @@ func (f *ledgerFlags) whyID(c *cobra.Command, id [32]byte) error {
 	return err
 }
 
+// until is how long it is until an epoch begins, ms; 0 when it has.
+func (v *view) until(epoch uint64) uint64 {
+	at, now := v.Genesis.EpochStart(epoch), uint64(max(time.Now().UnixMilli(), 0))
+	return at - min(at, now)
+}
+
 func (v *view) named(ctx context.Context, id [32]byte) (named, error) {
 	name := hex.EncodeToString(id[:])
 	rec, ok, err := read(ctx, v, state.FraudKey(id), state.DecodeFraud)
@@ -335,7 +341,7 @@ func (v *view) named(ctx context.Context, id [32]byte) (named, error) {
 		if err != nil {
 			return named{}, err
 		}
-		x := why.AccusationOf(why.Accused{ID: id, Accusation: a}, p)
+		x := why.AccusationOf(why.Accused{ID: id, Accusation: a}, p, v.until(a.Final))
 		amount := units(a.Amount)
 		return named{ID: name, Is: "accusation", Node: a.Node.String(), Epoch: a.Epoch, Text: x.Text, Next: x.Next,
 			Evidence: x.Evidence, Amount: &amount, Final: a.Final, Appealed: a.Appealed}, nil

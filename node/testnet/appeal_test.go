@@ -142,7 +142,7 @@ func TestAnAppealOfTheInnocentIsGranted(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || wrong != len(a.Answer()) || wrong > 3 {
+	if err != nil || wrong != len(a.Answer()) || wrong == 0 {
 		t.Errorf("%d were wrong, %d answer for it, %v", wrong, len(a.Answer()), err)
 	}
 }

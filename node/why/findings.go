@@ -35,7 +35,7 @@ func (f *Facts) registry() (out []Finding) {
 	case f.Stake.Jailed:
 		out = append(out, Finding{About: AboutStake, Code: "jailed", Bad: true,
 			Text: "The node is jailed after a slash; its roles count again once its stake is topped up.",
-			Next: "`framemesh stake`"})
+			Next: fmt.Sprintf("`framemesh stake %s 1`: any top-up ends it", f.Node)})
 	}
 	if f.Entry.Roles.Has(economics.RoleContainer) && !f.Stake.Tombstoned {
 		out = append(out, f.requirement())
@@ -85,7 +85,7 @@ func times(n uint32) string {
 // accusations are the slashes that can still be appealed.
 func (f *Facts) accusations() (out []Finding) {
 	for _, a := range f.Accusations {
-		out = append(out, AccusationOf(a, f.Params))
+		out = append(out, AccusationOf(a, f.Params, f.until(a.Final)))
 	}
 	return out
 }
@@ -101,10 +101,15 @@ func (f *Facts) acquitted() (out []Finding) {
 	return out
 }
 
-// AccusationOf tells an accusation that is not decided.
-func AccusationOf(a Accused, p economics.Params) Finding {
+// AccusationOf tells an accusation that is not decided; leftMS is how long it is until it is
+// final, 0 = not known.
+func AccusationOf(a Accused, p economics.Params, leftMS uint64) Finding {
+	in := ""
+	if leftMS > 0 {
+		in = ", in " + wait(leftMS)
+	}
 	x := Finding{About: AboutAccusal, Code: "accused", Bad: true, Epoch: a.Epoch, Evidence: Hex(a.Evidence), ID: Hex(a.ID),
-		Text: fmt.Sprintf("%s It costs %s when epoch %d begins.", OffenceText(a.Offence), frm(a.Amount), a.Final),
+		Text: fmt.Sprintf("%s It costs %s when epoch %d begins%s.", OffenceText(a.Offence), frm(a.Amount), a.Final, in),
 		Next: fmt.Sprintf("if that is not so, `framemesh appeal %s` before epoch %d: a wider committee looks again. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))}
 	if a.Offence == economics.OffenceDrop {
 		x.Session = hex.EncodeToString(a.Session[:])
@@ -114,7 +119,7 @@ func AccusationOf(a Accused, p economics.Params) Finding {
 	}
 	if a.Appealed != 0 {
 		x.Code, x.Next = "appealed", "wait: without a certificate of that committee nobody is punished"
-		x.Text = fmt.Sprintf("%s It was appealed; a committee drawn from the seed of epoch %d looks again, until epoch %d.", OffenceText(a.Offence), a.Appealed, a.Final)
+		x.Text = fmt.Sprintf("%s It was appealed; a committee drawn from the seed of epoch %d looks again, until epoch %d begins%s.", OffenceText(a.Offence), a.Appealed, a.Final, in)
 	}
 	return x
 }
@@ -141,7 +146,7 @@ func (f *Facts) container() (out []Finding) {
 	}
 	if s.Slow > 0 {
 		out = append(out, Finding{About: AboutPay, Code: "slow", Epoch: s.LastEpoch,
-			Text: fmt.Sprintf("Its last %d rounds showed less than %d.%02d %% of the %d milli-RP that it promised; %d in a row cost stake.", s.Slow, f.Params.ProofSlowBps/100, f.Params.ProofSlowBps%100, f.Entry.Claim, economics.SlowLimit),
+			Text: fmt.Sprintf("Its last %d rounds showed less than %d.%02d %% of the %s that it promised; %d in a row cost stake.", s.Slow, f.Params.ProofSlowBps/100, f.Params.ProofSlowBps%100, renderPoints(f.Entry.Claim), economics.SlowLimit),
 			Next: "take load off the machine while rounds run, or register again with a lower claim"})
 	}
 	if s.PriorityPPM < amount.PPM {
@@ -172,12 +177,24 @@ func (f *Facts) nextRound() string {
 	return " The next round begins in " + wait(f.NextMS) + "."
 }
 
-// wait writes a time in seconds below two minutes, and in minutes from there on.
-func wait(ms uint64) string {
-	if s := (ms + 999) / 1000; s < 120 {
-		return fmt.Sprintf("%d s", s)
+// until is how long it is until an epoch begins, ms; 0 = not known, or past.
+func (f *Facts) until(epoch uint64) uint64 {
+	if f.NextMS == 0 || epoch <= f.Epoch {
+		return 0
 	}
-	return fmt.Sprintf("%d min", (ms+30_000)/60_000)
+	return f.NextMS + (epoch-f.Epoch-1)*f.Params.EpochSeconds*1000
+}
+
+// wait writes a time in seconds below two minutes, in minutes below two hours, and in hours.
+func wait(ms uint64) string {
+	switch s := (ms + 999) / 1000; {
+	case s < 120:
+		return fmt.Sprintf("%d s", s)
+	case s < 7200:
+		return fmt.Sprintf("%d min", (s+30)/60)
+	default:
+		return fmt.Sprintf("%d h", s/3600)
+	}
 }
 
 // last adds the reason of the last verdict to a finding.

@@ -109,7 +109,7 @@ func TestContainersAreTold(t *testing.T) {
 			m := registered(economics.RoleContainer)
 			m.saw(good, state.Verdict{Epoch: 50, Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate), Height: 900})
 			return m
-		}, "late", false, "not paid", "load and upload"},
+		}, "late", false, "not paid", "nothing else on the machine"},
 		{"no quorum", func() memory {
 			m := registered(economics.RoleContainer)
 			m.saw(good, state.Verdict{Epoch: 50, Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum), Height: 900})
