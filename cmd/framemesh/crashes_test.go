@@ -121,17 +121,21 @@ func TestKilledProcessesInsideRounds(t *testing.T) {
 	v.kill("checker-2")
 	v.restart("checker-2")
 
+	v.at(first+1, 3_500) // the draw is known
+	members := slices.DeleteFunc(v.drafts(first+1), func(name string) bool { return name == hall })
+	aggregator, binder, asker := members[0], members[len(members)-1], members[len(members)-2]
+	v.at(first+1, 5_200) // after the nonces, when it asks for tiles
+	v.kill(asker)
+	v.restart(asker)
+	inTime := time.Now().Before(time.UnixMilli(int64(v.doc.EpochStart(first+1)) + 7_000))
 	v.at(first+1, 8_400) // between the vote that is bound and the one that is shown
-	v.kill("checker-3")
-	ready := v.launch("checker-3")
+	v.kill(binder)
+	ready := v.launch(binder)
 	v.at(first+1, 9_850) // who aggregates first
-	aggregator := v.drafts(first + 1)[0]
-	ready()
-	if aggregator == hall {
-		aggregator = v.drafts(first + 1)[1]
-	}
 	v.kill(aggregator)
-	v.restart(aggregator)
+	again := v.launch(aggregator)
+	ready()
+	again()
 
 	// The node that makes the blocks, in a round and in a session. The containers have been
 	// measured by now, so that players are matched.
@@ -175,6 +179,11 @@ func TestKilledProcessesInsideRounds(t *testing.T) {
 	v.at(last+1, 500)
 	v.judged(first, last, 1)
 	v.settled(who, played, 0)
+	// What a checker had on its disk is not lost: killed before it voted, it voted all the same.
+	c := asked[certificateWhy](v, "why", fmt.Sprintf("%d/0", first+1))
+	if c.Certified && inTime && !slices.Contains(c.Members, memberWhy{v.peer(asker), "correct"}) {
+		t.Errorf("%s was killed, and up again before the votes; the certificate says %+v", asker, c.Members)
+	}
 }
 
 // judged checks what the ledger says of rounds in which honest nodes were killed, of which so
