@@ -340,21 +340,6 @@ func revokeCommand() *cobra.Command {
 	return c
 }
 
-func claimCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "claim",
-		Short:   "Take what has vested and what has finished unbonding",
-		Example: "  framemesh claim\n  framemesh claim --wallet savings --json",
-		Args:    noArgs,
-	}
-	s := newSendFlags(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		return s.send(c, order{what: "claim what is free", body: simple(&tx.Body{Op: &tx.Body_Claim{Claim: &tx.Claim{}}}),
-			more: func(economics.Params, uint64) string { return "  `framemesh wallet balance` shows what there is now" }})
-	}
-	return c
-}
-
 func retireCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "retire [NODE]",

@@ -47,6 +47,9 @@ type lotRow struct {
 	From     uint64 `json:"free_epoch"`     // when the first of it is free
 	Complete uint64 `json:"all_free_in"`    // epoch in which all of it is
 	Node     string `json:"node,omitempty"` // whose stake it was
+	// Early is what of it may leave early, at a loss, from epoch EarlyFrom on: rewards of a checker.
+	Early     units  `json:"may_leave_early,omitempty"`
+	EarlyFrom uint64 `json:"early_epoch,omitempty"`
 }
 
 // balance is what an account owns.
@@ -160,7 +163,7 @@ func (b *balance) readVesting(ctx context.Context, v *view) error {
 		}
 		if good && there && a == b.Address {
 			now := lot.Free(free, linear, b.Epoch)
-			b.Vesting = append(b.Vesting, lotRow{Held: units(lot.Held), Free: units(now), From: free, Complete: free + linear})
+			b.Vesting = append(b.Vesting, lotRow{Held: units(lot.Held), Free: units(now), From: free, Complete: free + linear, Early: units(lot.Early), EarlyFrom: lot.From})
 			b.Claimable += units(now)
 		}
 	}
@@ -239,6 +242,9 @@ func (b *balance) print(c *cobra.Command) {
 		until := fmt.Sprintf("in epoch %d", r.From)
 		if r.Complete != r.From {
 			until = fmt.Sprintf("from epoch %d to %d", r.From, r.Complete)
+		}
+		if r.Early > 0 && r.Free == 0 {
+			until += fmt.Sprintf("; from epoch %d on %s may leave at a loss: `framemesh claim --early`", r.EarlyFrom, frm(uint64(r.Early)))
 		}
 		fmt.Fprintf(t, "vesting\t%s, free %s\n", frm(uint64(r.Held)), until)
 	}

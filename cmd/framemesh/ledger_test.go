@@ -205,6 +205,7 @@ func (o *operator) stakes(op key.Address) {
 	o.pays("revoke", n.id().String())
 	o.refuses("no such delegation", "revoke", "--wallet", "op")
 	o.refuses("nothing is free to be claimed", "claim", "--wallet", "op")
+	o.refuses("at least 30 FRM", "claim", "--early", "all", "--wallet", "op", "--yes")
 	o.refuses("need 1334.22", "unstake", "1", "--wallet", "op", "--yes")
 	o.refuses("bonded; unbond it first", "retire", "--wallet", "op", "--yes")
 }

@@ -80,7 +80,7 @@ func parseKey(words string) (k []byte, r record, err error) {
 		k, r = state.SessionKey(p.node(), [16]byte(p.hex(tx.SessionSize))), of(state.DecodeSession, sessionFields)
 	case kind == "vest":
 		k, r = state.VestingKey(p.address(), p.number(math.MaxUint64), p.number(math.MaxUint64)), of(state.DecodeLot, func(l state.Lot) []field {
-			return []field{money("held", l.Held), money("granted", l.Granted)}
+			return []field{money("held", l.Held), money("granted", l.Granted), money("may_leave_early", l.Early), num("early_epoch", l.From)}
 		})
 	case kind == "unb":
 		k, r = state.UnbondingKey(p.address(), p.node(), p.number(math.MaxUint64)), of(state.DecodeUnbonding, func(u state.Unbonding) []field {

@@ -40,6 +40,7 @@ var settings = []bounded{
 	{"reward_vest_2_bps", 0, amount.BPS, false, func(p *Params) *uint64 { return &p.RewardVest2Bps }},
 	{"reward_vest_2_epochs", 0, 175_200, false, func(p *Params) *uint64 { return &p.RewardVest2Epochs }},
 	{"reward_vest_3_epochs", 0, 175_200, false, func(p *Params) *uint64 { return &p.RewardVest3Epochs }},
+	{"early_epochs", 1, 175_200, false, func(p *Params) *uint64 { return &p.EarlyEpochs }},
 
 	{"unbond_epochs", 1, 175_200, true, func(p *Params) *uint64 { return &p.UnbondEpochs }},
 	{"container_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.ContainerStake }},

@@ -41,27 +41,22 @@ func Suspended(wrong []uint64) (until uint64) {
 	return until
 }
 
-// Leaving early: a checker may have its reward EarlyEpochs after it was earned instead of
+// Leaving early: a checker may have its reward early_epochs after it was earned instead of
 // waiting for the whole period, and then keeps EarlyBps of it.
 const (
-	EarlyEpochs = 2_880
-	EarlyBps    = 2_500
+	EarlyBps = 2_500
 	// ClaimFee is kept from each early claim, and ClaimMin is the least one; base units.
 	ClaimFee = 5 * uint64(amount.FRM)
 	ClaimMin = 30 * uint64(amount.FRM)
 )
 
-// EarlyExit divides a reward that is claimed waited epochs after it was earned. From full
-// epochs on all of it is paid; from EarlyEpochs on ⌊reward·25/100⌋ less ClaimFee; before
-// that, or for less than ClaimMin, ok is false and nothing happens. Forfeited goes to the
-// reserve: the other three quarters, with the remainder and the fee.
-func EarlyExit(reward, waited, full uint64) (paid, forfeited uint64, ok bool) {
-	switch {
-	case reward < ClaimMin, waited < min(EarlyEpochs, full):
+// EarlyExit divides rewards of a checker that leave before their time, in one claim: paid is
+// ⌊v·25/100⌋ less ClaimFee, and forfeited, for the reserve, the other three quarters with the
+// remainder and the fee. Below ClaimMin ok is false and nothing happens.
+func EarlyExit(v uint64) (paid, forfeited uint64, ok bool) {
+	if v < ClaimMin {
 		return 0, 0, false
-	case waited >= full:
-		return reward, 0, true
 	}
-	paid = part(reward, EarlyBps) - ClaimFee // a quarter of ClaimMin is 7.5 FRM
-	return paid, reward - paid, true
+	paid = part(v, EarlyBps) - ClaimFee // a quarter of ClaimMin is 7.5 FRM
+	return paid, v - paid, true
 }

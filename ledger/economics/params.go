@@ -57,6 +57,7 @@ type Params struct {
 	RewardVest2Bps    uint64 `json:"reward_vest_2_bps"`    // free after RewardVest2Epochs
 	RewardVest2Epochs uint64 `json:"reward_vest_2_epochs"` //
 	RewardVest3Epochs uint64 `json:"reward_vest_3_epochs"` // when all the rest is free
+	EarlyEpochs       uint64 `json:"early_epochs"`         // until a checker's reward may leave at a loss
 
 	// UnbondEpochs is how long stake stays slashable after it leaves. Fixed: consensus takes
 	// evidence, and light clients trust a header, for a time that follows from it.
@@ -136,6 +137,7 @@ func DefaultParams() Params {
 		RewardVest2Bps:    3_000,
 		RewardVest2Epochs: 8_640,
 		RewardVest3Epochs: 17_280,
+		EarlyEpochs:       2_880,
 
 		UnbondEpochs:      17_280,
 		ContainerStake:    133_422_000_000,

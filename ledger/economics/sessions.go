@@ -32,10 +32,6 @@ func Cost(perSecond, seconds uint64) (uint64, error) {
 	return lo, nil
 }
 
-// Owed is what t of planned seconds cost of a total: ⌊total·t/planned⌋, all of it from
-// planned on. What an instant rounds away is in the next.
-func Owed(total, t, planned uint64) uint64 { return CliffLinear(total, 0, planned, t) }
-
 // Settlement is how the gross of a session is divided.
 type Settlement struct {
 	Host     uint64 // the container's owner and whom it shares with: gross − fee
@@ -59,31 +55,4 @@ func (p Params) Settle(gross uint64) Settlement {
 func Cut(v, ppm uint64) (node, owner uint64) {
 	node, _, _ = amount.MulDiv(v, min(ppm, amount.PPM), amount.PPM)
 	return node, v - node
-}
-
-// Order is how play was bought.
-type Order uint8
-
-// Orders.
-const (
-	OnDemand Order = iota // by the second
-	Reserved              // by days of DaySeconds
-)
-
-// DaySeconds is the unit of a reserved order: 96 epochs of 900 s.
-const DaySeconds = 86_400
-
-// Refund is what goes back to the customer, whole and without a fee, when bad seconds of
-// play were not delivered as sold: their gross on demand, and the gross of each day that
-// has one in a reserved order, whose days are counted from its start. badDays is the number
-// of such days. It wraps amount.ErrOverflow.
-func Refund(o Order, perSecond, bad, badDays uint64) (uint64, error) {
-	if o == Reserved {
-		hi, seconds := bits.Mul64(badDays, DaySeconds)
-		if hi != 0 {
-			return 0, fmt.Errorf("economics: %d days: %w", badDays, amount.ErrOverflow)
-		}
-		return Cost(perSecond, seconds)
-	}
-	return Cost(perSecond, bad)
 }

@@ -44,17 +44,6 @@ func TestCost(t *testing.T) {
 	}
 }
 
-func TestOwed(t *testing.T) {
-	for _, c := range []struct{ total, t, planned, want uint64 }{
-		{1_000, 0, 3, 0}, {1_000, 1, 3, 333}, {1_000, 2, 3, 666}, {1_000, 3, 3, 1_000}, {1_000, 9, 3, 1_000},
-		{1_000, 0, 0, 1_000}, {1<<64 - 1, 1<<63 - 1, 1 << 63, 1<<64 - 3},
-	} {
-		if got := economics.Owed(c.total, c.t, c.planned); got != c.want {
-			t.Errorf("%d of %d s of %d: %d; want %d", c.t, c.planned, c.total, got, c.want)
-		}
-	}
-}
-
 func TestSettle(t *testing.T) {
 	p := economics.DefaultParams()
 	for gross, want := range map[uint64]economics.Settlement{
@@ -94,20 +83,6 @@ func TestCut(t *testing.T) {
 	} {
 		if node, owner := economics.Cut(c.v, c.ppm); node != c.node || owner != c.owner {
 			t.Errorf("%d ppm of %d: %d and %d", c.ppm, c.v, node, owner)
-		}
-	}
-}
-
-func TestRefund(t *testing.T) {
-	if got, err := economics.Refund(economics.OnDemand, 277_778, 60, 1); err != nil || got != 16_666_680 {
-		t.Errorf("a bad minute on demand: %d, %v", got, err)
-	}
-	if got, err := economics.Refund(economics.Reserved, 277_778, 60, 1); err != nil || got != 24_000_019_200 {
-		t.Errorf("a bad minute of a reserved day: %d, %v", got, err)
-	}
-	for _, days := range []uint64{1 << 40, 1 << 63} {
-		if _, err := economics.Refund(economics.Reserved, 1_000_000, 0, days); !errors.Is(err, amount.ErrOverflow) {
-			t.Errorf("%d days: %v", days, err)
 		}
 	}
 }

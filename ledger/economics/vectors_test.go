@@ -95,6 +95,10 @@ func TestVectors(t *testing.T) {
 	for _, c := range [][2]uint64{{133_422_000_000, 0}, {133_422_000_000, 45_123}, {133_422_000_000, 50_000_000}, {13_342_200_000, 1 << 33}, {7, 99_999}} {
 		add("scale_and_requirement", c[:], economics.Scale(c[1]), economics.Requirement(c[0], economics.Scale(c[1])))
 	}
+	for _, v := range []uint64{0, 2_999_999_999, 3_000_000_000, 3_000_000_003, uint64(amount.Supply)} {
+		paid, forfeited, ok := economics.EarlyExit(v)
+		add("early_exit", []uint64{v}, paid, forfeited, map[bool]uint64{true: 1}[ok])
+	}
 	for _, c := range [][2]uint64{{0, 0}, {1, 4_320}, {96, 4_320}, {97, 4_320}, {7, 17_280}} {
 		add("matures", c[:], p.Matures(c[0], c[1]))
 	}

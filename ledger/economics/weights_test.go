@@ -167,21 +167,19 @@ func TestCheckers(t *testing.T) {
 func TestEarlyExit(t *testing.T) {
 	const frm = 100_000_000
 	for _, c := range []struct {
-		reward, waited  uint64
-		paid, forfeited uint64
-		ok              bool
+		v, paid, forfeited uint64
+		ok                 bool
 	}{
-		{100 * frm, 2_879, 0, 0, false},
-		{100 * frm, 2_880, 20 * frm, 80 * frm, true}, // 25 less the fee of 5
-		{100 * frm, 17_279, 20 * frm, 80 * frm, true},
-		{100 * frm, 17_280, 100 * frm, 0, true},
-		{30*frm - 1, 20_000, 0, 0, false},
-		{30 * frm, 2_880, 2_50000000, 27_50000000, true},
-		{30*frm + 1, 2_880, 2_50000000, 27_50000001, true}, // the remainder is forfeited
+		{0, 0, 0, false},
+		{30*frm - 1, 0, 0, false},
+		{30 * frm, 2_50000000, 27_50000000, true},
+		{30*frm + 1, 2_50000000, 27_50000001, true}, // the remainder is forfeited
+		{100 * frm, 20 * frm, 80 * frm, true},       // 25 less the fee of 5
+		{1<<64 - 1, 1<<62 - 1 - 5*frm, 1<<64 - 1 - (1<<62 - 1 - 5*frm), true},
 	} {
-		paid, forfeited, ok := economics.EarlyExit(c.reward, c.waited, 17_280)
+		paid, forfeited, ok := economics.EarlyExit(c.v)
 		if paid != c.paid || forfeited != c.forfeited || ok != c.ok {
-			t.Errorf("%d after %d epochs: %d, %d, %v", c.reward, c.waited, paid, forfeited, ok)
+			t.Errorf("%d: %d, %d, %v", c.v, paid, forfeited, ok)
 		}
 	}
 }

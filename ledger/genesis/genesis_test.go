@@ -74,7 +74,7 @@ func TestCanonicalIsFixed(t *testing.T) {
 	}
 	hash := d.Hash()
 	got := hex.EncodeToString(hash[:])
-	if got != "56af0e979632f800e037fdff6daa1895d753898f88f2107baacf66f9b3ddf032" {
+	if got != "04d4a3eed39ed24103f49f4b3ec319304d25ba730f2b7a331148ffa6afa8c024" {
 		t.Errorf("its hash is %s", got)
 	}
 	spec, err := os.ReadFile("../../docs/spec/economics.md")

@@ -342,10 +342,13 @@ func (m *Machine) reward(c RewardClass, id key.Node, amount uint64) (uint64, err
 		account key.Address
 		amount  uint64
 	}{{n.Owner, amount - cut}, {key.Address(id), cut}} {
-		lots := m.params.RewardLots(to.amount)
 		if c == RewardChecker || c == RewardBonus {
-			lots = [3]economics.Lot{{Amount: to.amount, Epochs: m.params.RewardVest3Epochs}}
+			if err := m.move(poolOf(c.Pool()), m.checkerLot(to.account), to.amount); err != nil {
+				return 0, err
+			}
+			continue
 		}
+		lots := m.params.RewardLots(to.amount)
 		for _, lot := range lots {
 			if err := m.move(poolOf(c.Pool()), m.free(to.account, lot.Epochs), lot.Amount); err != nil {
 				return 0, err

@@ -31,8 +31,8 @@ func TestInitWritesTheGenesisFile(t *testing.T) {
 		}
 	}
 	for k, want := range map[string]Lot{
-		string(VestingKey(who("team").address(), 5, 10)): {100, 100},
-		string(VestingKey(who("team").address(), 3, 0)):  {9, 9},
+		string(VestingKey(who("team").address(), 5, 10)): {Held: 100, Granted: 100},
+		string(VestingKey(who("team").address(), 3, 0)):  {Held: 9, Granted: 9},
 	} {
 		if l, ok, err := load(b.overlay, []byte(k), DecodeLot); !ok || err != nil || l != want {
 			t.Errorf("%+v %t %v, want %+v", l, ok, err, want)

@@ -31,6 +31,7 @@ func modelPlan(p *genesis.Plan) {
 	p.Params.YearEpochs = 80 // a quarter within reach
 	p.Params.MaxDuePerBlock = 10
 	p.Params.AppealEpochs = 2
+	p.Params.EarlyEpochs = 6
 	p.Params.RequirementEpochs, p.Params.CoefficientEpochs, p.Params.StakeGraceEpochs = 30, 3, 2
 	p.Params.SessionExpiryEpochs = 12
 	p.Params.ChallengeEpochs = 1
@@ -48,7 +49,7 @@ var (
 var modelActions = []string{
 	"open", "open", "open", "open", "close", "close", "close", "close by player", "close by player", "top up", "batch", "batch",
 	"transfer", "stake", "unbond", "register", "retire", "delegate", "revoke", "commit", "commit", "certificate", "certificate",
-	"certificate", "certificate", "fraud", "fraud", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "silent", "epochs", "epochs", "pause",
+	"certificate", "certificate", "fraud", "fraud", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "claim early", "checker rewards", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "silent", "epochs", "epochs", "pause",
 }
 
 // history is a random walk through the ledger: what was done, in a form that can be done
@@ -281,6 +282,19 @@ func (h *history) actions() map[string]func() {
 			}
 		},
 		"claim": func() { h.say(h.pick("by", slices.Concat(modelPeople, modelNodes)), nil, &tx.Claim{}) },
+		"claim early": func() {
+			by := h.pick("by", []string{"k0 owner", "k1 owner", "k0", "k1"})
+			h.say(by, nil, &tx.Claim{Early: rapid.SampledFrom([]uint64{29 * frm, 30 * frm, 77*frm + 1, 1 << 60}).Draw(h.T, "early")})
+		},
+		"checker rewards": func() {
+			n, at, w := h.pick("node", []string{"k0", "k0", "k1"}).node(), epoch(), rapid.Uint64Range(1, 10).Draw(h.T, "answers")
+			h.do(func(b *bed) ([]Event, error) { return nil, b.AddWeight(at, RewardChecker, n, Weight{Capacity: w}) })
+			if rapid.Bool().Draw(h.T, "leave") {
+				h.block(20_000)  // it is paid for
+				h.block(120_000) // and may leave
+				h.say(who("k0 owner"), nil, &tx.Claim{Early: rapid.Uint64Range(30*frm, 300*frm).Draw(h.T, "early")})
+			}
+		},
 		"propose": func() {
 			name := rapid.SampledFrom([]string{"fee_bps", "tx_fee", "challenge_epochs", "host_vest_epochs", "slash_victim_bps", "max_due_per_block"}).Draw(h.T, "name")
 			h.say(h.pick("by", []string{"v1 owner", "v2 owner", "bob"}), nil, &tx.ProposeChange{Parameter: name, Value: rapid.Uint64Range(0, 3_000).Draw(h.T, "value")})

@@ -29,6 +29,7 @@ type purse struct {
 	session [16]byte
 	free    uint64 // epoch, of unbonding and vesting
 	linear  uint64 // epochs, of vesting
+	early   uint64 // epoch, of vesting: from which a checker's reward may leave early; 0 = never
 	pool    economics.Pool
 }
 
@@ -47,6 +48,11 @@ func unbondingOf(owner key.Address, n key.Node, free uint64) purse {
 // epochs after it.
 func vestingOf(a key.Address, free, linear uint64) purse {
 	return purse{kind: purseVesting, account: a, free: free, linear: linear}
+}
+
+// rewardOf is vestingOf for rewards of a checker, which may leave from an epoch on, at a loss.
+func rewardOf(a key.Address, free, early uint64) purse {
+	return purse{kind: purseVesting, account: a, free: free, early: early}
 }
 
 // escrowOf is what a session holds. Its record must exist.
@@ -149,10 +155,10 @@ func (m *Machine) take(p purse, amount uint64) error {
 		if err != nil {
 			return err
 		}
-		if !ok || l.Held < amount {
+		if !ok || l.Held < amount || (p.early > 0 && l.Early < amount) {
 			return short(l.Held)
 		}
-		if l.Held -= amount; l.Held == 0 {
+		if l.take(amount, p.early > 0); l.Held == 0 {
 			return m.overlay.Delete(k)
 		}
 		return m.overlay.Set(k, l.Encode())
@@ -206,8 +212,7 @@ func (m *Machine) put(p purse, amount uint64) error {
 		if err != nil {
 			return err
 		}
-		l.Held += amount
-		l.Granted += amount
+		l.put(amount, p.early)
 		return m.overlay.Set(k, l.Encode())
 	case purseEscrow:
 		s, ok, err := load(m.overlay, SessionKey(p.node, p.session), DecodeSession)

@@ -230,22 +230,48 @@ func DecodeSession(b []byte) (s Session, err error) {
 type Lot struct {
 	Held    uint64 // base units still here
 	Granted uint64 // base units ever put in
+	Early   uint64 // of Held: rewards of a checker, which may leave early at a loss
+	From    uint64 // epoch from which they may; 0 where there are none
 }
 
-// Encode writes 17 bytes.
+// Encode writes 33 bytes.
 func (l Lot) Encode() []byte {
-	w := newWriter(16)
+	w := newWriter(32)
 	w.u64(l.Held)
 	w.u64(l.Granted)
+	w.u64(l.Early)
+	w.u64(l.From)
 	return w.b
 }
 
 // DecodeLot reads what Encode wrote. It wraps ErrRecord.
 func DecodeLot(b []byte) (l Lot, err error) {
 	r := newReader("vesting lot", b)
-	l = Lot{r.u64(), r.u64()}
-	r.check(l.Held > 0 && l.Held <= l.Granted)
+	l = Lot{r.u64(), r.u64(), r.u64(), r.u64()}
+	r.check(l.Held > 0 && l.Held <= l.Granted && l.Early <= l.Held && (l.Early > 0 || l.From == 0))
 	return l, r.done()
+}
+
+// put adds money to the lot; early is the epoch from which it may leave early, 0 for never.
+func (l *Lot) put(amount, early uint64) {
+	l.Held += amount
+	l.Granted += amount
+	if early > 0 {
+		l.Early += amount
+		l.From = max(l.From, early)
+	}
+}
+
+// take takes money out that is there; early says that it leaves early. What may not leave
+// early goes first otherwise.
+func (l *Lot) take(amount uint64, early bool) {
+	l.Held -= amount
+	if early {
+		l.Early -= amount
+	}
+	if l.Early = min(l.Early, l.Held); l.Early == 0 {
+		l.From = 0
+	}
 }
 
 // Unbonding is stake on its way back to the owner. It can still be slashed.

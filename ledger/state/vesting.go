@@ -7,7 +7,10 @@ import (
 )
 
 // Codes from 80: claims.
-var ErrNothing = rule(80, "nothing", "nothing is free to be claimed")
+var (
+	ErrNothing = rule(80, "nothing", "nothing is free to be claimed")
+	ErrTooSoon = rule(81, "too_early", "too little may leave early")
+)
 
 // maxClaims bounds the work of one claim.
 const maxClaims = 100
@@ -19,8 +22,12 @@ type claimed struct {
 }
 
 // applyClaim pays out what is free: lots that have matured, the part of grants that has,
-// and stake that has finished unbonding; at most maxClaims of them at a time.
-func (m *Machine) applyClaim(c *txContext, _ *tx.Claim) error {
+// and stake that has finished unbonding; at most maxClaims of them at a time. With early it does
+// something else: see claimEarly.
+func (m *Machine) applyClaim(c *txContext, op *tx.Claim) error {
+	if op.GetEarly() > 0 {
+		return m.claimEarly(c, op.GetEarly())
+	}
 	found, more, err := m.claimable(c.Account, maxClaims)
 	if err != nil {
 		return err

@@ -151,7 +151,7 @@ func moneyRecords() map[string]moneyRecord {
 		"conduct": recordOf(Conduct{1, 2, []uint64{3, 3, 4}, 5, 6, 7, 8, Duties{9, 10}, Duties{11, 12}}, DecodeConduct),
 		"verdict": recordOf(Verdict{1, 2, 4, 5, 6, 7, 8, [32]byte{9}, 10}, DecodeVerdict),
 		"session": recordOf(Session{Phase: PhaseOpen, Seconds: 1, Escrow: 1}, DecodeSession),
-		"lot":     recordOf(Lot{1, 2}, DecodeLot),
+		"lot":     recordOf(Lot{2, 3, 1, 4}, DecodeLot),
 	}
 }
 

@@ -100,7 +100,9 @@ func (t *Tx) check() error {
 		err = checkPropose(op.Propose)
 	case *Body_Appeal:
 		err = sized("accusation", op.Appeal.GetAccusation(), sha256.Size)
-	case *Body_Claim, *Body_Approve: // any
+	case *Body_Claim:
+		err = within("early", op.Claim.GetEarly(), 0, uint64(amount.Supply))
+	case *Body_Approve: // any
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

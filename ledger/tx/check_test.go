@@ -165,6 +165,7 @@ func TestFieldsOutOfRangeAreRefused(t *testing.T) {
 		{"double vote", "nobody", func(b *tx.Body) { b.GetDoubleVote().Checker = nil }, tx.ErrField},
 		{"double vote", "a short result", func(b *tx.Body) { b.GetDoubleVote().ResultA = fill(1, 31) }, tx.ErrField},
 		{"double vote", "unsigned", func(b *tx.Body) { b.GetDoubleVote().SignatureB = nil }, tx.ErrField},
+		{"claim early", "more than there is", func(b *tx.Body) { b.GetClaim().Early = uint64(amount.Supply) + 1 }, tx.ErrField},
 		{"claim", "by a delegate", func(b *tx.Body) { b.Account = pub(player) }, tx.ErrDelegate},
 		{"propose", "nothing", func(b *tx.Body) { b.GetPropose().Parameter = "" }, tx.ErrField},
 		{"propose", "a long name", func(b *tx.Body) { b.GetPropose().Parameter = strings.Repeat("a", 65) }, tx.ErrField},

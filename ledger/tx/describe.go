@@ -92,6 +92,10 @@ func (t *Tx) Describe() Description {
 	}
 	var w writer
 	switch op := t.Body.GetOp().(type) {
+	case *Body_Claim:
+		if v := op.Claim.GetEarly(); v != 0 {
+			w.money("early", v)
+		}
 	case *Body_Transfer:
 		w.account("to", op.Transfer.GetTo())
 		w.money("amount", op.Transfer.GetAmount())

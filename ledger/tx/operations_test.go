@@ -133,6 +133,7 @@ func everyOperation(t testing.TB) []example {
 			ResultA: sum(a), SignatureA: tx.Attest(chain, testKey(checker), 41, 3, a).Signature,
 			ResultB: sum(b), SignatureB: tx.Attest(chain, testKey(checker), 41, 3, b).Signature}}}),
 		ex("claim", tx.NameClaim, alice, &tx.Body{Nonce: 8, Op: &tx.Body_Claim{Claim: &tx.Claim{}}}),
+		ex("claim early", tx.NameClaim, alice, &tx.Body{Nonce: 8, Op: &tx.Body_Claim{Claim: &tx.Claim{Early: 12_300_000_000}}}),
 		ex("propose", tx.NamePropose, checker, &tx.Body{Nonce: 2, Account: pub(alice), Op: &tx.Body_Propose{Propose: &tx.ProposeChange{Parameter: "tx_fee", Value: 2_000}}}),
 		ex("propose a zero", tx.NamePropose, checker, &tx.Body{Nonce: 3, Account: pub(alice), Op: &tx.Body_Propose{Propose: &tx.ProposeChange{Parameter: "fee_bps"}}}),
 		ex("approve", tx.NameApprove, checker, &tx.Body{Nonce: 4, Account: pub(alice), Op: &tx.Body_Approve{Approve: &tx.ApproveChange{Proposal: 1}}}),

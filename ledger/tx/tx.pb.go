@@ -1627,9 +1627,11 @@ func (x *DoubleVote) GetSignatureB() []byte {
 	return nil
 }
 
-// Claim pays out what has vested and what has finished unbonding.
+// Claim pays out what has vested and what has finished unbonding; with early, that many base
+// units at most of a checker's rewards before their time instead, at a loss.
 type Claim struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Early         uint64                 `protobuf:"varint,1,opt,name=early,proto3" json:"early,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1662,6 +1664,13 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
 	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Claim) GetEarly() uint64 {
+	if x != nil {
+		return x.Early
+	}
+	return 0
 }
 
 // ProposeChange asks the validators for another value of a parameter.
@@ -1933,8 +1942,9 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"signatureA\x12\x19\n" +
 	"\bresult_b\x18\x06 \x01(\fR\aresultB\x12\x1f\n" +
 	"\vsignature_b\x18\a \x01(\fR\n" +
-	"signatureB\"\a\n" +
-	"\x05Claim\"C\n" +
+	"signatureB\"\x1d\n" +
+	"\x05Claim\x12\x14\n" +
+	"\x05early\x18\x01 \x01(\x04R\x05early\"C\n" +
 	"\rProposeChange\x12\x1c\n" +
 	"\tparameter\x18\x01 \x01(\tR\tparameter\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value\"+\n" +
