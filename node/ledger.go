@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/checker/recompute"
+	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/ledger/chain"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/light"
@@ -108,7 +109,7 @@ func (n *Node) keepLedger(ctx context.Context, lc light.Config) (func(context.Co
 	c := chain.Config{Dir: LedgerDir(n.dir), Genesis: n.genesis, Mode: chain.Full, Listen: l.Listen, Peers: l.Peers,
 		NodeKey: ed25519.PrivateKey(raw), BlockInterval: time.Duration(l.BlockMS) * time.Millisecond, MempoolTxs: l.PoolTxs,
 		SnapshotEvery: uint64(l.Snapshots), KeepVersions: uint64(l.KeepStates), CacheMiB: l.CacheMiB, Log: n.log, Registerer: n.reg, Now: n.o.Now,
-		Kernel: recompute.New()}
+		Kernel: recompute.New(), Matcher: match.Rules{}}
 	if l.Mode == LedgerValidator {
 		c.Mode = chain.Validator
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/checker/recompute"
+	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/chain"
@@ -73,7 +74,7 @@ func solo(t testing.TB) (*chain.Chain, *genesis.Doc) {
 	}
 	doc := genesisOf(t, ck, vk, time.Now())
 	c, err := chain.Start(within(t), chain.Config{Dir: dir, Genesis: doc, Mode: chain.Validator, NodeKey: seeded("node", 0),
-		BlockInterval: 40 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Kernel: recompute.New()})
+		BlockInterval: 40 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Kernel: recompute.New(), Matcher: match.Rules{}})
 	if err != nil {
 		t.Fatal(err)
 	}

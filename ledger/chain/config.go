@@ -45,7 +45,8 @@ type Config struct {
 	KeepVersions  uint64 // heights of which the state is kept, for proofs; default 1000
 	KeepBlocks    uint64 // blocks that are kept; 0 = all. Blocks that evidence may need are kept anyway
 
-	Kernel proof.Kernel // recomputes what fraud proofs are about; a node without one could not follow the others
+	Kernel  proof.Kernel  // recomputes what fraud proofs are about; a node without one could not follow the others
+	Matcher proof.Matcher // recomputes match certificates; likewise
 
 	Bootstrap     Headers       // nil = replay all blocks
 	DiscoveryTime time.Duration // to look for snapshots; default 15 s, at least 5 s
@@ -104,6 +105,8 @@ func (c Config) validate() error {
 		return bad("no node key")
 	case c.Kernel == nil:
 		return bad("no kernel to judge fraud proofs by; hand one in")
+	case c.Matcher == nil:
+		return bad("no rules to judge match certificates by; hand them in")
 	case c.BlockInterval < 10*time.Millisecond || c.BlockInterval > time.Minute:
 		return bad("block interval %s; choose 10 ms to 1 min", c.BlockInterval)
 	case c.ProposeTimeout < 50*time.Millisecond || c.ProposeTimeout > time.Minute:

@@ -125,7 +125,7 @@ func (n *network) id(i int) string {
 func (n *network) config(i int) Config {
 	c := Config{
 		Dir: n.dirs[i], Genesis: n.doc, Mode: Validator, Listen: n.addrs[i], NodeKey: seeded("node", i),
-		BlockInterval: 50 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Log: testLog(n.t, i), Kernel: noKernel{},
+		BlockInterval: 50 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Log: testLog(n.t, i), Kernel: noKernel{}, Matcher: noMatcher{},
 	}
 	for j, addr := range n.addrs {
 		if j != i {
@@ -311,3 +311,6 @@ func awaitPoll(t testing.TB, what string, cond func() bool) {
 
 // noKernel is for networks in which nobody proves a fraud.
 type noKernel struct{ proof.Kernel }
+
+// noMatcher is for networks in which nobody reports a match.
+type noMatcher struct{ proof.Matcher }

@@ -66,7 +66,7 @@ func child(raw string) error {
 		return err
 	}
 	c := Config{Dir: p.Dir, Genesis: doc, Mode: Validator, Listen: p.Listen, Peers: p.Peers, NodeKey: seeded("node", p.Index),
-		BlockInterval: p.Interval, ProposeTimeout: time.Second, MempoolTxs: p.Txs, Log: testLog(nil, p.Index), Kernel: noKernel{}}
+		BlockInterval: p.Interval, ProposeTimeout: time.Second, MempoolTxs: p.Txs, Log: testLog(nil, p.Index), Kernel: noKernel{}, Matcher: noMatcher{}}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, err := startEvil(ctx, c, p.Evil)

@@ -63,7 +63,7 @@ func TestOverARealChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := chain.Start(ctx, chain.Config{Dir: dir, Genesis: doc, Mode: chain.Validator, NodeKey: seeded(0),
-		BlockInterval: 40 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Kernel: noKernel{}})
+		BlockInterval: 40 * time.Millisecond, ProposeTimeout: time.Second, Unsynced: true, Kernel: noKernel{}, Matcher: noMatcher{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,3 +144,6 @@ func TestOverARealChain(t *testing.T) {
 
 // noKernel is for a network in which nobody proves a fraud.
 type noKernel struct{ proof.Kernel }
+
+// noMatcher is for networks in which nobody reports a match.
+type noMatcher struct{ proof.Matcher }

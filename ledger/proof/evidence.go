@@ -13,8 +13,8 @@ import (
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// Kinds of fraud proofs that this package judges, as in the ledger's FraudProof.kind. 3 and 4
-// are not among them: a wrong segment rests on a committee, a wrong match is the indexers'.
+// Kinds of fraud proofs that this package judges, as in the ledger's FraudProof.kind. 3 is
+// not among them: a wrong segment rests on a committee.
 const (
 	FraudTile    = tx.FraudTile   // a tile that recomputes differently
 	FraudPath    = tx.FraudPath   // an opening that does not lead to its root
@@ -38,6 +38,10 @@ var (
 type Rules struct {
 	Chain  string
 	Kernel Kernel
+	// Matcher has the rules of matches, and Facts is what the ledger knows of them. Without
+	// the first no certificate is judged, without the second only what recomputes from it.
+	Matcher Matcher
+	Facts   Facts
 	// Seed is the ledger's seed of an epoch; ok is false where it is not known (any more).
 	Seed func(epoch uint64) (seed [32]byte, ok bool)
 }
@@ -130,7 +134,8 @@ func Check(r Rules, f *tx.FraudProof) (Conviction, error) {
 type Case struct {
 	conviction Conviction
 	samples    uint64
-	render     func() error // nil when it convicts
+	render     func() error               // nil when it convicts
+	judge      func() (Conviction, error) // instead, where what it convicts of is found out on the way
 }
 
 // Samples is how many samples Judge will render, at most those of MaxTiles tiles of the
@@ -140,8 +145,11 @@ func (c *Case) Samples() uint64 { return c.samples }
 // Name is that of the misdeed, should it convict.
 func (c *Case) Name() [32]byte { return c.conviction.Name }
 
-// Judge renders, and convicts or returns ErrInnocent.
+// Judge renders, and convicts or returns ErrInnocent; ErrOld where it is too late to tell.
 func (c *Case) Judge() (Conviction, error) {
+	if c.judge != nil {
+		return c.judge()
+	}
 	if c.render != nil {
 		if err := c.render(); err != nil {
 			return Conviction{}, err
@@ -155,6 +163,9 @@ func (c *Case) Judge() (Conviction, error) {
 func Prepare(r Rules, f *tx.FraudProof) (*Case, error) {
 	if len(f.GetEvidence()) > MaxEvidence {
 		return nil, fmt.Errorf("%w: evidence: %d bytes, at most %d", ErrTooLarge, len(f.GetEvidence()), MaxEvidence)
+	}
+	if f.GetKind() == FraudMatch {
+		return r.match(f)
 	}
 	o, err := open(&Signed{Statement: f.GetStatement(), Signer: f.GetSubject(), Signature: f.GetSignature()}, nil)
 	if err != nil {
@@ -176,7 +187,7 @@ func Prepare(r Rules, f *tx.FraudProof) (*Case, error) {
 	case FraudWork:
 		return r.work(o, f.GetEvidence())
 	}
-	return nil, fmt.Errorf("%w: kind %d; this package judges 1, 2, 5, 6, 7 and 8", ErrUnknown, f.GetKind())
+	return nil, fmt.Errorf("%w: kind %d; this package judges 1, 2 and 4 to 8", ErrUnknown, f.GetKind())
 }
 
 // committed is a commit with the frames behind it, both checked against each other.
@@ -249,7 +260,7 @@ func (r Rules) tile(o *Opened, evidence []byte) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Case{x.convict(economics.OffenceForged, ReasonTile), x.each, render}, nil
+	return &Case{conviction: x.convict(economics.OffenceForged, ReasonTile), samples: x.each, render: render}, nil
 }
 
 // wrongTile prepares the recomputation of one opening of a commit.
@@ -316,7 +327,7 @@ func (r Rules) path(o *Opened, evidence []byte) (*Case, error) {
 	x, err := r.committed(c, roots)
 	if errors.Is(err, ErrInnocent) && c.Statement.GetCommit().GetBusy() == nil {
 		// The container signed that these are the roots of that commit, and they are not.
-		return &Case{conviction(c.Signer, said.GetEpoch(), economics.OffenceForged, ReasonRoots), 0, nil}, nil
+		return &Case{conviction: conviction(c.Signer, said.GetEpoch(), economics.OffenceForged, ReasonRoots)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -327,9 +338,9 @@ func (r Rules) path(o *Opened, evidence []byte) (*Case, error) {
 	it := said.GetItems()[e.GetItem()]
 	guilty := x.convict(economics.OffenceForged, ReasonPath)
 	if it.GetTile() >= x.tiles {
-		return &Case{guilty, 0, nil}, nil // a tile that no frame has
+		return &Case{conviction: guilty}, nil // a tile that no frame has
 	}
-	return &Case{guilty, x.each, func() error {
+	return &Case{conviction: guilty, samples: x.each, render: func() error {
 		switch err := r.checkTile(x, it); {
 		case errors.Is(err, ErrPath):
 			return nil

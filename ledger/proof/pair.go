@@ -53,7 +53,7 @@ func (r Rules) pair(kind uint32, o *Opened, evidence []byte) (*Case, error) {
 	case FraudVotes:
 		c = conviction(o.Signer, epoch, economics.OffenceEquivocation, ReasonTwoVotes)
 	}
-	return &Case{c, 0, nil}, nil
+	return &Case{conviction: c}, nil
 }
 
 // question is what a statement answers: a node may answer each only once.

@@ -30,6 +30,8 @@ const (
 	ReasonSawWrong   Reason = 81
 	ReasonTwoVotes   Reason = 82
 	ReasonSamples    Reason = 83
+	ReasonMatch      Reason = 90 // of indexers
+	ReasonCandidates Reason = 91
 )
 
 // ReasonInfo tells a reason to people.
@@ -38,7 +40,7 @@ type ReasonInfo struct {
 	Name    string   // for machines, stable
 	Text    string   // one sentence
 	Next    string   // what its owner can do
-	Verdict []uint32 // that it goes with; none for those of checkers
+	Verdict []uint32 // that it goes with; none for those of checkers and indexers
 }
 
 var reasons = []ReasonInfo{
@@ -88,6 +90,10 @@ var reasons = []ReasonInfo{
 		"never run two nodes with one key; keep the node's data directory when it restarts", nil},
 	{ReasonSamples, "wrong_samples", "The checker reported another number of samples than the commit says.",
 		"update the node", nil},
+	{ReasonMatch, "wrong_match", "A match certificate of the indexer does not follow from what stands in it, or was not drawn as it says.",
+		"run indexers only from a release; rerun the certificate with `framemesh match verify --ledger`", nil},
+	{ReasonCandidates, "forged_candidates", "Under the root of a match certificate the indexer put an ad that no container sealed, or figures that the ledger never had.",
+		"run indexers only from a release; rerun the certificate with `framemesh match verify --ledger`", nil},
 }
 
 // Reasons lists every reason, by number.

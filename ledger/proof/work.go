@@ -53,7 +53,7 @@ func (r Rules) work(o *Opened, evidence []byte) (*Case, error) {
 		return r.passedOver(o, f, x, picks, e.GetOpening())
 	}
 	c := conviction(o.Signer, v.GetEpoch(), economics.OffenceForged, ReasonWork)
-	return &Case{c, uint64(len(picks)) * x.each, func() error {
+	return &Case{conviction: c, samples: uint64(len(picks)) * x.each, render: func() error {
 		got, err := r.Kernel.Work(x.task, x.Signer, o.Signer, x.says.GetSize(), x.roots, picks)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrUnknown, err)
@@ -83,5 +83,5 @@ func (r Rules) passedOver(o *Opened, f *Finding, x *committed, picks []Pick, it 
 		return nil, err
 	}
 	epoch, _ := o.Epoch()
-	return &Case{conviction(o.Signer, epoch, economics.OffenceForged, ReasonSawWrong), x.each, render}, nil
+	return &Case{conviction: conviction(o.Signer, epoch, economics.OffenceForged, ReasonSawWrong), samples: x.each, render: render}, nil
 }

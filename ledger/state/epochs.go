@@ -52,11 +52,14 @@ func (m *Machine) enterEpoch(epoch uint64) ([]Event, error) {
 	if err := m.overlay.Set(SeedKey(epoch), append([]byte(nil), m.head.Seed[:]...)); err != nil {
 		return nil, err
 	}
+	if err := m.began(epoch, m.head.Height, m.head.Seed); err != nil {
+		return nil, err
+	}
 	events := []Event{event("epoch", "epoch", epoch, "skipped", epoch-last-1)}
 	if err := m.freezeCandidates(last, epoch); err != nil {
 		return nil, err
 	}
-	if err := m.tidy(prefixSeed, epoch, keptSeeds, tidiedSeeds); err != nil {
+	if err := m.tidySeeds(epoch); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(last, epoch uint64) ([]Event, error){m.electValidators, m.epochEmission, m.newCoefficient} {

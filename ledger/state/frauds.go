@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/framemesh/framemesh/ledger/amount"
@@ -32,9 +33,9 @@ func FraudID(op *tx.FraudProof) [32]byte {
 }
 
 // applyFraud judges what somebody says to prove, or keeps it for a committee where it does
-// not recompute: a wrong segment is shown by replaying a session, a wrong match by what an
-// indexer knew. The statement is the accused's, as its signature shows, which is verified
-// with the transaction's. The same proof counts once; another proof of the same statement
+// not recompute: a wrong segment is shown by replaying a session. The statement is the
+// accused's, as its signature shows, which is verified with the transaction's or, of a match,
+// with the seal. The same proof counts once; another proof of the same statement
 // is another, or a false one could shut out the true one.
 //
 // The order makes work expensive for who asks for it: who signs can pay, the signatures are
@@ -65,7 +66,7 @@ func (m *Machine) applyFraud(c *txContext, op *tx.FraudProof) error {
 	if err := m.overlay.Set(FraudKey(id), f.Encode()); err != nil {
 		return err
 	}
-	if op.GetKind() == tx.FraudSegment || op.GetKind() == tx.FraudMatch {
+	if op.GetKind() == tx.FraudSegment {
 		c.emit("fraud_reported", "proof", hex.EncodeToString(id[:]), "kind", f.Kind, "subject", subject,
 			"epoch", f.Epoch, "reporter", c.Account)
 		return nil
@@ -74,11 +75,12 @@ func (m *Machine) applyFraud(c *txContext, op *tx.FraudProof) error {
 }
 
 func (m *Machine) judgeFraud(c *txContext, op *tx.FraudProof, f Fraud, id [32]byte) error {
-	if m.kernel == nil {
-		return fmt.Errorf("%w: fraud proofs cannot be judged without a kernel", ErrState)
+	if m.kernel == nil || m.matcher == nil {
+		return fmt.Errorf("%w: fraud proofs cannot be judged without a kernel and the rules of matches", ErrState)
 	}
 	var bad error
-	rules := proof.Rules{Chain: m.network.Chain, Kernel: m.kernel, Seed: func(epoch uint64) ([32]byte, bool) {
+	facts := m.matchFacts()
+	rules := proof.Rules{Chain: m.network.Chain, Kernel: m.kernel, Matcher: m.matcher, Facts: facts, Seed: func(epoch uint64) ([32]byte, bool) {
 		seed, ok, err := ReadSeed(m.overlay, epoch)
 		if err != nil {
 			bad = err
@@ -86,16 +88,14 @@ func (m *Machine) judgeFraud(c *txContext, op *tx.FraudProof, f Fraud, id [32]by
 		return seed, ok && err == nil
 	}}
 	held, err := proof.Prepare(rules, op)
-	if bad != nil {
-		return bad
+	if bad != nil || facts.bad != nil {
+		return errors.Join(bad, facts.bad)
 	}
 	if err != nil {
 		return refuse(ErrInnocent, "%v; rerun it with `framemesh proof verify`", err)
 	}
-	if b, err := m.overlay.Get(GuiltKey(held.Name())); err != nil {
+	if err := m.firstTime(held.Name(), f.Subject); err != nil {
 		return err
-	} else if b != nil {
-		return refuse(ErrPunished, "%s was convicted of this before; another deed needs another proof", f.Subject)
 	}
 	if held.Samples() > 0 {
 		if err := m.mayRender(c, held.Samples()); err != nil || m.quiet {
@@ -106,14 +106,34 @@ func (m *Machine) judgeFraud(c *txContext, op *tx.FraudProof, f Fraud, id [32]by
 		return nil
 	}
 	conviction, err := held.Judge()
+	if facts.bad != nil {
+		return facts.bad
+	}
+	if errors.Is(err, proof.ErrOld) {
+		return refuse(ErrInnocent, "%v; report within %d epochs", err, MatchEpochs)
+	}
 	if err != nil {
 		c.forfeit = m.params.AppealBond
 		return refuse(ErrInnocent, "%v; rerun it with `framemesh proof verify`", err)
+	}
+	if conviction.Name != held.Name() { // what it convicts of was not known before
+		if err := m.firstTime(conviction.Name, f.Subject); err != nil {
+			return err
+		}
 	}
 	if err := m.overlay.Set(GuiltKey(conviction.Name), f.Encode()); err != nil {
 		return err
 	}
 	return m.convict(c, f, conviction, id)
+}
+
+// firstTime refuses a deed that somebody was convicted of before.
+func (m *Machine) firstTime(deed [32]byte, who key.Node) error {
+	b, err := m.overlay.Get(GuiltKey(deed))
+	if err == nil && b != nil {
+		err = refuse(ErrPunished, "%s was convicted of this before; another deed needs another proof", who)
+	}
+	return err
 }
 
 // mayRender refuses a proof that this block has no time for, or whose reporter could not pay
@@ -166,6 +186,9 @@ func (m *Machine) convict(c *txContext, f Fraud, v proof.Conviction, id [32]byte
 	c.events = append(c.events, events...)
 
 	remark := Verdict{Epoch: epoch, Verdict: VerdictConvicted, Reason: uint32(v.Reason), Evidence: id}
+	if f.Kind == tx.FraudMatch {
+		return m.remarkIndexer(v.Guilty, remark)
+	}
 	if byChecker {
 		if err := m.dropWeight(epoch, RewardChecker, v.Guilty); err != nil {
 			return err

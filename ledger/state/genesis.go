@@ -68,7 +68,7 @@ func (m *Machine) initRecords(*genesis.Doc) error {
 			return err
 		}
 	}
-	return nil
+	return m.began(0, 0, m.head.Seed)
 }
 
 // grant puts money of the genesis file into a purse: the one place where money begins.
@@ -126,7 +126,7 @@ func (m *Machine) initNodes(d *genesis.Doc) error {
 		if g.RPMilli > 0 {
 			s := newStanding()
 			s.RPMilli, s.Rounds, s.ProvenUntil = g.RPMilli, []uint64{g.RPMilli}, m.params.ProofStandingEpochs
-			if err := m.overlay.Set(StandingKey(g.Node), s.Encode()); err != nil {
+			if err := m.setStanding(g.Node, s); err != nil {
 				return err
 			}
 		}

@@ -133,7 +133,7 @@ func newBed(tb testing.TB, change ...func(*genesis.Plan)) *bed {
 		tb.Fatal(err)
 	}
 	b := &bed{tb: tb, store: newMemory(), doc: d, now: d.TimeMS()}
-	if b.Machine, b.first, err = Init(b.store, d, WithKernel(hashKernel{})); err != nil {
+	if b.Machine, b.first, err = Init(b.store, d, WithKernel(hashKernel{}), WithMatcher(plainMatcher{})); err != nil {
 		tb.Fatal(err)
 	}
 	b.audit()

@@ -19,8 +19,9 @@ type Machine struct {
 	flushed live // as it was at the last Flush: what a Fork starts from
 	written live // as the records have it
 
-	kernel proof.Kernel // recomputes fraud proofs
-	draws  *Draws
+	kernel  proof.Kernel  // recomputes fraud proofs
+	matcher proof.Matcher // and match certificates
+	draws   *Draws
 
 	begun   bool
 	quiet   bool   // a fork: transactions report no events, and fraud proofs are not rendered
@@ -134,7 +135,7 @@ func (m *Machine) Fork() *Machine {
 	return &Machine{
 		store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network,
 		live: m.flushed, flushed: m.flushed, written: m.flushed, quiet: true,
-		kernel: m.kernel, draws: m.draws,
+		kernel: m.kernel, matcher: m.matcher, draws: m.draws,
 	}
 }
 

@@ -135,7 +135,7 @@ func (h *history) block(ms uint64, bad ...Misbehavior) {
 	h.do(func(b *bed) ([]Event, error) {
 		b.end()
 		if h.restarts {
-			m, err := Open(b.store, WithKernel(hashKernel{}))
+			m, err := Open(b.store, WithKernel(hashKernel{}), WithMatcher(plainMatcher{}))
 			b.must(err)
 			b.Machine = m
 		}

@@ -187,7 +187,7 @@ const (
 type Verdict struct {
 	Epoch    uint64 // that it is about
 	Batch    uint32
-	Role     economics.Role // in which the node was judged: container or checker
+	Role     economics.Role // in which the node was judged
 	Verdict  uint8
 	Reason   uint32   // code; of a fraud its kind, of an accusation the offence
 	RPMilli  uint64   // of the round, as measured
@@ -218,7 +218,7 @@ func DecodeVerdict(b []byte) (v Verdict, err error) {
 		Epoch: r.u64(), Batch: r.u32(), Role: economics.Role(r.u8()), Verdict: r.u8(), Reason: r.u32(),
 		RPMilli: r.u64(), Weight: r.u64(), Evidence: r.b32(), Height: r.u64(),
 	}
-	r.check(v.Role == economics.RoleContainer || v.Role == economics.RoleChecker)
+	r.check(v.Role == economics.RoleContainer || v.Role == economics.RoleChecker || v.Role == economics.RoleIndexer)
 	return v, r.done()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
@@ -15,6 +16,7 @@ import (
 var codecs = map[string]func([]byte) ([]byte, error){
 	"account":     codec(DecodeAccount, Account.Encode),
 	"appeals":     codec(decodeAppeals, appeals.encode),
+	"changes":     codec(DecodeChanges, Changes.Encode),
 	"node":        codec(DecodeNode, Node.Encode),
 	"stake":       codec(DecodeStake, Stake.Encode),
 	"delegation":  codec(DecodeDelegation, Delegation.Encode),
@@ -60,6 +62,7 @@ func samples() map[string][]byte {
 		"appeals":     appeals{{1}}.encode(),
 		"attendance":  Attendance{Since: 7, Absent: []Absence{{[20]byte{1}, 2}, {[20]byte{2}, 1}}}.Encode(),
 		"empty seats": Empty{{Node: n, Until: 3, Missed: 11, Blocks: 21}}.Encode(),
+		"changes":     Changes{Cut: true, All: []Change{{Height: 3, Figures: proof.Figures{RPMilli: 4, QualityPPM: 5, PriorityPPM: 6, ProvenUntil: 7}}, {Height: 9}}}.Encode(),
 		"node": Node{
 			Owner: a, Roles: 5, Class: 1, Region: "eu-west", Price: 4, Registered: 9,
 			Keys: Keys{Consensus: [32]byte{1}, VRF: [32]byte{2}}, Next: Keys{Consensus: [32]byte{3}}, NextFrom: 11, Claim: 12,
@@ -176,6 +179,7 @@ func TestKeysDoNotCollide(t *testing.T) {
 		UnbondingKey(a, n, 1), CertificateKey(1, 2), SeedKey(1), CandidatesKey(1, 2, 3), ParamsKey(), NetworkKey(),
 		ProposalKey(1), TotalsKey(), PoolKey(1), HeadKey(), CoefficientKey(), ValidatorKey([20]byte{}), ConsensusKey([20]byte{}), VRFKey([32]byte{}),
 		dueKey(1, 1, nil), AttendanceKey(), EmptyKey(),
+		FiguresKey(n), BeganKey(1), BeaconKey([32]byte{}),
 	} {
 		prefix, _, _ := bytes.Cut(k, []byte("/"))
 		if j, has := seen[string(k)]; has {

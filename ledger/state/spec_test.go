@@ -26,7 +26,7 @@ func TestSpecificationIsComplete(t *testing.T) {
 		prefixConsensus, prefixVRF, prefixHead,
 		prefixUsed, prefixVote, prefixFraud, prefixAccusation, prefixWeight, prefixWeightSum, prefixPayout, prefixEmission,
 		prefixStanding, prefixConduct, prefixHistory, prefixAppeal, prefixGuilt, prefixAttendance, prefixEmpty,
-		prefixCoefficient,
+		prefixCoefficient, prefixFigures, prefixBegan, prefixBeacon,
 	} {
 		if !strings.Contains(doc, "`"+p) {
 			t.Errorf("the specification does not say what lies under %s", p)

@@ -24,8 +24,8 @@ func ReadConduct(r Reader, n key.Node) (c Conduct, ok bool, err error) {
 	return load(r, ConductKey(n), DecodeConduct)
 }
 
-// ReadHistory are the last verdicts on a node in both of its roles, in the order of blocks,
-// at most KeptVerdicts of each. It only gets single values, so that it works over proofs.
+// ReadHistory are the last verdicts on a node in all of its roles, in the order of blocks,
+// at most KeptVerdicts of each. An indexer's are numbered by the node's offences. It only gets single values, so that it works over proofs.
 func ReadHistory(r Reader, n key.Node) ([]Verdict, error) {
 	s, _, err := ReadStanding(r, n)
 	if err != nil {
@@ -35,11 +35,15 @@ func ReadHistory(r Reader, n key.Node) ([]Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	stake, _, err := load(r, StakeKey(n), DecodeStake)
+	if err != nil {
+		return nil, err
+	}
 	var all []Verdict
 	for _, ring := range []struct {
 		role  economics.Role
 		total uint32
-	}{{economics.RoleContainer, s.Verdicts}, {economics.RoleChecker, c.Verdicts}} {
+	}{{economics.RoleContainer, s.Verdicts}, {economics.RoleChecker, c.Verdicts}, {economics.RoleIndexer, uint32(stake.Offences)}} {
 		for i := ring.total - min(ring.total, KeptVerdicts); i < ring.total; i++ {
 			v, ok, err := load(r, HistoryKey(n, ring.role, i), DecodeVerdict)
 			if err != nil {
@@ -96,7 +100,7 @@ func (m *Machine) remark(n key.Node, s Standing, v Verdict) error {
 		return err
 	}
 	s.Verdicts++
-	return m.overlay.Set(StandingKey(n), s.Encode())
+	return m.setStanding(n, s)
 }
 
 // remarkChecker is remark for a checker.
@@ -107,6 +111,17 @@ func (m *Machine) remarkChecker(n key.Node, c Conduct, v Verdict) error {
 	}
 	c.Verdicts++
 	return m.overlay.Set(ConductKey(n), c.Encode())
+}
+
+// remarkIndexer writes down what an indexer was convicted of, under the number of that
+// offence: nothing else is ever said of indexers.
+func (m *Machine) remarkIndexer(n key.Node, v Verdict) error {
+	s, err := m.stake(n)
+	if err != nil || s.Offences == 0 {
+		return err
+	}
+	v.Role, v.Height = economics.RoleIndexer, m.head.Height
+	return m.overlay.Set(HistoryKey(n, v.Role, uint32(s.Offences)-1), v.Encode())
 }
 
 // forgetNode takes away what was found about a node that leaves the registry.
@@ -122,7 +137,10 @@ func (m *Machine) forgetNode(n key.Node) error {
 			err = m.overlay.Delete(k)
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return m.forgetFigures(n)
 }
 
 // dayEpochs is how many epochs make a day, at least 1.
@@ -147,5 +165,5 @@ func (m *Machine) demoted(n key.Node) error {
 	m.restore(&s, m.head.Epoch)
 	s.PriorityPPM = uint32(economics.Demote(uint64(s.PriorityPPM)))
 	s.CleanFrom = m.head.Epoch
-	return m.overlay.Set(StandingKey(n), s.Encode())
+	return m.setStanding(n, s)
 }

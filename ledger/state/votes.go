@@ -37,11 +37,13 @@ const KeptEpochs = 2_880
 // cleanedVotes is how many records one piece of due work takes away.
 const cleanedVotes = 200
 
-// Subjects of dueVoteCleanup: an epoch's votes, its certificates, or one fraud proof.
+// Subjects of dueVoteCleanup: an epoch's votes, its certificates, one fraud proof, or
+// the figures of one node that left.
 const (
 	cleanVotesOf        = 1
 	cleanCertificatesOf = 2
 	cleanFraud          = 3
+	cleanFiguresOf      = 4
 )
 
 // voteEpoch refuses an epoch that is neither the current one nor the one before.
@@ -147,6 +149,8 @@ func (m *Machine) cleanVotes(subject []byte) ([]Event, error) {
 	switch {
 	case what == cleanFraud && len(rest) == 32:
 		return nil, m.overlay.Delete(FraudKey([32]byte(rest)))
+	case what == cleanFiguresOf && len(rest) == 32:
+		return nil, m.cleanFigures(key.Node(rest))
 	case what == cleanCertificatesOf && len(rest) == 8:
 		prefix = prefixCertificate
 	case what == cleanVotesOf && len(rest) == 8:

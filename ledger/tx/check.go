@@ -32,6 +32,7 @@ const (
 	MaxStatement    = 4 << 10  // bytes of what an accused node signed
 	MaxOpenings     = 40 << 10 // bytes of it where it is the openings of many tiles
 	MaxVote         = 8 << 10  // bytes of it where it is a vote on a whole batch
+	MaxMatch        = 40 << 10 // bytes of it where it is a sealed match certificate
 	MaxScore        = 1 << 32  // milli-RP that a container may claim
 	MaxEvidence     = 40 << 10 // bytes
 	MaxParameter    = 64       // characters of a parameter's name
@@ -303,19 +304,29 @@ func StatementLimit(kind uint32) int {
 	switch kind {
 	case FraudPath:
 		return MaxOpenings
+	case FraudMatch:
+		return MaxMatch
 	case FraudVote, FraudVotes:
 		return MaxVote
 	}
 	return MaxStatement
 }
 
+// Sealed says whether the statement of a kind of fraud proof carries its signature and all
+// its evidence itself: a match certificate is a sealed message of the mesh.
+func Sealed(kind uint32) bool { return kind == FraudMatch }
+
 func checkFraud(op *FraudProof) error {
+	signature, evidence := ed25519.SignatureSize, uint64(MaxEvidence)
+	if Sealed(op.GetKind()) {
+		signature, evidence = 0, 0
+	}
 	return canonical.First(
 		within("kind", uint64(op.GetKind()), FraudTile, FraudVotes),
 		sized("subject", op.GetSubject(), key.Size),
 		within("statement", uint64(len(op.GetStatement())), 1, uint64(StatementLimit(op.GetKind()))),
-		sized("signature", op.GetSignature(), ed25519.SignatureSize),
-		within("evidence", uint64(len(op.GetEvidence())), 0, MaxEvidence))
+		sized("signature", op.GetSignature(), signature),
+		within("evidence", uint64(len(op.GetEvidence())), 0, evidence))
 }
 
 func checkDoubleVote(op *DoubleVote) error {

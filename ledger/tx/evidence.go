@@ -63,6 +63,9 @@ func (t *Tx) inner() (names []string, entries []key.Signed) {
 		}
 	case *Body_Fraud:
 		f := op.Fraud
+		if Sealed(f.GetKind()) {
+			break // its seal is opened where the proof is judged
+		}
 		add("statement", key.Signed{Key: f.GetSubject(), Kind: key.KindStatement, Payload: f.GetStatement(), Signature: f.GetSignature()})
 	case *Body_DoubleVote:
 		d := op.DoubleVote

@@ -1455,9 +1455,9 @@ type FraudProof struct {
 	Kind          uint32 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	Subject       []byte `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // the accused node key
 	Epoch         uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Statement     []byte `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB; of kind 2 to 40 KiB, of 7 and 8 to 8 KiB
-	Signature     []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"` // by subject over domain framemesh/<chain>/statement/1 and statement
-	Evidence      []byte `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`   // at most 40 KiB
+	Statement     []byte `protobuf:"bytes,4,opt,name=statement,proto3" json:"statement,omitempty"` // what the accused signed, 1 byte to 4 KiB; of kinds 2 and 4 to 40 KiB, of 7 and 8 to 8 KiB
+	Signature     []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"` // by subject over domain framemesh/<chain>/statement/1 and statement; none of kind 4
+	Evidence      []byte `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`   // at most 40 KiB; none of kind 4
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

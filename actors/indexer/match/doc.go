@@ -33,7 +33,7 @@ var (
 // Limits of ads, requests and certificates.
 const (
 	MaxAdBytes          = 8 << 10  // of a sealed ad
-	MaxCertificateBytes = 64 << 10 // of a sealed certificate
+	MaxCertificateBytes = 40 << 10 // of a sealed certificate: the ledger takes one that is wrong as proof
 	MaxAdLifetimeMS     = 120_000  // from seq to expires_ms
 	MaxApps             = 64       // per ad
 	MaxEncoders         = 8        // per ad

@@ -112,7 +112,7 @@ func TestMatchIsTheDefinition(t *testing.T) {
 	})
 }
 
-func mustPut(t *testing.T, tab *Table, id peer.ID, ad *wire.Ad, sealed []byte) {
+func mustPut(t testing.TB, tab *Table, id peer.ID, ad *wire.Ad, sealed []byte) {
 	t.Helper()
 	if err := tab.Put(now-500, id, ad, sealed); err != nil {
 		t.Fatal(err)
