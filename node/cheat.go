@@ -10,6 +10,7 @@ import (
 	"github.com/framemesh/framemesh/actors/checker/recompute"
 	"github.com/framemesh/framemesh/actors/container/prove"
 	"github.com/framemesh/framemesh/actors/container/segments"
+	"github.com/framemesh/framemesh/actors/indexer"
 	"github.com/framemesh/framemesh/gpu/kernel"
 	"github.com/framemesh/framemesh/ledger/key"
 )
@@ -106,4 +107,11 @@ func (n *Node) cheatingSessions() segments.Double {
 		return segments.Honest
 	}
 	return segments.Double(c.Name)
+}
+
+// cheatingIndexer lets an indexer lie about its matches.
+func (n *Node) cheatingIndexer(o *indexer.Options) {
+	if c := n.o.Cheat; c != nil && c.Who == cheat.Indexer {
+		o.Double, o.Figures = c.Match(), c.Figures(o.Figures)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/framemesh/framemesh/actors/accuse"
 	"github.com/framemesh/framemesh/actors/checker"
 	"github.com/framemesh/framemesh/actors/container"
 	"github.com/framemesh/framemesh/actors/container/segments"
@@ -91,6 +92,7 @@ type Node struct {
 	chain     *chain.Chain  // of full nodes and validators
 	ledger    atomic.Pointer[ledgeractor.Ledger]
 	checking  atomic.Pointer[checker.Rounds]
+	accuser   atomic.Pointer[accuse.Accuser]
 	debug     string // address of the debug server
 	fatal     chan error
 }
@@ -146,6 +148,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"ledger", nil, n.startLedger},
 		{"money", nil, n.startMoney},
 		{"status", nil, n.startStatus},
+		{"accusations", []Role{RoleContainer, RoleChecker, RoleGateway}, n.startAccuser},
 		{"indexer", []Role{RoleIndexer}, n.startIndexer},
 		{"container", []Role{RoleContainer}, n.startContainer},
 		{"prover", []Role{RoleContainer}, n.startProver},
@@ -227,7 +230,7 @@ func (n *Node) startActors(context.Context) (func(context.Context) error, error)
 func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, error) {
 	var err error
 	n.gateway, err = gatewayactor.New(gatewayactor.Options{System: n.system, Net: hostNetwork{n.p2p.Host()}, Calls: n.client,
-		Finder: n.p2p.Discovery(), Ads: n.gossip.Ads(), Beacon: n.beacon(), Figures: n.Figures(), Network: n.cfg.Network, Region: n.cfg.Region,
+		Finder: n.p2p.Discovery(), Ads: n.gossip.Ads(), Beacon: n.beacon(), Figures: n.Figures(), Accuse: n.accuse, Network: n.cfg.Network, Region: n.cfg.Region,
 		Version: Version, Now: n.o.Now, Log: n.log})
 	if err != nil {
 		return nil, err

@@ -135,7 +135,7 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 		SaveDir: filepath.Join(n.dir, "saves"), Score: uint32(capacity.ScoreMilli), Encoders: []string{capacity.Encoder}, Price: n.cfg.Container.Price,
 		Session: session.Options{Grace: time.Duration(n.cfg.Media.GraceSecs) * time.Second,
 			IdleEnd: time.Duration(n.cfg.Media.IdleEndMin) * time.Minute},
-		Log: n.log, Registerer: n.reg}
+		Accuse: n.accuse, Log: n.log, Registerer: n.reg}
 	if n.cfg.Container.FetchApps {
 		o.Fetch = func(ctx context.Context, sha [32]byte) error { return n.fetchApp(ctx, st, sha) }
 	}

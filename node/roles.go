@@ -20,6 +20,7 @@ func (n *Node) startIndexer(ctx context.Context) (func(context.Context) error, e
 	if l := n.Ledger(); l != nil {
 		o.Stake, o.Doubt, o.Figures = l.Stake, l.ReadAgain, measured{l}
 	}
+	n.cheatingIndexer(&o)
 	n.indexer, err = indexer.New(o)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ const (
 	Container = "container"
 	Checker   = "checker"
 	Session   = "session" // a container, about what it renders for a player
+	Indexer   = "indexer"
 )
 
 // Info tells a cheat to people.
@@ -44,6 +45,8 @@ var all = []Info{
 	{"module", Session, "runs another module than the one advertised", "the audit of a second", 0, 0},
 	{"drop", Session, "leaves frames out under load", "receipts and the audit of a second", 0, 0},
 	{"state", Session, "changes a byte of the game's memory", "the audit of a second", 0, 0},
+	{"mismatch", Indexer, "puts the last of its choices first, because it is a friend's", "the certificate does not recompute, which is a fraud proof", 0, 0},
+	{"figures", Indexer, "says that checkers measured its friend to be better than they did", "the ledger knows what it said after each block", 0, 0},
 	{"inputs", Session, "invents inputs of the player", "inputs are signed by the player", 0, 0},
 }
 

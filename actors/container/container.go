@@ -120,7 +120,10 @@ type Options struct {
 	// genesis beacon when nil.
 	Draws match.Lottery
 	// Verify checks a certificate; match.Verify when nil.
-	Verify     func(sealed []byte, network string) (*wire.Certificate, error)
+	Verify func(sealed []byte, network string) (*wire.Certificate, error)
+	// Accuse is given each sealed certificate that does not verify; it must not block. nil =
+	// nobody is.
+	Accuse     func(sealed []byte)
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }

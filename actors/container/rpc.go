@@ -115,6 +115,9 @@ func (c *Container) onReserve(ctx context.Context, from peer.ID, req *wire.Reser
 func (c *Container) checkCertificate(sealed []byte, now time.Time, m *reserve) (*wire.Certificate, error) {
 	cert, err := c.o.Verify(sealed, c.o.Network)
 	if err != nil {
+		if c.o.Accuse != nil {
+			c.o.Accuse(sealed)
+		}
 		return nil, rpc.Errorf(wire.Code_INVALID, "the match certificate does not verify (%v); match again", err)
 	}
 	made := time.UnixMilli(int64(cert.GetMadeMs()))

@@ -40,7 +40,7 @@ type AdSource interface {
 	Subscribe(ctx context.Context, region string, handle func(from peer.ID, sealed []byte, ad *wire.Ad)) error
 }
 
-// Options are what a gateway is made of. All fields but Figures are needed.
+// Options are what a gateway is made of. All fields but Figures and Accuse are needed.
 type Options struct {
 	System *supervise.System
 	Net    Network
@@ -51,6 +51,9 @@ type Options struct {
 	// Figures is the ledger, where what certificates say was measured is looked up; nil = there
 	// is none. The player's page cannot do that: it relies on its gateway.
 	Figures match.Figures
+	// Accuse is given each sealed certificate that is not believed, whatever the reason; it
+	// must not block. nil = nobody is.
+	Accuse  func(sealed []byte)
 	Network string
 	Region  string
 	Version string

@@ -122,6 +122,9 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 			}
 			switch {
 			case err != nil:
+				if g.o.Accuse != nil {
+					g.o.Accuse(resp.Certificate)
+				}
 				last = fmt.Errorf("gateway: the certificate of indexer %s does not verify: %w", id, err)
 			case peer.ID(cert.Indexer) != id:
 				last = fmt.Errorf("gateway: indexer %s sent the certificate of another", id)

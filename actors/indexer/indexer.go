@@ -71,7 +71,10 @@ type Options struct {
 	Doubt func(peer.ID)
 	// Figures is where the ledger's measurements are read; nil = there is no ledger, and
 	// what containers claim is believed.
-	Figures       Figures
+	Figures Figures
+	// Double changes certificates before they are signed: an indexer that lies, in tests and
+	// demos. nil = it does not.
+	Double        func(*wire.Certificate)
 	Key           crypto.PrivKey // signs the certificates; the node key
 	Network       string
 	Region        string // whose ads to take
@@ -205,8 +208,7 @@ func (ix *Indexer) Ads() int {
 // are *rpc.Error: INVALID for a request that breaks a rule, NO_MATCH with a
 // wire.MatchRefusal, BUSY when the mailbox is full.
 func (ix *Indexer) Match(ctx context.Context, _ peer.ID, req *wire.MatchRequest) (*wire.MatchResponse, error) {
-	beacon, err := ix.opts.Beacon.Beacon(ctx)
-	if err != nil {
+	if _, err := ix.opts.Beacon.Beacon(ctx); err != nil {
 		return nil, fmt.Errorf("indexer: beacon: %w", err)
 	}
 	began := time.Now()
@@ -220,14 +222,17 @@ func (ix *Indexer) Match(ctx context.Context, _ peer.ID, req *wire.MatchRequest)
 			return nil, fmt.Errorf("indexer: %w", err)
 		}
 	}
-	indexers, err := match.Eligible(ctx, ix.opts.Beacon, out.indexers)
+	beacon, indexers, err := ix.lot(ctx, out.indexers)
 	if err != nil {
-		return nil, fmt.Errorf("indexer: %w", err)
+		return nil, err
 	}
 	if len(indexers) == 0 || indexers[0] != ix.id {
 		return nil, rpc.Errorf(wire.Code_UNAVAILABLE, "this indexer is not on the ledger's list of this epoch; ask the next one")
 	}
 	cert := out.result.Certificate(ix.id, raw, req.GetRequestId(), beacon, indexers)
+	if ix.opts.Double != nil {
+		ix.opts.Double(cert)
+	}
 	sealed, err := match.Sign(cert, ix.opts.Network, ix.opts.Key)
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
@@ -236,6 +241,26 @@ func (ix *Indexer) Match(ctx context.Context, _ peer.ID, req *wire.MatchRequest)
 	ix.metrics.duration.Observe(time.Since(began).Seconds())
 	return &wire.MatchResponse{Certificate: sealed}, nil
 }
+
+// lot is the beacon in force, and who of the indexers may be drawn with it. A certificate
+// says both, and stake answers for it: so the one is asked for before and after the other.
+func (ix *Indexer) lot(ctx context.Context, indexers []peer.ID) (beacon [32]byte, eligible []peer.ID, err error) {
+	for range lots {
+		if beacon, err = ix.opts.Beacon.Beacon(ctx); err != nil {
+			return beacon, nil, fmt.Errorf("indexer: beacon: %w", err)
+		}
+		if eligible, err = match.Eligible(ctx, ix.opts.Beacon, indexers); err != nil {
+			return beacon, nil, fmt.Errorf("indexer: %w", err)
+		}
+		if again, err := ix.opts.Beacon.Beacon(ctx); err == nil && again == beacon {
+			return beacon, eligible, nil
+		}
+	}
+	return beacon, nil, rpc.Errorf(wire.Code_UNAVAILABLE, "an epoch began while this indexer matched; ask again")
+}
+
+// lots is how often an indexer asks for a beacon that stays the same.
+const lots = 3
 
 // refusal turns the reason why there is no match into what the player is told.
 func (ix *Indexer) refusal(err error) error {

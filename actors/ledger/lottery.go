@@ -98,6 +98,10 @@ func (l *Ledger) indexers(ctx context.Context, epoch uint64) (*candidates, error
 	return c, nil
 }
 
+// Records reads single records of the newest readable state, with proof where the source
+// proves, for as long as ctx lasts.
+func (l *Ledger) Records(ctx context.Context) state.Reader { return pages{ctx, l} }
+
 // pages reads records of the source, one by one.
 type pages struct {
 	ctx context.Context

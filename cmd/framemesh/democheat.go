@@ -62,9 +62,9 @@ func (f *demoFlags) castCheat() error {
 	if f.containers < 2 {
 		return withHint(errors.New("--cheat needs somebody honest, too"), "--containers 3")
 	}
-	cast, err := demo.NewCast(c, f.containers, f.checkers)
+	cast, err := demo.NewCast(c, f.indexers, f.containers, f.checkers)
 	if err != nil {
-		return withHint(err, "--containers 3 --checkers 5, which are the defaults")
+		return withHint(err, "--indexers 2 --containers 3 --checkers 5, which are the defaults")
 	}
 	f.cast, f.containers = &cast, cast.Containers
 	return nil

@@ -47,7 +47,7 @@ func TestCheatsAreCast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cast, err := demo.NewCast(c, 3, 5)
+		cast, err := demo.NewCast(c, 2, 3, 5)
 		if err != nil {
 			t.Errorf("%s: %v", c, err)
 			continue
@@ -56,11 +56,11 @@ func TestCheatsAreCast(t *testing.T) {
 			t.Errorf("%s: %+v", c, cast)
 		}
 		for _, p := range cast.Peers {
-			if want := map[string]string{cheat.Checker: "checker-"}[info.Who]; want != "" && !strings.HasPrefix(p, want) || want == "" && !strings.HasPrefix(p, "container-") {
+			if want := map[string]string{cheat.Checker: "checker-", cheat.Indexer: "indexer-"}[info.Who]; want != "" && !strings.HasPrefix(p, want) || want == "" && !strings.HasPrefix(p, "container-") {
 				t.Errorf("%s is played by %s", c, p)
 			}
-			if p == "checker-1" {
-				t.Errorf("%s is played by who makes the blocks", c)
+			if p == "checker-1" || p == "indexer-1" {
+				t.Errorf("%s is played by %s, which the others need", c, p)
 			}
 		}
 		if session := info.Who == cheat.Session; cast.Avoid("container-1") != session {

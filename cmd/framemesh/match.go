@@ -23,10 +23,10 @@ import (
 func matchCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:     "match",
-		Short:   "Check match certificates",
-		Example: "  framemesh match verify match.b64",
+		Short:   "Check match certificates, and report wrong ones",
+		Example: "  framemesh match verify match.b64\n  framemesh match report match.b64 --wallet alice",
 	})
-	c.AddCommand(matchVerify())
+	c.AddCommand(matchVerify(), matchReport())
 	return c
 }
 
@@ -44,6 +44,9 @@ type verified struct {
 	// Figures says whether what was measured was looked up: "ledger", or "not checked" for a
 	// certificate that has figures; empty for one that has none.
 	Figures string `json:"figures,omitempty"`
+	// Convicts is the offence that the ledger would punish the indexer for; "" for none, or
+	// where only the ledger could tell and was not asked.
+	Convicts string `json:"convicts,omitempty"`
 }
 
 type choice struct {
@@ -95,10 +98,12 @@ up, with proof, as long as the network keeps the state of that time.`,
 				networks = []string{"demo", node.DefaultConfig().Network}
 			}
 			v := verifyOn(b, networks)
-			if v.Valid && onLedger {
+			if onLedger {
 				if err := f.lookUp(c, b, &v); err != nil {
 					return err
 				}
+			} else {
+				v.Convicts = convictsAlone(b, v.Network)
 			}
 			if f.json {
 				if err := printJSON(c.OutOrStdout(), v); err != nil {
@@ -107,7 +112,11 @@ up, with proof, as long as the network keeps the state of that time.`,
 			} else if v.Valid {
 				printVerified(c.OutOrStdout(), v)
 			} else {
-				fmt.Fprintf(c.ErrOrStderr(), "NOT VALID on network %s: %s\n  try: %s\n", v.Network, v.Why, v.hint())
+				fmt.Fprintf(c.ErrOrStderr(), "NOT VALID on network %s: %s\n", v.Network, v.Why)
+				if v.Convicts != "" {
+					fmt.Fprintf(c.ErrOrStderr(), "  the indexer loses stake for it (%s): whoever reports it gets a part\n", v.Convicts)
+				}
+				fmt.Fprintf(c.ErrOrStderr(), "  try: %s\n", v.hint())
 			}
 			if !v.Valid {
 				return errFailed
@@ -121,17 +130,21 @@ up, with proof, as long as the network keeps the state of that time.`,
 	return c
 }
 
-// lookUp checks the figures of a certificate that is right by itself.
+// lookUp asks the ledger about a certificate: what it would convict of, and the figures of one
+// that is right by itself.
 func (f *ledgerFlags) lookUp(c *cobra.Command, sealed []byte, v *verified) error {
-	cert, err := match.Verify(sealed, v.Network)
-	if err != nil {
-		return err
-	}
 	l, err := f.open(c)
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	if _, found, err := l.judgeMatch(c.Context(), sealed); err == nil {
+		v.Convicts = found.Offence.String()
+	}
+	cert, err := match.Verify(sealed, v.Network)
+	if err != nil {
+		return nil // v says why
+	}
 	if l.cfg.Network != v.Network {
 		return withHint(fmt.Errorf("the certificate is of the network %q, the ledger of %q", v.Network, l.cfg.Network), "--config or --genesis of that network")
 	}
@@ -148,7 +161,10 @@ func (f *ledgerFlags) lookUp(c *cobra.Command, sealed []byte, v *verified) error
 
 // hint is what to do about a certificate that does not hold.
 func (v verified) hint() string {
-	if v.Figures == figuresLedger {
+	switch {
+	case v.Convicts != "":
+		return "do not believe this match; `framemesh match report FILE` reports it while the ledger remembers, some epochs"
+	case v.Figures == figuresLedger:
 		return "do not believe this match: its indexer made up what was measured"
 	}
 	return tryAnother
@@ -253,6 +269,9 @@ func printVerified(w io.Writer, v verified) {
 	t.Flush()
 	switch v.Figures {
 	case figuresLedger:
+		if v.Convicts != "" {
+			fmt.Fprintf(w, "\nand yet the ledger convicts its indexer (%s): `framemesh match report FILE`\n", v.Convicts)
+		}
 		fmt.Fprintln(w, "\nwhat was measured is what the ledger says:")
 	case figuresUnchecked:
 		fmt.Fprintln(w, "\nwhat was measured, by the indexer's word (--ledger looks it up):")

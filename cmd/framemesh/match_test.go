@@ -87,11 +87,37 @@ func TestMatchVerifyOnTheLedger(t *testing.T) {
 	if _, text := run(0, "--ledger", "--config", config, honest); !strings.Contains(text, "is what the ledger says") || !strings.Contains(text, "RENDERPOINTS") {
 		t.Error(text)
 	}
-	if v, _ := run(1, "--json", "--ledger", "--config", config, lying); v.Valid || v.Figures != figuresLedger || !strings.Contains(v.Why, "not what the ledger says") {
+	if v, _ := run(0, "--json", "--ledger", "--config", config, honest); v.Convicts != "" {
+		t.Errorf("the honest one convicts of %s", v.Convicts)
+	}
+	if v, _ := run(1, "--json", "--ledger", "--config", config, lying); v.Valid || v.Convicts != "candidates" || v.Figures != figuresLedger || !strings.Contains(v.Why, "not what the ledger says") {
 		t.Errorf("the lying one on the ledger: %+v", v)
 	}
-	if _, text := run(1, "--ledger", "--config", config, lying); !strings.Contains(text, "NOT VALID") || !strings.Contains(text, "made up") {
+	if _, text := run(1, "--ledger", "--config", config, lying); !strings.Contains(text, "NOT VALID") || !strings.Contains(text, "match report") || !strings.Contains(text, "loses stake") {
 		t.Error(text)
+	}
+	// Whoever saved it reports it: the indexer loses all its stake, and who reported it gets a part.
+	pass := filepath.Join(dir, "passphrase")
+	if err := os.WriteFile(pass, []byte(testnet.Passphrase), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report := func(want int, path string) string {
+		status, out, errOut := inProcess("match", "report", path, "--config", config, "--wallet", "container-1", "--passphrase-file", pass, "--yes")
+		if status != want {
+			t.Fatalf("status %d, want %d: %s%s", status, want, out, errOut)
+		}
+		return out + errOut
+	}
+	if text := report(1, honest); !strings.Contains(text, "convicts nobody") && !strings.Contains(text, "does not convict") {
+		t.Error(text)
+	}
+	if text := report(0, lying); !strings.Contains(text, `of "candidates"`) || !strings.Contains(text, "done: report") {
+		t.Error(text)
+	}
+	indexer := net.Find("indexer-1").ID().String()
+	status, out, errOut := inProcess("why", indexer, "--config", config)
+	if !strings.Contains(out, "figures that the ledger never had") {
+		t.Errorf("why says, with status %d: %s%s", status, out, errOut)
 	}
 }
 

@@ -149,10 +149,12 @@ func (f *verifyFlags) judge(c *cobra.Command, cfg node.Config, file *proof.File,
 	}
 	done := slow(c.ErrOrStderr(), "recomputing")
 	defer done()
-	switch p.Kind {
-	case why.KindFraud:
+	switch {
+	case p.Fraud == proof.FraudMatch:
+		return f.convictMatch(c, cfg, file, p)
+	case p.Kind == why.KindFraud:
 		return p.convict(c.Context(), file, known)
-	case why.KindBallot:
+	case p.Kind == why.KindBallot:
 		return p.recount(c.Context(), file, known)
 	}
 	return p.replay(c.Context(), file, f.module(cfg))
@@ -235,18 +237,23 @@ func (p *proven) convict(_ context.Context, file *proof.File, w *witness) error 
 		rules.Seed = func(uint64) ([32]byte, bool) { return w.seed, true }
 	}
 	got, err := file.Convict(rules)
-	switch {
-	case errors.Is(err, proof.ErrUnknown):
+	if errors.Is(err, proof.ErrUnknown) {
 		return withHint(fmt.Errorf("this release cannot judge it: %w", err), "a release that knows that kind of proof and its kernel")
-	case err != nil:
+	}
+	p.found(got, err)
+	return nil
+}
+
+// found is what a fraud proof came to.
+func (p *proven) found(got proof.Conviction, err error) {
+	if err != nil {
 		p.Why = "It does not convict: " + oneLine(err.Error())
 		p.Next = "do not believe the accusation; a proof that was sent to the ledger like this costs its sender the fee, and nobody else anything"
-		return nil
+		return
 	}
 	p.Proven, p.Reason, p.Code = true, uint32(got.Reason), got.Reason.String()
 	i, _ := got.Reason.Info()
 	p.Why, p.Next = i.Text, i.Next
-	return nil
 }
 
 // module finds the app of a session.

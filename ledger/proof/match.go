@@ -102,6 +102,21 @@ func MatchFraud(indexer key.Node, epoch uint64, sealed []byte) *tx.FraudProof {
 	return &tx.FraudProof{Kind: FraudMatch, Subject: indexer[:], Epoch: epoch, Statement: sealed}
 }
 
+// ReportMatch makes the report of a certificate: by whom it is, and of which epoch. That it is
+// wrong is for Check to say. Errors are those of Matcher.Open, and ErrUnknown where nothing
+// says when it was made.
+func (r Rules) ReportMatch(sealed []byte) (*tx.FraudProof, error) {
+	m, err := r.Matcher.Open(r.Chain, sealed)
+	if err != nil {
+		return nil, err
+	}
+	epoch, err := r.dated(m, 0)
+	if err != nil {
+		return nil, err
+	}
+	return MatchFraud(m.Indexer, epoch, sealed), nil
+}
+
 // match prepares a certificate for judgement: it is the accused's, and of the epoch that it
 // is reported under.
 func (r Rules) match(f *tx.FraudProof) (*Case, error) {
@@ -115,7 +130,7 @@ func (r Rules) match(f *tx.FraudProof) (*Case, error) {
 	if m.Indexer != key.Node(f.GetSubject()) {
 		return nil, innocent("the certificate is of another indexer, %s", m.Indexer)
 	}
-	epoch, err := r.dated(m, f)
+	epoch, err := r.dated(m, f.GetEpoch())
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +144,10 @@ func (r Rules) match(f *tx.FraudProof) (*Case, error) {
 }
 
 // dated is the epoch that a certificate is of, by what the ledger knows. The indexer's clock
-// counts for nothing.
-func (r Rules) dated(m *Match, f *tx.FraudProof) (uint64, error) {
+// counts for nothing. Without the ledger it is what somebody says.
+func (r Rules) dated(m *Match, said uint64) (uint64, error) {
 	if r.Facts == nil {
-		return f.GetEpoch(), nil
+		return said, nil
 	}
 	if epoch, ok := r.Facts.Beacon(m.Beacon); ok {
 		return epoch, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 // MatchEpochs is for how many epochs after its own a match certificate is compared with what
@@ -68,19 +69,19 @@ func (f *matchFacts) Block(height, epoch uint64) proof.Answer {
 	if !ok || height < first {
 		return proof.Wrong
 	}
-	out := proof.Right
-	err := f.r.Range(with(prefixBegan, u64(epoch+1)), prefixEnd([]byte(prefixBegan)), func(_, v []byte) bool {
-		if len(v) != 8 {
-			f.bad = fmt.Errorf("%w: where an epoch began", ErrRecord)
-		} else if height >= binary.BigEndian.Uint64(v) {
-			out = proof.Wrong
+	for e := epoch + 1; e <= f.now; e++ { // not by a range: whoever has only proofs asks the same
+		if next, ok := f.number(BeganKey(e)); ok {
+			return answer(height < next)
 		}
-		return false
-	})
-	if err != nil {
-		f.bad = err
 	}
-	return out
+	return proof.Right
+}
+
+func answer(right bool) proof.Answer {
+	if right {
+		return proof.Right
+	}
+	return proof.Wrong
 }
 
 // Figures implements proof.Facts, for blocks that Block calls right.
@@ -110,6 +111,30 @@ func (f *matchFacts) Indexer(n key.Node, epoch uint64) proof.Answer {
 		}
 	}
 	return proof.Wrong
+}
+
+// JudgeMatch says what a sealed certificate would convict its indexer of if it were reported
+// as r stands, and the report: what the ledger says to it, too. It only gets single values, so
+// that it works over proofs. Errors are those of proof.Check, or of reading.
+func JudgeMatch(r Reader, chain string, x proof.Matcher, sealed []byte) (*tx.FraudProof, proof.Conviction, error) {
+	h, ok, err := load(r, HeadKey(), DecodeHead)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: no head", ErrState)
+	}
+	if err != nil {
+		return nil, proof.Conviction{}, err
+	}
+	facts := &matchFacts{r: r, now: h.Epoch, height: h.Height + 1, frozen: h.Frozen} // as in the next block
+	rules := proof.Rules{Chain: chain, Matcher: x, Facts: facts}
+	op, err := rules.ReportMatch(sealed)
+	var found proof.Conviction
+	if err == nil {
+		found, err = proof.Check(rules, op)
+	}
+	if facts.bad != nil {
+		return nil, proof.Conviction{}, fmt.Errorf("state: %w", facts.bad)
+	}
+	return op, found, err
 }
 
 // Listed says whether a node is a candidate of a role in an epoch: it looks only at the pages

@@ -139,7 +139,7 @@ func TestWrongMatchCostsStake(t *testing.T) {
 			if got := before.Amount - after.Amount; got != want || after.Offences != 1 || !after.Jailed || after.Tombstoned {
 				t.Errorf("took %d of %d: %+v", got, before.Amount, after)
 			}
-			if got := b.balance(who("bob")) - balance; got != b.Params().SplitSlash(want, false).Bonus-b.Params().TxFee {
+			if got := b.balance(who("bob")) - balance; got != b.Params().SplitSlash(want, 0).Bonus-b.Params().TxFee {
 				t.Errorf("the reporter gained %d", got)
 			}
 			if e := b.event("fraud_proven"); e["offence"] != c.offence.String() || e["node"] != x.Indexer.String() {

@@ -7,8 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/framemesh/framemesh/actors/cheat"
+	"github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/node/testnet"
 )
 
@@ -22,10 +24,10 @@ type Cast struct {
 	Containers int
 }
 
-// NewCast gives a cheat its parts in a network of so many containers and checkers. The
-// containers that cheat are the last ones, as are the checkers: the first checker makes the
-// ledger's blocks.
-func NewCast(c cheat.Cheat, containers, checkers int) (Cast, error) {
+// NewCast gives a cheat its parts in a network of so many indexers, containers and checkers.
+// Those that cheat are the last ones: the first indexer is where peers meet, and the first
+// checker makes the ledger's blocks.
+func NewCast(c cheat.Cheat, indexers, containers, checkers int) (Cast, error) {
 	out := Cast{Cheat: c, Containers: containers}
 	last := func(role string, total, n int) {
 		for i := total - n + 1; i <= total; i++ {
@@ -33,6 +35,10 @@ func NewCast(c cheat.Cheat, containers, checkers int) (Cast, error) {
 		}
 	}
 	switch {
+	case c.Who == cheat.Indexer && indexers < 2:
+		return out, fmt.Errorf("demo: %s needs an indexer that does not; use --indexers 2", c)
+	case c.Who == cheat.Indexer:
+		last("indexer", indexers, 1)
 	case c.Who == cheat.Checker && checkers < 5:
 		return out, fmt.Errorf("demo: %s needs a committee of five; use --checkers 5", c)
 	case c.Name == "collude":
@@ -123,6 +129,40 @@ type Trial struct {
 	Cast
 	n    *testnet.Net
 	told int // happenings that were told
+}
+
+// askEvery is how often a match is asked for so that an indexer that cheats gets to.
+const askEvery = time.Second
+
+// Ask lets an indexer that cheats have something to lie about: a player without money asks for
+// the app again and again, until the lie is proven, stop is called or ctx ends. No container
+// leases to it, but its gateway looks at each match. For other cheats it does nothing.
+func (t *Trial) Ask(ctx context.Context, app string) (stop func()) {
+	if t == nil || t.Cheat.Who != cheat.Indexer {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(askEvery)
+		defer tick.Stop()
+		for {
+			_, _ = t.n.Find("gateway-1").Gateway().Launch(ctx, gateway.LaunchRequest{App: app}) // it is meant to be refused
+			if c, err := t.Look(ctx); err == nil && c.Caught {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // NewTrial follows a network in which the cast plays.

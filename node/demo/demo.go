@@ -75,6 +75,7 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 		}
 		o.Payer, o.Witness, o.Key, height = money, witness, money.PlayerKey(), n.Chain().Head().Height
 	}
+	defer trial.Ask(ctx, app)()
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	p, err := player.Play(start, o)

@@ -663,6 +663,88 @@ func (x *WatchResponse) GetStatement() []byte {
 	return nil
 }
 
+// check/accuse: whoever was given a wrong match certificate and has no account to report it
+// with shows it to a checker.
+type AccuseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"` // sealed, at most 40 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccuseRequest) Reset() {
+	*x = AccuseRequest{}
+	mi := &file_p2p_wire_check_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccuseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccuseRequest) ProtoMessage() {}
+
+func (x *AccuseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_check_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccuseRequest.ProtoReflect.Descriptor instead.
+func (*AccuseRequest) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_check_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AccuseRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+type AccuseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccuseResponse) Reset() {
+	*x = AccuseResponse{}
+	mi := &file_p2p_wire_check_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccuseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccuseResponse) ProtoMessage() {}
+
+func (x *AccuseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_p2p_wire_check_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccuseResponse.ProtoReflect.Descriptor instead.
+func (*AccuseResponse) Descriptor() ([]byte, []int) {
+	return file_p2p_wire_check_proto_rawDescGZIP(), []int{13}
+}
+
 var File_p2p_wire_check_proto protoreflect.FileDescriptor
 
 const file_p2p_wire_check_proto_rawDesc = "" +
@@ -707,7 +789,10 @@ const file_p2p_wire_check_proto_rawDesc = "" +
 	"\asession\x18\x03 \x01(\fR\asession\"Z\n" +
 	"\rWatchResponse\x12+\n" +
 	"\x04gone\x18\x01 \x01(\v2\x17.framemesh.wire.v1.GoneR\x04gone\x12\x1c\n" +
-	"\tstatement\x18\x02 \x01(\fR\tstatementB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
+	"\tstatement\x18\x02 \x01(\fR\tstatement\"1\n" +
+	"\rAccuseRequest\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\"\x10\n" +
+	"\x0eAccuseResponseB)Z'github.com/framemesh/framemesh/p2p/wireb\x06proto3"
 
 var (
 	file_p2p_wire_check_proto_rawDescOnce sync.Once
@@ -721,7 +806,7 @@ func file_p2p_wire_check_proto_rawDescGZIP() []byte {
 	return file_p2p_wire_check_proto_rawDescData
 }
 
-var file_p2p_wire_check_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_p2p_wire_check_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_p2p_wire_check_proto_goTypes = []any{
 	(*CommitRequest)(nil),  // 0: framemesh.wire.v1.CommitRequest
 	(*CommitResponse)(nil), // 1: framemesh.wire.v1.CommitResponse
@@ -735,6 +820,8 @@ var file_p2p_wire_check_proto_goTypes = []any{
 	(*GoneResponse)(nil),   // 9: framemesh.wire.v1.GoneResponse
 	(*WatchRequest)(nil),   // 10: framemesh.wire.v1.WatchRequest
 	(*WatchResponse)(nil),  // 11: framemesh.wire.v1.WatchResponse
+	(*AccuseRequest)(nil),  // 12: framemesh.wire.v1.AccuseRequest
+	(*AccuseResponse)(nil), // 13: framemesh.wire.v1.AccuseResponse
 }
 var file_p2p_wire_check_proto_depIdxs = []int32{
 	8, // 0: framemesh.wire.v1.WatchResponse.gone:type_name -> framemesh.wire.v1.Gone
@@ -756,7 +843,7 @@ func file_p2p_wire_check_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_p2p_wire_check_proto_rawDesc), len(file_p2p_wire_check_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

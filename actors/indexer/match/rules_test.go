@@ -112,18 +112,12 @@ func newCourt(t testing.TB) court {
 func (c court) judge(t testing.TB, sealed []byte) (proof.Conviction, error) {
 	t.Helper()
 	rules := proof.Rules{Chain: testNet, Matcher: Rules{}, Facts: c.chronicle}
-	m, err := Rules{}.Open(testNet, sealed)
+	op, err := rules.ReportMatch(sealed)
 	if err != nil {
 		return proof.Conviction{}, err
 	}
-	epoch, known := c.Beacon(m.Beacon)
-	for _, one := range m.Choices {
-		if f := one.Figures; !known && f != nil && c.Block(f.Height, f.Epoch) == proof.Right {
-			epoch, known = f.Epoch, true
-		}
-	}
-	v, err := proof.Check(rules, proof.MatchFraud(m.Indexer, epoch, sealed))
-	if err == nil && (v.Guilty != m.Indexer || v.Epoch != epoch) {
+	v, err := proof.Check(rules, op)
+	if me, _ := key.NodeOf(c.by.id); err == nil && (v.Guilty != me || v.Epoch != op.GetEpoch()) {
 		t.Fatalf("convicts %s in epoch %d", v.Guilty, v.Epoch)
 	}
 	return v, err
