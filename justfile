@@ -36,8 +36,10 @@ bench pattern='.':
 
 # the ledger's figures, transactions beside CometBFT's own example
 bench-ledger:
-    go test -run '^$' -bench Throughput -benchtime 1x -timeout 20m ./ledger/chain
+    go test -run '^$' -bench 'Throughput/validators=1$' -benchtime 3x -timeout 20m ./ledger/chain
+    go test -run '^$' -bench 'Throughput/validators=4$' -benchtime 1x -timeout 20m ./ledger/chain
     go test -run '^$' -bench BlockByAccounts -benchtime 100x -timeout 20m ./ledger/chain
+    go test -run '^$' -bench 'BlockAfterRestart|Memory' -benchtime 1x -timeout 20m ./ledger/chain
     go test -run '^$' -bench 'Skip|Sequential|Memory' -benchtime 1x ./ledger/light
     go test -run '^$' -bench . ./ledger/key ./ledger/tx ./ledger/voucher ./ledger/vrf ./ledger/store/proof
 

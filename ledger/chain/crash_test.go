@@ -45,7 +45,7 @@ func TestValidatorsSurviveKills(t *testing.T) {
 	var had uint64
 	for i, p := range all {
 		had = max(had, p.height())
-		t.Logf("validator %d takes %s", i, p.memory())
+		t.Logf("validator %d takes %s", i, p.memory("VmRSS"))
 	}
 	before := all[0].header(at)
 	for _, p := range all {

@@ -12,11 +12,11 @@ import (
 // index finds a transaction by its hash. It lives beside the engine's stores and forgets
 // with them.
 //
-// An entry of the database for each transaction would cost more than the transaction's
+// An entry of the database for each transaction would cost as much as the transaction's
 // execution, and would scatter them over all its tables. So the newest are in memory and, for
 // the next start, block by block on disk; once there are runLength of them they become one
 // run, sorted by their names and cut by the first byte of these. A block then writes one
-// entry, and to find one transaction takes one piece of each run, newest first: some
+// entry, and to find one transaction takes one piece of each run, newest first: some ten
 // microseconds for each 65,536 transactions that are kept.
 //
 //	b ‖ height (8)              → the names of the block's entries, one after the other

@@ -245,14 +245,14 @@ func (p *proc) reap() {
 // strike kills without waiting for a question that is being answered.
 func (p *proc) strike() { _ = p.cmd.Process.Kill() }
 
-// memory is what the process takes of the machine's, in the kernel's words; "" where the
-// kernel does not say.
-func (p *proc) memory() string {
+// memory is a line of what the process takes of the machine's memory, in the kernel's words
+// ("VmRSS" is all of it); "" where the kernel does not say.
+func (p *proc) memory(line string) string {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return ""
 	}
-	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	_, rest, _ := strings.Cut(string(raw), line+":")
 	rss, _, _ := strings.Cut(rest, "\n")
 	return strings.TrimSpace(rss)
 }
