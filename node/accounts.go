@@ -17,10 +17,10 @@ import (
 
 // Bounds of asking for accounts.
 const (
-	accountIndexers = 16              // of a region that are asked
-	accountPeers    = 32              // in all
-	accountFind     = 4 * time.Second // to look for indexers
-	accountTimeout  = 5 * time.Second // of one answer
+	accountIndexers = 16               // of a region that are asked
+	accountPeers    = 32               // in all
+	accountFind     = 4 * time.Second  // to look for indexers
+	accountTimeout  = 10 * time.Second // of one answer
 )
 
 // IndexerAccount is what one indexer said of a container's matches.

@@ -23,7 +23,7 @@ import (
 const AccountProtocol = "match/account"
 
 // accountLimits are small: a question comes when a person asks one.
-var accountLimits = rpc.Limits{MaxRequest: maxQuestion + 16, MaxResponse: MaxAccount, Timeout: 2 * time.Second, PerPeerRate: 1, Burst: 10, MaxConcurrent: 8}
+var accountLimits = rpc.Limits{MaxRequest: maxQuestion + 16, MaxResponse: MaxAccount, Timeout: 5 * time.Second, PerPeerRate: 1, Burst: 10, MaxConcurrent: 8}
 
 // Bounds of an account.
 const (

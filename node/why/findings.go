@@ -137,6 +137,9 @@ func (f *Facts) container() (out []Finding) {
 		out = append(out, Finding{About: AboutStandby, Code: "unproven", Bad: true,
 			Text: fmt.Sprintf("No round has shown yet what it renders, so it is not matched for standing by. A node that is registered takes part from %d epochs later on.%s", f.Params.CandidateLead+1, f.nextRound()),
 			Next: "keep `framemesh run` going with proof.enabled; `framemesh bench` says whether this machine's renderer is right"})
+	case !s.Proven(f.Epoch) && s.LastVerdict == proof.VerdictBad:
+		out = append(out, f.last(Finding{About: AboutStandby, Code: "found_bad", Bad: true,
+			Text: "What it did in its last round was found bad, so it may not stand by until a round shows anew what it renders." + f.nextRound()}))
 	case !s.Proven(f.Epoch):
 		out = append(out, f.last(Finding{About: AboutStandby, Code: "expired", Bad: true,
 			Text: "It has not proven for too long what it renders, so it may not stand by." + f.nextRound()}))

@@ -105,6 +105,14 @@ func TestContainersAreTold(t *testing.T) {
 			m.saw(good, state.Verdict{Epoch: 50, Verdict: 1, RPMilli: 100_000, Weight: 7, Height: 900})
 			return m
 		}, "stake_rises", false, "from epoch 80 on 2000 FRM", "665.78` before epoch 80"},
+		{"found bad", func() memory {
+			m := registered(economics.RoleContainer)
+			m.saw(with(func(s *state.Standing) {
+				s.ProvenUntil, s.LastVerdict, s.LastReason = 0, proof.VerdictBad, uint32(proof.ReasonModule)
+			}),
+				state.Verdict{Epoch: 50, Verdict: proof.VerdictBad, Reason: uint32(proof.ReasonModule), Evidence: evidence, Height: 900})
+			return m
+		}, "found_bad", false, "another module than the one that was advertised", "framemesh appeal"},
 		{"late", func() memory {
 			m := registered(economics.RoleContainer)
 			m.saw(good, state.Verdict{Epoch: 50, Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate), Height: 900})
