@@ -58,6 +58,7 @@ type Options struct {
 	Log  *slog.Logger
 }
 
+// Bounds on what is looked at.
 const (
 	waiting    = 16  // certificates
 	remembered = 256 // digests of them

@@ -181,3 +181,17 @@ func BenchmarkMeasuredMatch10kBusy(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkJudge: what every node pays for a certificate that is reported, beside reading the
+// ledger's records.
+func BenchmarkJudge(b *testing.B) {
+	court := newCourt(b)
+	c, _ := court.honestCertificate(b)
+	sealed := court.sign(b, c)
+	b.ReportMetric(float64(len(sealed)), "bytes")
+	for b.Loop() {
+		if _, err := court.judge(b, sealed); err == nil {
+			b.Fatal("convicts")
+		}
+	}
+}
