@@ -103,7 +103,7 @@ func (n *Node) cheatingChecker(k ed25519.PrivateKey) func() checker.Double {
 // cheatingSessions is how this node's sessions are falsified.
 func (n *Node) cheatingSessions() segments.Double {
 	c := n.o.Cheat
-	if c == nil || c.Who != cheat.Session {
+	if c == nil || c.Who != cheat.Session || c.Name == cheat.Vanish {
 		return segments.Honest
 	}
 	return segments.Double(c.Name)

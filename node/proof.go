@@ -221,6 +221,9 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 		return nil, errors.Join(err, backend.Close())
 	}
 	n.log.Info("rounds are rendered apart", "backend", backend.Name(), "device", backend.Device())
+	if vanishing := n.startVanishing(ctx); vanishing != nil {
+		return func(ctx context.Context) error { return errors.Join(vanishing(ctx), p.Stop(ctx)) }, nil
+	}
 	return p.Stop, nil
 }
 

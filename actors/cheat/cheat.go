@@ -19,6 +19,9 @@ const (
 	Indexer   = "indexer"
 )
 
+// Vanish is the name of the cheat that leaves: nothing that it signed is false.
+const Vanish = "vanish"
+
 // Info tells a cheat to people.
 type Info struct {
 	Name    string
@@ -47,6 +50,7 @@ var all = []Info{
 	{"state", Session, "changes a byte of the game's memory", "the audit of a second", 0, 0},
 	{"mismatch", Indexer, "puts the last of its choices first, because it is a friend's", "the certificate does not recompute, which is a fraud proof", 0, 0},
 	{"figures", Indexer, "says that checkers measured its friend to be better than they did", "the ledger knows what it said after each block", 0, 0},
+	{Vanish, Session, "goes in the middle of a paid game and does not come back", "its player's word, and the checkers who look for it then", 0, 0},
 	{"inputs", Session, "invents inputs of the player", "inputs are signed by the player", 0, 0},
 }
 

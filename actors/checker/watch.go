@@ -138,12 +138,15 @@ func (r *Rounds) watch(ctx context.Context, epoch uint64, m complaint, length ti
 		return out
 	}
 	w := &proof.Watch{Epoch: epoch, Container: m.container[:], Session: m.session[:]}
-	pause := length / watchAsks
+	pause := length / (watchAsks - 1) // the first at once, the last when it is over
 	for range watchAsks {
 		next := time.After(pause)
 		w.Asked++
 		if r.hears(ctx, m.container, epoch, max(min(pause, pingTime), watchWait)) {
 			w.Answered++
+			break
+		}
+		if w.Asked == watchAsks {
 			break
 		}
 		select {

@@ -207,7 +207,11 @@ func (t *Trial) judge(out *Caught, h testnet.Happening, liar bool) {
 		} else if h.Kind == "slash" {
 			out.Lost += h.Amount
 		} else if h.Kind == "accused" {
-			t.caught(out, h, "a committee, by an audit", true)
+			by := "a committee, by an audit"
+			if t.vanishes() {
+				by = "its player, and a committee that looked for it"
+			}
+			t.caught(out, h, by, true)
 		}
 	case "unproven":
 		switch {

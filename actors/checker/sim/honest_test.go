@@ -24,6 +24,9 @@ func TestHonestEpochs(t *testing.T) {
 	if len(h.Convictions) != 0 || h.FalseProofs != 0 || h.BadCertificates != 0 || h.WrongVotes != 0 {
 		t.Errorf("convictions %v, %d false proofs, %d bad certificates, %d called wrong", h.Convictions, h.FalseProofs, h.BadCertificates, h.WrongVotes)
 	}
+	if h.Unjust != 0 || h.False == 0 {
+		t.Errorf("%d of %d containers that were there are said to have gone; %d players said so", h.Unjust, h.Dropped, h.False)
+	}
 	if h.Certified != h.Batches {
 		t.Errorf("%d of %d batches certified", h.Certified, h.Batches)
 	}

@@ -20,6 +20,7 @@ type Fate struct {
 	FalseProofs int // that it brought
 	Checks      int // containers: times that an honest checker recomputed tiles of it
 	Found       int // and found one wrong
+	Dropped     int // containers: epochs in which they are said to have gone
 }
 
 // Conviction is one that the ledger's rules came to.
@@ -48,6 +49,10 @@ type Report struct {
 	Refused         int // inputs
 	Tiles           int // recomputed
 	FramesRendered  int
+	Complaints      int // of players who missed their container
+	False           int // of them, about one that was there
+	Dropped         int // containers said to have gone
+	Unjust          int // of them, that were there
 	Convictions     []Conviction
 	Bytes           map[string]*Traffic // by kind
 }
@@ -87,6 +92,9 @@ func (w *World) settle() {
 			}
 			e := cert.result.GetEntries()[place]
 			n.Fate.Verdicts[e.GetVerdict()]++
+			if len(e.GetDropped()) != 0 {
+				w.went(n)
+			}
 			if e.GetVerdict() == proof.VerdictOK {
 				n.Fate.Paid++
 				n.Fate.Milli += e.GetRpMilli()

@@ -76,6 +76,13 @@ func (w *World) measure(row *Row) {
 		}
 		row.Epoch = [2]float64{float64(first.Convicted) / n, q * (1 - math.Pow(1-found, float64(members)))}
 		row.Caught = "fraud proof, stake lost"
+	case cheat.Vanish:
+		// It goes at any moment; who goes too late for this epoch's votes is looked for in the next.
+		p := w.c.Params
+		t := w.times
+		vote := t.OpeningsBy + (t.VoteBy-t.OpeningsBy)/4 - t.Start
+		row.Epoch = [2]float64{float64(first.Dropped) / n, float64(vote-p.WatchMS()*3/2-missMS) / float64(p.EpochMS)}
+		row.Caught = "accused, a third of the stake lost; else looked for in the next epoch"
 	case "late":
 		row.Epoch = [2]float64{float64(first.Verdicts[proof.VerdictLate]) / n, 1}
 		row.Caught = "the round's reward lost"
@@ -147,7 +154,7 @@ func (w *World) victim(i int) bool {
 
 // Shown are the cheats of the table.
 func Shown() (all []cheat.Cheat) {
-	for _, s := range []string{"overclaim=4", "skip=5", "skip=10", "skip=25", "replay", "precompute", "path", "late", "sybil=8",
+	for _, s := range []string{"overclaim=4", "skip=5", "skip=10", "skip=25", "replay", "precompute", "path", "late", "sybil=8", "vanish",
 		"copy", "lazy", "equivocate", "collude=2", "collude=3", "downtime"} {
 		c, err := cheat.Parse(s)
 		if err != nil {

@@ -31,6 +31,8 @@ type Net struct {
 	Skewed    int    // checkers whose clocks are off by that, too
 	LoadPPM   int    // of containers in an epoch that have another load: a third of the rate, and slow to answer
 	CrashPPM  int    // of nodes in an epoch that are down for a part of it
+	PlayPPM   int    // of containers in an epoch on which somebody plays for money
+	FalsePPM  int    // of their players who say that the container went while it is there
 }
 
 // Config is a world.
@@ -136,6 +138,9 @@ func (w *World) assignCheats() {
 	container, checker := 0, 0
 	for _, c := range w.c.Cheats {
 		switch {
+		case c.Name == cheat.Vanish:
+			w.containers[container].liar = &c
+			container++
 		case c.Who == cheat.Container && c.Name == "sybil":
 			for range c.Value {
 				w.containers[container].rate /= uint64(c.Value)
@@ -194,6 +199,7 @@ func (w *World) run() {
 		w.mishap(&n.node, length)
 		w.learn(&n.node)
 		n.loaded = w.chance(w.c.Net.LoadPPM)
+		w.play(n, length)
 		n.begin()
 	}
 	for _, n := range w.checkers {
