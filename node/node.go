@@ -147,6 +147,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"actors", nil, n.startActors},
 		{"ledger", nil, n.startLedger},
 		{"money", nil, n.startMoney},
+		{"whereabouts", []Role{RoleContainer, RoleIndexer, RoleChecker}, n.startWhereabouts},
 		{"status", nil, n.startStatus},
 		{"accusations", []Role{RoleContainer, RoleChecker, RoleGateway}, n.startAccuser},
 		{"indexer", []Role{RoleIndexer}, n.startIndexer},

@@ -165,7 +165,7 @@ func (n *Node) startRounds(ctx context.Context) (func(context.Context) error, er
 		return nil, err
 	}
 	r, err := checker.NewRounds(checker.RoundOptions{System: n.system, AppealsHeard: appeals.Recall, Key: k, Book: b, Votes: votes, Calls: check.NewClient(n.client),
-		Kernel: recompute.New(), Meet: n.meetAll, Audits: n.cheatingAudits(audits), Double: n.cheatingChecker(k), CrossPPM: n.o.CrossPPM, Dir: filepath.Join(n.dir, "rounds"), ProofDir: ProofsDir(n.dir),
+		Kernel: recompute.New(), Meet: n.meetAll, Elsewhere: n.elsewhere, Audits: n.cheatingAudits(audits), Double: n.cheatingChecker(k), CrossPPM: n.o.CrossPPM, Dir: filepath.Join(n.dir, "rounds"), ProofDir: ProofsDir(n.dir),
 		Threads: n.cfg.Proof.CheckThreads, Server: n.server, Now: n.o.Now, Log: n.log, Registerer: n.reg})
 	if err == nil {
 		err = r.Start(ctx)
@@ -212,7 +212,7 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 		return nil, nil
 	}
 	p, err := prover.New(prover.Options{System: n.system, Key: k, Book: b, Courier: check.NewClient(n.client), Kernel: recompute.New(),
-		Backend: n.o.Cheat.on(backend), Renderer: n.cheatingRenderer(), Rate: kernelRate(ctx, backend), Busy: n.sessionsNow, Path: filepath.Join(n.dir, "rounds", "committed"),
+		Backend: n.o.Cheat.on(backend), Renderer: n.cheatingRenderer(), Rate: kernelRate(ctx, backend), Busy: n.sessionsNow, Elsewhere: n.elsewhere, Path: filepath.Join(n.dir, "rounds", "committed"),
 		Server: n.server, Now: n.o.Now, Log: n.log, Registerer: n.reg})
 	if err == nil {
 		err = p.Start(ctx)

@@ -259,7 +259,7 @@ func (n *Node) holders(ctx context.Context, sha [32]byte) []peer.ID {
 // binaryAddrs lists this peer's addresses for its ad, at most eight.
 func (n *Node) binaryAddrs() [][]byte {
 	var out [][]byte
-	for _, a := range n.p2p.Host().Addrs() {
+	for _, a := range n.adAddrs(n.p2p.Host().Addrs()) {
 		if len(out) < 8 {
 			out = append(out, a.Bytes())
 		}

@@ -19,6 +19,7 @@ func (n *Node) startIndexer(ctx context.Context) (func(context.Context) error, e
 		Beacon: n.beacon(), Key: n.key, Network: n.cfg.Network, Region: n.cfg.Region, Now: n.o.Now, Log: n.log, Registerer: n.reg}
 	if l := n.Ledger(); l != nil {
 		o.Stake, o.Doubt, o.Figures = l.Stake, l.ReadAgain, measured{l}
+		o.Elsewhere = n.adElsewhere
 	}
 	n.cheatingIndexer(&o)
 	n.indexer, err = indexer.New(o)

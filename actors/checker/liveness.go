@@ -33,6 +33,7 @@ type (
 		container key.Node
 		rtt       uint32
 		ok        bool
+		elsewhere bool // it answered from outside of where it declared to live
 	}
 )
 
@@ -85,6 +86,9 @@ func (s *rounds) pingDue(c *supervise.Ctx, m pingDue) {
 			for try := 0; try < pingTries && !p.ok && ctx.Err() == nil; try++ {
 				p.rtt, p.ok = r.ping(ctx, n, epoch)
 			}
+			if p.ok && r.elsewhere(n) {
+				p.ok, p.elsewhere = false, true
+			}
 			if ctx.Err() == nil && self.Tell(p) != nil {
 				r.metrics.dropped.Inc()
 			}
@@ -92,6 +96,16 @@ func (s *rounds) pingDue(c *supervise.Ctx, m pingDue) {
 		})
 	}
 	s.schedulePings(c)
+}
+
+// elsewhere says whether a container is met where it does not say that it lives: a neighbour of
+// this checker, or of another, that is to be checked by strangers.
+func (r *Rounds) elsewhere(n key.Node) bool {
+	if r.o.Elsewhere == nil {
+		return false
+	}
+	id, err := n.Peer()
+	return err == nil && r.o.Elsewhere(id)
 }
 
 // ping asks one container once and checks what it signed.
@@ -126,8 +140,12 @@ func (r *Rounds) pingOnce(ctx context.Context, n key.Node, epoch uint64) (rtt ui
 
 func (s *rounds) pinged(m pinged) {
 	result, pongs := "missed", uint32(0)
-	if m.ok {
+	switch {
+	case m.ok:
 		result, pongs = "answered", 1
+	case m.elsewhere:
+		result = "elsewhere"
+		s.r.o.Log.Info("a container answers from outside of the subnets that it declared; that counts as no answer", "container", m.container, "epoch", m.epoch)
 	}
 	s.r.metrics.pings.WithLabelValues(result).Inc()
 	if m.epoch != s.epoch || s.round == nil {

@@ -82,3 +82,17 @@ func nonceOf(t *testing.T, by ed25519.PrivateKey) *proof.Signed {
 	}
 	return s.Signed
 }
+
+// Who answers from where it does not say that it lives is as good as gone; whom nobody asks
+// about is taken as there.
+func TestWhoIsElsewhere(t *testing.T) {
+	here, there := key.Node(ed25519.NewKeyFromSeed(make([]byte, 32))[32:]), key.Node(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32))[32:])
+	id, err := there.Peer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Rounds{o: RoundOptions{Elsewhere: func(p peer.ID) bool { return p == id }}}
+	if r.elsewhere(here) || !r.elsewhere(there) || (&Rounds{}).elsewhere(there) {
+		t.Error("not the one that is elsewhere")
+	}
+}

@@ -44,7 +44,7 @@ func newRoundMetrics() *roundMetrics {
 		published: vec("framemesh_checker_published_total", "Statements that this checker gossiped, by kind.", "kind"),
 		verdicts:  vec("framemesh_checker_verdicts_total", "Verdicts of this checker's own votes, by verdict.", "verdict"),
 		sent:      vec("framemesh_checker_sent_total", "What this checker brought to the ledger, by kind and whether it counted: certificate, certificate-late, fraud, fraud-late, failed.", "what"),
-		pings:     vec("framemesh_checker_pings_total", "Liveness nonces sent to containers, by result: answered, missed.", "result"),
+		pings:     vec("framemesh_checker_pings_total", "Liveness nonces sent to containers, by result: answered, missed, elsewhere (outside of the declared subnets).", "result"),
 		audits:    vec("framemesh_checker_audits_total", "Audits of sessions, by result: equal, unproven, wrong, not_given, young, skipped, failed.", "result"),
 		watches:   vec("framemesh_checker_watches_total", "Players' complaints that a container went, by result: refused, unfounded, answered, silent, late.", "result"),
 		dropped:   counter("framemesh_checker_dropped_total", "Statements that came faster than they could be looked at."),

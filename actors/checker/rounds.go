@@ -72,6 +72,9 @@ type RoundOptions struct {
 	// Meet connects to the other checkers of this node's batches, whose gossip it needs;
 	// nil connects to nobody.
 	Meet func(ctx context.Context, checkers []peer.ID)
+	// Elsewhere says whether a container is met outside of where it declared to live: then its
+	// answers to pings count as missing. It must not block; nil = none is.
+	Elsewhere func(container peer.ID) bool
 	// Audits lets this checker audit sessions; nil audits none.
 	Audits *AuditOptions
 	// AppealsHeard answers those who ask what was attested on an appeal; nil knows of none.

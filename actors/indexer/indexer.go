@@ -69,6 +69,9 @@ type Options struct {
 	// Doubt is told of a container whose ad claims more than Stake says: it may have added
 	// to its stake since it was looked up. It must not block; nil = nobody is told.
 	Doubt func(peer.ID)
+	// Elsewhere says whether a container is met, or its ad sends players, outside of where it
+	// declared to live: such an ad is refused. It must not block; nil = nobody is.
+	Elsewhere func(from peer.ID, ad *wire.Ad) bool
 	// Figures is where the ledger's measurements are read; nil = there is no ledger, and
 	// what containers claim is believed.
 	Figures Figures
@@ -170,6 +173,11 @@ func (ix *Indexer) take(from peer.ID, sealed []byte, ad *wire.Ad) {
 		ix.metrics.ads.WithLabelValues("stake").Inc()
 		ix.opts.Log.Debug("indexer: an ad claims more stake than the ledger knows", "container", from.String(), "stake", ad.GetStake())
 		_ = ix.ref.Tell(adRefused{from, "it claims more stake than the ledger knows of; the record is being read again, and the next ad counts if it is right"})
+		return
+	}
+	if ix.opts.Elsewhere != nil && ix.opts.Elsewhere(from, ad) {
+		ix.metrics.ads.WithLabelValues("elsewhere").Inc()
+		ix.opts.Log.Debug("indexer: an ad comes from outside of the subnets that its container declared", "container", from.String())
 		return
 	}
 	if err := ix.ref.Tell(adCame{from, sealed, ad}); err != nil {

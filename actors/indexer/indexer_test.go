@@ -447,3 +447,17 @@ func TestDrawIsAmongTheListed(t *testing.T) {
 		t.Errorf("an indexer that is not listed: %v", err)
 	}
 }
+
+// An ad of a container that is met elsewhere than it declared is not taken, and none asks where
+// nobody is.
+func TestAdsFromElsewhereAreRefused(t *testing.T) {
+	_, away := key(t, 2)
+	s := newScene(t, func(o *Options) {
+		o.Elsewhere = func(id peer.ID, ad *wire.Ad) bool { return id == away && ad != nil }
+	})
+	s.publish(1, func(*wire.Ad) {})
+	s.publish(2, func(*wire.Ad) {})
+	if got := s.ix.Ads(); got != 1 {
+		t.Errorf("%d ads held, want 1", got)
+	}
+}

@@ -3,6 +3,7 @@ package why
 import (
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -39,6 +40,15 @@ func (f *Facts) registry() (out []Finding) {
 	}
 	if f.Entry.Roles.Has(economics.RoleContainer) && !f.Stake.Tombstoned {
 		out = append(out, f.requirement())
+	}
+	if len(f.Entry.Subnets) > 0 {
+		var lives []string
+		for _, s := range f.Entry.Subnets {
+			lives = append(lives, s.String())
+		}
+		out = append(out, Finding{About: AboutRegistry, Code: "declared",
+			Text: fmt.Sprintf("It says that it lives in %s, since epoch %d. Met elsewhere, its offers are not taken, and what it answers counts as missing.", strings.Join(lives, ", "), f.Entry.Moved),
+			Next: "nothing, as long as that is true; a node that may act for its owner keeps it true itself, else `framemesh register --subnet`"})
 	}
 	if f.Stake.Offences > 0 {
 		out = append(out, Finding{About: AboutSlash, Code: "slashed",

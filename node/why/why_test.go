@@ -9,6 +9,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
 // memory is a state of single records.
@@ -284,5 +285,21 @@ func TestALostSeatIsTold(t *testing.T) {
 	m[string(state.EmptyKey())] = state.Empty{{Node: key.Node{9}, Until: 53, Missed: 61, Blocks: 100}}.Encode()
 	if f, ok := report(t, m, 51).has("no_seat"); ok {
 		t.Errorf("another's: %+v", f)
+	}
+}
+
+func TestWhereItSaysThatItLives(t *testing.T) {
+	m := registered(economics.RoleContainer)
+	if f, ok := report(t, m, 51).has("declared"); ok {
+		t.Errorf("it said nothing: %+v", f)
+	}
+	n, err := state.DecodeNode(m[string(state.NodeKey(node))])
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Subnets, n.Moved = []subnet.Subnet{"\x0b\x01\x01"}, 9
+	m[string(state.NodeKey(node))] = n.Encode()
+	if f, ok := report(t, m, 51).has("declared"); !ok || f.Bad || !strings.Contains(f.Text, "11.1.1.0/24, since epoch 9") {
+		t.Errorf("%v %+v", ok, f)
 	}
 }

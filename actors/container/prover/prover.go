@@ -85,6 +85,9 @@ type Options struct {
 	// Busy is how many sessions run, and which of them to name. It is asked a few times a
 	// second around a round. nil = none ever runs.
 	Busy func(ctx context.Context) (name Session, sessions int)
+	// Elsewhere says whether a checker is met outside of where it declared to live: nothing is
+	// opened for it. It must not block; nil = none is.
+	Elsewhere func(checker peer.ID) bool
 	// Renderer stands between the rounds and the backend, for tests and demonstrations of
 	// containers that cheat; nil changes nothing.
 	Renderer func(honest prove.Renderer) prove.Renderer
@@ -171,6 +174,9 @@ func (p *Prover) Open(ctx context.Context, from peer.ID, epoch uint64, commit [3
 	asker, err := key.NodeOf(from)
 	if err != nil {
 		return nil, rpc.Errorf(wire.Code_UNAUTHORISED, "only checkers of this container may ask")
+	}
+	if p.o.Elsewhere != nil && p.o.Elsewhere(from) {
+		return nil, rpc.Errorf(wire.Code_UNAUTHORISED, "you ask from outside of the subnets that you declared; `framemesh register --subnet` tells the ledger where you live now")
 	}
 	q := question{epoch: epoch, from: asker, commit: commit}
 	for i := 0; i+1 < len(picks); i += 2 {
