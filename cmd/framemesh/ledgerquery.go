@@ -25,7 +25,7 @@ import (
 // errKey: an argument that names nothing in the state.
 var errKey = errors.New("not a key of the state")
 
-const tryKeys = "acct/frm1…, reg/12D3…, stake/12D3…, dele/frm1…/12D3…, sess/12D3…/SESSION, pool/NAME, seed/EPOCH, prop/ID, val/ADDRESS, coef, cert/EPOCH/BATCH, vest/frm1…/EPOCH/LENGTH, unb/frm1…/12D3…/EPOCH, param, network, total, head or hex:…"
+const tryKeys = "acct/frm1…, reg/12D3…, stake/12D3…, dele/frm1…/12D3…, sess/12D3…/SESSION, pool/NAME, seed/EPOCH, prop/ID, val/ADDRESS, coef, orac/frm1…, cert/EPOCH/BATCH, vest/frm1…/EPOCH/LENGTH, unb/frm1…/12D3…/EPOCH, param, network, total, head or hex:…"
 
 // field is one line of a record; raw is what JSON has instead of value, "" the same.
 type field struct{ name, value, raw string }
@@ -86,6 +86,8 @@ func parseKey(words string) (k []byte, r record, err error) {
 		k, r = state.UnbondingKey(p.address(), p.node(), p.number(math.MaxUint64)), of(state.DecodeUnbonding, func(u state.Unbonding) []field {
 			return []field{money("amount", u.Amount)}
 		})
+	case kind == "orac":
+		k, r = state.OracleKey(p.address()), of(state.DecodeDeviations, deviationFields)
 	case kind == "seed":
 		k, r = state.SeedKey(p.number(math.MaxUint64)), nil
 	case kind == "cert":
@@ -200,6 +202,14 @@ func nodeFields(n state.Node) []field {
 	}
 	if n.NextFrom != 0 {
 		f = append(f, num("next_keys_from_epoch", n.NextFrom), bytesField("next_consensus_key", n.Next.Consensus[:]), bytesField("next_vrf_key", n.Next.VRF[:]))
+	}
+	return f
+}
+
+func deviationFields(d state.Deviations) []field {
+	f := []field{num("off_total", d.Total), at("last_made", d.MadeMS), num("strikes", uint64(len(d.Epochs)))}
+	for i, e := range d.Epochs {
+		f = append(f, num("strike_epoch."+strconv.Itoa(i+1), e))
 	}
 	return f
 }

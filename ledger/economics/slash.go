@@ -38,7 +38,7 @@ func (o Offence) String() string {
 // saw and wait for appeal_epochs.
 func (o Offence) Deterministic() bool {
 	switch o {
-	case OffenceForged, OffenceMatch, OffenceCandidates, OffenceEquivocation, OffenceDoubleSign, OffenceVote:
+	case OffenceForged, OffenceMatch, OffenceCandidates, OffenceOracle, OffenceEquivocation, OffenceDoubleSign, OffenceVote:
 		return true
 	}
 	return false
@@ -131,6 +131,10 @@ func CapacityFailed(measured, claimed, bps uint64) bool {
 
 // SlowLimit is how many rounds in a row may fail before it is an offence.
 const SlowLimit = 2
+
+// OracleLimit is how many quotes that are off, each in another epoch and all within
+// appeal_epochs, are an offence.
+const OracleLimit = 3
 
 // OracleOff says whether a quote is more than 5 % away from the median.
 func OracleOff(quote, median uint64) bool {

@@ -130,7 +130,7 @@ func TestSlashAmount(t *testing.T) {
 		{economics.OffenceForged, true, 2_000, true},
 		{economics.OffenceMatch, false, 500, true},
 		{economics.OffenceCandidates, false, 2_000, true},
-		{economics.OffenceOracle, false, 150, false},
+		{economics.OffenceOracle, false, 150, true},
 		{economics.OffenceEquivocation, false, 2_000, true},
 		{economics.OffenceDoubleSign, false, 2_000, true},
 		{0, true, 0, false},

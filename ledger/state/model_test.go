@@ -32,6 +32,7 @@ func modelPlan(p *genesis.Plan) {
 	p.Params.MaxDuePerBlock = 10
 	p.Params.AppealEpochs = 2
 	p.Params.EarlyEpochs = 6
+	p.Oracles[2] = who("k1").address() // one that has a stake to lose
 	p.Params.RequirementEpochs, p.Params.CoefficientEpochs, p.Params.StakeGraceEpochs = 30, 3, 2
 	p.Params.SessionExpiryEpochs = 12
 	p.Params.ChallengeEpochs = 1
@@ -222,6 +223,9 @@ func (h *history) actions() map[string]func() {
 				o.Indexer = who(rapid.SampledFrom([]string{"i1", "i1", "c2"}).Draw(h.T, "indexer")).raw()
 			}
 			o.PerSecond += uint64(rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(h.T, "off"))
+			if rapid.IntRange(0, 3).Draw(h.T, "liar") == 2 { // one oracle of three says another rate
+				o.Quotes = [][]byte{h.bed.quoted("oracle", testRate), h.bed.quoted("oracle 2", testRate), h.bed.quoted("k1", rapid.Uint64Range(testRate, 3*testRate).Draw(h.T, "rate"))}
+			}
 			h.orders, h.players = append(h.orders, o), append(h.players, player)
 			h.say(player, nil, o)
 		},

@@ -143,6 +143,9 @@ func (m *Machine) applyOpen(c *txContext, op *tx.OpenSession) error {
 	if err := m.schedule(s.Expires, dueExpire, id.subject()); err != nil {
 		return err
 	}
+	if err := m.compareQuotes(c, op); err != nil {
+		return err
+	}
 	c.emit("session_opened", "container", id.container, "session", id.text(), "player", s.Player, "owner", s.Owner,
 		"per_second", s.PerSecond, "seconds", s.Seconds, "escrow", total, "price", s.Price, "rate", s.Rate, "expires", s.Expires)
 	return nil

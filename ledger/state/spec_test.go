@@ -27,6 +27,7 @@ func TestSpecificationIsComplete(t *testing.T) {
 		prefixUsed, prefixVote, prefixFraud, prefixAccusation, prefixWeight, prefixWeightSum, prefixPayout, prefixEmission,
 		prefixStanding, prefixConduct, prefixHistory, prefixAppeal, prefixGuilt, prefixAttendance, prefixEmpty,
 		prefixCoefficient, prefixFigures, prefixBegan, prefixBeacon,
+		prefixOracle,
 	} {
 		if !strings.Contains(doc, "`"+p) {
 			t.Errorf("the specification does not say what lies under %s", p)
@@ -46,6 +47,7 @@ func TestSpecificationIsComplete(t *testing.T) {
 		"`verdict`, %d bytes": len(Verdict{}.Encode()), "`accusation`, %d bytes": len(Accusation{}.Encode()),
 		"`certificate`, %d bytes": len(Certificate{}.Encode()), "`sum of weights`, %d bytes": len(WeightSum{}.Encode()),
 		"`whose consensus key`, %d bytes": len(ConsensusOwner{}.Encode()), "`head`, %d bytes": len(Head{}.Encode()),
+		"`deviations`, %d bytes":  len(Deviations{}.Encode()),
 		"`coefficient`, %d bytes": len(Coefficient{}.Encode()),
 	} {
 		if line := fmt.Sprintf(what, n); !strings.Contains(doc, line) {
