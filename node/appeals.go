@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -33,7 +34,7 @@ type evidence struct {
 	proofs, held, modules string // folders
 }
 
-var _ blob.Source = evidence{}
+var _ blob.Named = evidence{}
 
 // path finds a file; fs.ErrNotExist where there is none.
 func (e evidence) path(sha [32]byte) (string, error) {
@@ -86,6 +87,37 @@ func (evidence) Manifest([32]byte) ([]byte, error) { return nil, nil }
 // Picture implements blob.Source; evidence has none.
 func (evidence) Picture([32]byte) ([]byte, error) { return nil, fs.ErrNotExist }
 
+// Whole implements blob.Named for what this checker can prove and what it got.
+func (e evidence) Whole(name [blob.NameSize]byte) (sha [32]byte, err error) {
+	prefix := hex.EncodeToString(name[:])
+	for _, dir := range []string{e.proofs, e.held} {
+		list, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return sha, err
+		}
+		for _, f := range list {
+			id := strings.TrimSuffix(strings.TrimSuffix(f.Name(), checker.ProofSuffix), checker.AnswerSuffix)
+			if b, err := hex.DecodeString(id); err == nil && len(b) == len(sha) && strings.HasPrefix(id, prefix) {
+				return [32]byte(b), nil
+			}
+		}
+	}
+	return sha, fs.ErrNotExist
+}
+
+// named returns a piece of evidence by its name, from this machine or from a peer.
+func (e evidence) named(ctx context.Context, c blob.Caller, name proof.Name, from []peer.ID) ([]byte, error) {
+	if sha, err := e.Whole(name); err == nil {
+		return e.get(ctx, c, sha, from, e.held, proof.MaxFile)
+	}
+	f := blob.Fetcher{Caller: c, Protocol: check.EvidenceName, Dir: e.held, Max: proof.MaxFile}
+	p, err := f.FetchNamed(ctx, from, name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(p)
+}
+
 // get returns a file by its SHA-256, from this machine or from a peer.
 func (e evidence) get(ctx context.Context, c blob.Caller, sha [32]byte, from []peer.ID, dir string, limit int64) ([]byte, error) {
 	p, err := e.path(sha)
@@ -114,10 +146,10 @@ func (n *Node) startAppeals(ctx context.Context, b book, k ed25519.PrivateKey, v
 	blob.ServeAs(n.server, check.EvidenceName, e)
 	process := replay.Process{CacheDir: compiled}
 	a, err := checker.NewAppeals(checker.AppealOptions{System: n.system, Key: k, Book: b, Votes: votes, Calls: check.NewClient(n.client),
-		Evidence: func(ctx context.Context, sha [32]byte, from []peer.ID) ([]byte, error) {
+		Evidence: func(ctx context.Context, name proof.Name, from []peer.ID) ([]byte, error) {
 			n.meetAll(ctx, from)
 			e.makeRoom()
-			return e.get(ctx, n.client, sha, from, e.held, proof.MaxFile)
+			return e.named(ctx, n.client, name, from)
 		},
 		Module: func(ctx context.Context, sha [32]byte, from []peer.ID) ([]byte, error) {
 			m.makeRoom()

@@ -41,9 +41,10 @@ type AppealOptions struct {
 		Recall(ctx context.Context, to peer.ID, epoch uint64, whole bool, batch uint32) ([][]byte, error)
 		Watched(ctx context.Context, to peer.ID, epoch uint64, container [32]byte, session [16]byte) (*wire.WatchResponse, error)
 	}
-	// Evidence fetches a file of at most proof.MaxFile bytes by its SHA-256 from peers that may
-	// have it, Module an app. What they return has that hash.
-	Evidence func(ctx context.Context, sha [32]byte, from []peer.ID) ([]byte, error)
+	// Evidence fetches a file of at most proof.MaxFile bytes by its name from peers that may
+	// have it, the first of them first, Module an app by its SHA-256. What they return has that
+	// name or hash.
+	Evidence func(ctx context.Context, name proof.Name, from []peer.ID) ([]byte, error)
 	Module   func(ctx context.Context, sha [32]byte, from []peer.ID) ([]byte, error)
 	// Verify reruns a proof file, as audit.VerifyFile does, and Judge a container's answer to
 	// an audit; replay.Process does both where a hostile module can do no harm.

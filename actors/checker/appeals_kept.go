@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -12,7 +11,6 @@ import (
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
 	"github.com/framemesh/framemesh/actors/record"
 	"github.com/framemesh/framemesh/ledger/economics"
-	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
@@ -23,19 +21,19 @@ const appealPrefix = "appeal-"
 // attest makes the statement by which this checker answers an appeal. All who come to the same
 // verdict attest the same bytes.
 func (a *Appeals) attest(x ledgeractor.Appeal, verdict uint32) (*proof.Opened, error) {
-	e := &proof.Entry{Verdict: verdict}
+	e := proof.Entry{Verdict: verdict}
 	switch {
 	case verdict == proof.VerdictBad && x.Accusation.Offence == economics.OffenceDrop:
-		e.Reason, e.Evidence = uint32(proof.ReasonDropped), x.ID[:] // there is no file: it was asked for
+		e.Reason, e.Evidence = proof.ReasonDropped, proof.NameOf(x.ID[:]) // there is no file: it was asked for
 	case verdict == proof.VerdictBad:
-		e.Reason, e.Evidence = uint32(proof.ReasonSegment), x.Accusation.Evidence[:]
+		e.Reason, e.Evidence = proof.ReasonSegment, x.Accusation.Evidence
 	}
-	votes := proof.VotesDigest([][32]byte{x.ID})
-	result, err := proof.EncodeResult(&proof.Result{Epoch: x.Epoch, Batch: x.Batch, Entries: []*proof.Entry{e}, Votes: votes[:]})
+	result, err := proof.EncodeResult(&proof.Result{Epoch: x.Epoch, Batch: x.Batch, Entries: []proof.Entry{e},
+		Votes: proof.VotesDigest([][32]byte{x.ID})})
 	if err != nil {
 		return nil, err
 	}
-	sig := key.Sign(a.o.Key, a.o.Book.Chain(), key.KindCertificate, tx.VotePayload(x.Epoch, x.Batch, sha256.Sum256(result)))
+	sig := tx.Attest(a.o.Book.Chain(), a.o.Key, x.Epoch, x.Batch, result)
 	return proof.Sign(a.o.Book.Chain(), a.o.Key, &proof.Statement{Says: &proof.Statement_Draft{Draft: &proof.Draft{
 		Epoch: x.Epoch, Batch: x.Batch, Result: result, Votes: [][]byte{x.ID[:]}, Attestation: sig}}})
 }

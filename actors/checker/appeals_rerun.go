@@ -40,7 +40,7 @@ func (a *Appeals) rerun(ctx context.Context, x ledgeractor.Appeal) (uint32, erro
 		return a.askAll(ctx, x)
 	case x.Accusation.Offence != economics.OffenceForged:
 		return 0, doubt("what it is accused of (%s) was measured, and cannot be measured again", x.Accusation.Offence)
-	case x.Accusation.Evidence == [32]byte{}:
+	case x.Accusation.Evidence.IsZero():
 		return 0, doubt("the accusation names none")
 	}
 	from := a.holders(x)

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -280,7 +279,7 @@ func (h *hearings) attestKept(c *supervise.Ctx, m attestKept) {
 	}
 	x.mine = m.o
 	result := "acquitted"
-	if r, err := proof.DecodeResult(m.o.Statement.GetDraft().GetResult()); err == nil && r.GetEntries()[0].GetVerdict() == proof.VerdictBad {
+	if r, err := proof.DecodeResult(m.o.Statement.GetDraft().GetResult()); err == nil && r.Entries[0].Verdict == proof.VerdictBad {
 		result = "confirmed"
 	}
 	h.a.metrics.answers.WithLabelValues(result).Inc()
@@ -350,7 +349,7 @@ func (x *hearing) check(chain string, o *proof.Opened) error {
 		return fmt.Errorf("%w: %s attests %d results", ErrAttestation, o.Signer, given+1)
 	}
 	r, err := proof.DecodeResult(d.GetResult())
-	if err != nil || r.GetEpoch() != x.Epoch || r.GetBatch() != x.Batch || r.GetAttempt() != 0 || len(r.GetEntries()) != 1 || r.GetCorrect()|r.GetWrong() != 0 {
+	if err != nil || r.Epoch != x.Epoch || r.Batch != x.Batch || r.Attempt != 0 || len(r.Entries) != 1 || r.Correct|r.Wrong != 0 {
 		return fmt.Errorf("%w: the result is none of this appeal", ErrAttestation)
 	}
 	if !key.Verify(o.Signer[:], chain, key.KindCertificate, tx.VotePayload(x.Epoch, x.Batch, digest), d.GetAttestation()) {
@@ -385,11 +384,11 @@ func (x *hearing) agreed() *tx.VoteCertificate {
 			continue
 		}
 		c := &tx.VoteCertificate{Epoch: x.Epoch, Batch: x.Batch, Result: x.results[digest]}
-		for n, sig := range by {
-			c.Attestations = append(c.Attestations, &tx.Attestation{Node: append([]byte(nil), n[:]...), Signature: sig})
+		for place, n := range x.Members {
+			if sig := by[n]; sig != nil && c.Attested() < tx.MaxAttestations {
+				c.AddAttestation(place, sig)
+			}
 		}
-		slices.SortFunc(c.Attestations, func(a, b *tx.Attestation) int { return bytes.Compare(a.GetNode(), b.GetNode()) })
-		c.Attestations = c.Attestations[:min(len(c.Attestations), tx.MaxAttestations)]
 		return c
 	}
 	return nil

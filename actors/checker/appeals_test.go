@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -125,7 +124,7 @@ func newAppealBench(t *testing.T, p played, members int) *appealBench {
 	evidence := sha256.Sum256(p.file)
 	b.files[evidence] = p.file
 	b.appeal = ledgeractor.Appeal{ID: [32]byte{9}, Epoch: epochOfAppeal, Batch: state.AppealBatch([32]byte{9}), Seed: [32]byte{2}, Quorum: 6,
-		Accusation: state.Accusation{Node: p.container, Offence: economics.OffenceForged, Epoch: 3, Evidence: evidence}}
+		Accusation: state.Accusation{Node: p.container, Offence: economics.OffenceForged, Epoch: 3, Evidence: proof.NameOf(evidence[:])}}
 	for i := range members {
 		seed := sha256.Sum256([]byte(fmt.Sprint("member ", i)))
 		k := ed25519.NewKeyFromSeed(seed[:])
@@ -177,11 +176,13 @@ func (b *appealBench) start(i int, rerun func(ledgeractor.Appeal) (uint32, bool)
 	b.members[id], b.systems[node] = a, system
 }
 
-func (b *appealBench) fetch(_ context.Context, sha [32]byte, _ []peer.ID) ([]byte, error) {
+func (b *appealBench) fetch(_ context.Context, name proof.Name, _ []peer.ID) ([]byte, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if f := b.files[sha]; f != nil {
-		return f, nil
+	for sha, f := range b.files {
+		if name.Names(sha) {
+			return f, nil
+		}
 	}
 	return nil, fs.ErrNotExist
 }
@@ -230,19 +231,13 @@ func (b *appealBench) answer() uint32 {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	signers := map[string]bool{}
-	for _, a := range b.cert.GetAttestations() {
-		n := key.Node(a.GetNode())
-		payload := tx.VotePayload(b.appeal.Epoch, b.appeal.Batch, sha256.Sum256(b.cert.GetResult()))
-		if !slices.Contains(b.appeal.Members, n) || !key.Verify(n[:], testChain, key.KindCertificate, payload, a.GetSignature()) {
-			b.t.Errorf("%s attests nothing", n)
-		}
-		signers[string(n[:])] = true
+	if err := b.cert.VerifyBy(testChain, b.appeal.Members); err != nil {
+		b.t.Error(err)
 	}
-	if len(signers) < b.appeal.Quorum || r.GetBatch() != b.appeal.Batch || r.GetEpoch() != b.appeal.Epoch || len(r.GetEntries()) != 1 || r.GetCorrect()|r.GetWrong() != 0 {
-		b.t.Errorf("%d attest %v", len(signers), r)
+	if b.cert.Attested() < b.appeal.Quorum || r.Batch != b.appeal.Batch || r.Epoch != b.appeal.Epoch || len(r.Entries) != 1 || r.Correct|r.Wrong != 0 {
+		b.t.Errorf("%d attest %v", b.cert.Attested(), r)
 	}
-	return r.GetEntries()[0].GetVerdict()
+	return r.Entries[0].Verdict
 }
 
 type appealBook struct{ b *appealBench }
@@ -392,10 +387,10 @@ func TestAppealsInDoubt(t *testing.T) {
 	for name, change := range map[string]func(b *appealBench){
 		"of nobody":          func(b *appealBench) { clear(b.files) },
 		"about another":      func(b *appealBench) { b.appeal.Accusation.Node = key.Node{1} },
-		"junk":               func(b *appealBench) { b.files[b.appeal.Accusation.Evidence] = []byte("junk") },
+		"junk":               func(b *appealBench) { b.files[sha256.Sum256(b.p.file)] = []byte("junk") },
 		"without an app":     func(b *appealBench) { b.p.code = nil },
 		"a measured offence": func(b *appealBench) { b.appeal.Accusation.Offence = economics.OffenceCapacity },
-		"none":               func(b *appealBench) { b.appeal.Accusation.Evidence = [32]byte{} },
+		"none":               func(b *appealBench) { b.appeal.Accusation.Evidence = proof.Name{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -414,7 +409,7 @@ func TestAppealsInDoubt(t *testing.T) {
 					return
 				}
 				b.mu.Lock()
-				b.files[b.appeal.Accusation.Evidence] = p.file
+				b.files[sha256.Sum256(p.file)] = p.file
 				b.mu.Unlock()
 				b.until(190)
 				if got := b.answer(); got != proof.VerdictBad {
@@ -433,8 +428,8 @@ func TestAppealsByAnswers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newAppealBench(t, p, 7)
 			b.appeal.Quorum = 4
-			b.appeal.Accusation.Evidence = sha256.Sum256(p.answer)
-			b.files[b.appeal.Accusation.Evidence] = p.answer
+			sha := sha256.Sum256(p.answer)
+			b.appeal.Accusation.Evidence, b.files[sha] = proof.NameOf(sha[:]), p.answer
 			defer b.stop()
 			for i := range 7 {
 				b.start(i, nil)

@@ -97,7 +97,7 @@ func (m *mesh) answer(name string, req *wire.AuditRequest, state byte) ([]byte, 
 	return o.Raw, nil
 }
 
-func (m *mesh) entry(epoch uint64, name string) *proof.Entry {
+func (m *mesh) entry(epoch uint64, name string) proof.Entry {
 	m.t.Helper()
 	r := m.result(epoch)
 	if r == nil {
@@ -105,7 +105,7 @@ func (m *mesh) entry(epoch uint64, name string) *proof.Entry {
 	}
 	at, _ := bookOf{m}.Roll(m.t.Context(), epoch)
 	_, place, _ := at.Assignment.Of(m.node(name))
-	return r.GetEntries()[place]
+	return r.Entries[place]
 }
 
 var wrongSecond = audit.Finding{Outcome: audit.Wrong, Reason: proof.ReasonSegment, FirstBad: 13, Field: segment.FieldState, Text: "It does not replay."}
@@ -139,12 +139,12 @@ func TestFindingsOfAudits(t *testing.T) {
 			least   uint32
 			most    uint32
 		}{"container-1": {proof.VerdictBad, 1, 1}, "container-2": {proof.VerdictBusy, 0, 0}, "container-3": {proof.VerdictBusy, 1_000_000, 1_000_000}, "container-4": {proof.VerdictBusy, 500_000, 500_000}} {
-			if e := m.entry(0, name); e.GetVerdict() != want.verdict || e.GetQualityPpm() < want.least || e.GetQualityPpm() > want.most {
+			if e := m.entry(0, name); e.Verdict != want.verdict || e.QualityPPM < want.least || e.QualityPPM > want.most {
 				t.Errorf("%s: %v", name, e)
 			}
 		}
 		e := m.entry(0, "container-1")
-		if e.GetReason() != uint32(proof.ReasonSegment) {
+		if e.Reason != proof.ReasonSegment {
 			t.Errorf("%v", e)
 		}
 		kept, err := filepath.Glob(filepath.Join(m.dir, "checker-*", "proofs", "*"+checker.AnswerSuffix))
@@ -161,7 +161,7 @@ func TestFindingsOfAudits(t *testing.T) {
 				t.Fatal(err)
 			}
 			sum := sha256.Sum256(b)
-			named = named || bytes.Equal(sum[:], e.GetEvidence())
+			named = named || e.Evidence.Names(sum)
 		}
 		if !named {
 			t.Error("the certificate's evidence is not what was kept")
@@ -192,11 +192,11 @@ func TestAuditsThatTakeLong(t *testing.T) {
 		})
 		m.startAll()
 		m.until(0, 99)
-		if e := m.entry(0, "container-1"); e.GetVerdict() != proof.VerdictBusy {
+		if e := m.entry(0, "container-1"); e.Verdict != proof.VerdictBusy {
 			t.Errorf("epoch 0: %v", e)
 		}
 		m.until(1, 99)
-		if e := m.entry(1, "container-1"); e.GetVerdict() != proof.VerdictBad {
+		if e := m.entry(1, "container-1"); e.Verdict != proof.VerdictBad {
 			t.Errorf("epoch 1: %v", e)
 		}
 	})

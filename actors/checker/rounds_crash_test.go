@@ -67,10 +67,11 @@ func TestNothingLeavesBeforeTheDiskHasIt(t *testing.T) {
 		}
 		m.send = func(body *tx.Body) error {
 			c := body.GetCertificate()
-			for _, a := range c.GetAttestations() {
+			for _, a := range c.Attestations() {
 				certificates++
-				if _, attested := m.kept(key.Node(a.GetNode()), c.GetEpoch()); !attested {
-					t.Errorf("%s: its attestation is on the ledger before it is on its disk", key.Node(a.GetNode()))
+				n := m.committee(c)[a.Place]
+				if _, attested := m.kept(n, c.GetEpoch()); !attested {
+					t.Errorf("%s: its attestation is on the ledger before it is on its disk", n)
 				}
 			}
 			return nil
@@ -237,13 +238,13 @@ func TestThoseWhoDraftAreKilledAnywhere(t *testing.T) {
 				if r == nil {
 					t.Fatal("no certificate")
 				}
-				for i, e := range r.GetEntries() {
-					if e.GetVerdict() != proof.VerdictOK {
+				for i, e := range r.Entries {
+					if e.Verdict != proof.VerdictOK {
 						t.Errorf("container %d: %v", i, e)
 					}
 				}
-				if r.GetWrong() != 0 {
-					t.Errorf("wrong %b", r.GetWrong())
+				if r.Wrong != 0 {
+					t.Errorf("wrong %b", r.Wrong)
 				}
 				m.nobodyLied()
 			})
@@ -271,11 +272,11 @@ func TestClocksThatAreMinutesOff(t *testing.T) {
 				at, _ := bookOf{m}.Roll(t.Context(), epoch)
 				_, right, _ := at.Assignment.Of(m.node("container-1"))
 				_, off, _ := at.Assignment.Of(m.node("container-2"))
-				if e := r.GetEntries(); e[right].GetVerdict() != proof.VerdictOK || e[off].GetVerdict() == proof.VerdictOK || e[off].GetVerdict() == proof.VerdictBad {
+				if e := r.Entries; e[right].Verdict != proof.VerdictOK || e[off].Verdict == proof.VerdictOK || e[off].Verdict == proof.VerdictBad {
 					t.Errorf("got %v", e)
 				}
-				if r.GetWrong() != 0 {
-					t.Errorf("wrong %b", r.GetWrong())
+				if r.Wrong != 0 {
+					t.Errorf("wrong %b", r.Wrong)
 				}
 				m.nobodyLied()
 			})
@@ -301,7 +302,7 @@ func TestAContainerGoesByItsCheckersClocks(t *testing.T) {
 					at, _ := bookOf{m}.Roll(t.Context(), epoch)
 					_, place, _ := at.Assignment.Of(m.node("container-2"))
 					r := m.result(epoch)
-					if r == nil || r.GetEntries()[place].GetVerdict() != want {
+					if r == nil || r.Entries[place].Verdict != want {
 						t.Errorf("round %d: %v, want %d", i+1, r, want)
 					}
 				}

@@ -210,14 +210,28 @@ func (m *mesh) result(epoch uint64) *proof.Result {
 	if c == nil {
 		return nil
 	}
-	if len(c.GetAttestations()) < 3 {
-		m.t.Errorf("%d attest the certificate of epoch %d", len(c.GetAttestations()), epoch)
+	if c.Attested() < 3 {
+		m.t.Errorf("%d attest the certificate of epoch %d", c.Attested(), epoch)
 	}
 	r, err := proof.DecodeResult(c.GetResult())
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	return r
+}
+
+// committee is who may attest a certificate, by place.
+func (m *mesh) committee(c *tx.VoteCertificate) []key.Node {
+	m.t.Helper()
+	r, err := proof.DecodeResult(c.GetResult())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	roll, err := bookOf{m}.Roll(m.t.Context(), c.GetEpoch())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return roll.Assignment.Batches[c.GetBatch()].Members(r.Attempt)
 }
 
 // nobodyLied looks for two statements where one is allowed, among all that were gossiped.
@@ -459,13 +473,13 @@ func TestARoundFromNonceToCertificate(t *testing.T) {
 		at, _ := bookOf{m}.Roll(t.Context(), 0)
 		for name, want := range map[string]uint32{"container-1": proof.VerdictOK, "container-2": proof.VerdictBusy, "container-3": proof.VerdictRefused} {
 			_, place, _ := at.Assignment.Of(m.node(name))
-			e := r.GetEntries()[place]
-			if e.GetVerdict() != want || (want == proof.VerdictOK) != (e.GetRpMilli() > 0) || e.GetOfflinePpm() != 0 {
+			e := r.Entries[place]
+			if e.Verdict != want || (want == proof.VerdictOK) != (e.RPMilli > 0) || e.OfflinePPM != 0 {
 				t.Errorf("%s: %v", name, e)
 			}
 		}
-		if r.GetCorrect() != 0b11111 || r.GetWrong() != 0 {
-			t.Errorf("correct %b, wrong %b", r.GetCorrect(), r.GetWrong())
+		if r.Correct != 0b11111 || r.Wrong != 0 {
+			t.Errorf("correct %b, wrong %b", r.Correct, r.Wrong)
 		}
 		right := 0
 		for name, c := range m.rounds {
@@ -504,18 +518,18 @@ func TestARoundGoesOnAfterAKill(t *testing.T) {
 				if r == nil {
 					t.Fatal("no certificate")
 				}
-				for i, e := range r.GetEntries() {
+				for i, e := range r.Entries {
 					// Killed while it renders, a container loses the round, and nothing else.
-					if v := e.GetVerdict(); v != proof.VerdictOK && v != proof.VerdictAbsent {
+					if v := e.Verdict; v != proof.VerdictOK && v != proof.VerdictAbsent {
 						t.Errorf("container %d: %v", i, e)
 					}
 				}
-				if r.GetWrong() != 0 {
-					t.Errorf("wrong %b", r.GetWrong())
+				if r.Wrong != 0 {
+					t.Errorf("wrong %b", r.Wrong)
 				}
 				m.nobodyLied()
 				m.until(1, 99)
-				if r := m.result(1); r == nil || r.GetCorrect() != 0b11111 {
+				if r := m.result(1); r == nil || r.Correct != 0b11111 {
 					t.Errorf("the next round: %v", r)
 				}
 			})
@@ -563,7 +577,7 @@ func TestASpoiltRoundIsLeftOut(t *testing.T) {
 			t.Error("the others did not go on without it")
 		}
 		m.until(1, 99)
-		if r := m.result(1); r == nil || r.GetCorrect() != 0b11111 {
+		if r := m.result(1); r == nil || r.Correct != 0b11111 {
 			t.Errorf("the next round: %v", r)
 		}
 	})

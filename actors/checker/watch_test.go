@@ -79,10 +79,10 @@ func (m *mesh) dropped() []byte {
 	if r == nil {
 		m.t.Fatal("no certificate")
 	}
-	if r.GetWrong() != 0 {
-		m.t.Errorf("wrong: %b", r.GetWrong())
+	if r.Wrong != 0 {
+		m.t.Errorf("wrong: %b", r.Wrong)
 	}
-	return r.GetEntries()[0].GetDropped()
+	return r.Entries[0].Dropped
 }
 
 // TestAContainerThatGoesIsMissed by a player and then by checkers, and else it is not: in each
@@ -259,7 +259,7 @@ func TestAnAppealAsksWhoWasDrawn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newAppealBench(t, p, 11)
 				a := &b.appeal.Accusation
-				a.Offence, a.Evidence, a.Session, a.Victim = economics.OffenceDrop, [32]byte{}, session, key.Address(player[ed25519.SeedSize:])
+				a.Offence, a.Evidence, a.Session, a.Victim = economics.OffenceDrop, proof.Name{}, session, key.Address(player[ed25519.SeedSize:])
 				b.watches = map[peer.ID]*wire.WatchResponse{}
 				of := witness.Session{Chain: testChain, Container: a.Node, ID: session, Player: [32]byte(a.Victim)}
 				g := witness.Gone{Seconds: 3, AtMS: 1}

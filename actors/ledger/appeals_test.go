@@ -9,6 +9,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/state"
 )
 
@@ -29,7 +30,7 @@ func TestAppealsAreReadRecordByRecord(t *testing.T) {
 	f.put(state.AppealsKey(epoch), slices.Concat([]byte{1}, decided[:], open[:]))
 	signers := []key.Node{node(0), node(1)}
 	slices.SortFunc(signers, func(a, b key.Node) int { return bytes.Compare(a[:], b[:]) })
-	a := state.Accusation{Node: node(20), Offence: economics.OffenceForged, Amount: 1, Final: 5, Epoch: 1, Evidence: [32]byte{3}, Signers: signers, Appealed: epoch, Bond: 1}
+	a := state.Accusation{Node: node(20), Offence: economics.OffenceForged, Amount: 1, Final: 5, Epoch: 1, Evidence: proof.Name{3}, Signers: signers, Appealed: epoch, Bond: 1}
 	f.put(state.AccusationKey(open), a.Encode())
 	if _, err := l.Appeals(within(t), epoch); !errors.Is(err, ErrNoCandidates) {
 		t.Fatalf("without candidates: %v", err)
@@ -39,6 +40,7 @@ func TestAppealsAreReadRecordByRecord(t *testing.T) {
 		p.Candidates = append(p.Candidates, state.Candidate{Node: node(i), Stake: 1, Owner: key.Address(node(i))})
 	}
 	slices.SortFunc(p.Candidates, func(a, b state.Candidate) int { return bytes.Compare(a.Node[:], b.Node[:]) })
+	f.put(state.CandidatesKey(epoch, economics.RoleContainer, 0), state.CandidatePage{}.Encode())
 	f.put(state.CandidatesKey(epoch, economics.RoleChecker, 0), p.Encode())
 	all, err := l.Appeals(within(t), epoch)
 	if err != nil || len(all) != 1 {

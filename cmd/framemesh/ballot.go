@@ -136,7 +136,7 @@ func (p *proven) recount(ctx context.Context, file *proof.File, w *witness) erro
 		p.Why = fmt.Sprintf("The file gives epoch %d another seed than the ledger: its committee was never drawn.", p.Epoch)
 		return nil
 	}
-	p.Proven, p.Why = true, fmt.Sprintf("Judged again, the votes come to the result that was attested, for %d containers.", len(out.Result.GetEntries()))
+	p.Proven, p.Why = true, fmt.Sprintf("Judged again, the votes come to the result that was attested, for %d containers.", len(out.Result.Entries))
 	if w.view == nil {
 		p.warn("who was drawn and by which parameters is the file's own word; with the ledger at hand that is compared, too")
 		return nil

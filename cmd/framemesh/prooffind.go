@@ -67,6 +67,8 @@ func (f *ledgerFlags) findProof(c *cobra.Command, name string) (raw []byte, from
 		return raw, found[0], err
 	case len(found) > 1:
 		return nil, "", withHint(fmt.Errorf("%d proofs begin with %s", len(found), id), "more of its digits")
+	case len(id) == 2*len(proof.Name{}):
+		return nil, "", withHint(fmt.Errorf("no proof in %s has the name %s", dir, id), "--data-dir of a checker that attested it: a certificate names evidence, and its checkers keep it")
 	case len(id) != 64:
 		return nil, "", withHint(fmt.Errorf("no proof in %s begins with %s", dir, id), "all 64 digits, to ask the ledger, or --data-dir of the checker that has it")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node"
@@ -32,7 +33,8 @@ last rounds with reason, evidence, epoch and block; what keeps a container from 
 or matched; what a checker is suspended for; what a node is accused of and how to appeal.
 
 Without an argument it is about the node of this configuration. A session is 32 hex digits,
-or NODE/SESSION; a certificate is EPOCH/BATCH; 64 hex digits are a proof or an accusation.`,
+or NODE/SESSION; a certificate is EPOCH/BATCH; 64 hex digits are a proof or an accusation, 40
+the evidence that a certificate names.`,
 		Example: `  framemesh why                          this machine's node
   framemesh why 12D3KooW… --json
   framemesh why 120/0                    what the certificate of a batch says of whom
@@ -63,6 +65,8 @@ func (f *ledgerFlags) why(c *cobra.Command, name string) error {
 		return f.whyCertificate(c, epoch, batch)
 	case strings.Contains(name, "/") || isHex(name, tx.SessionSize):
 		return f.whySession(c, name)
+	case isHex(name, len(proof.Name{})):
+		return f.whyProof(c, name)
 	case isHex(name, 32):
 		return f.whyID(c, [32]byte(unhex(name)))
 	}

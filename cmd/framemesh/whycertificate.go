@@ -94,21 +94,21 @@ func (v *view) certificate(ctx context.Context, epoch uint64, batch uint32) (cer
 	if err != nil {
 		return out, err
 	}
-	out.Attempt = res.GetAttempt()
+	out.Attempt = res.Attempt
 	out.Text = fmt.Sprintf("%d members attest it; whoever was proven in it is paid when epoch %d begins.", rec.Signers, epoch+2)
 	out.Next = fmt.Sprintf("`framemesh proof verify %d/%d` counts the votes behind it again", epoch, batch)
 	var containers, members []key.Node
 	if a, _, err := v.assignment(ctx, epoch); err == nil && uint64(batch) < uint64(len(a.Batches)) {
-		containers, members = a.Batches[batch].Containers, a.Batches[batch].Members(res.GetAttempt())
+		containers, members = a.Batches[batch].Containers, a.Batches[batch].Members(res.Attempt)
 	}
-	for i, e := range res.GetEntries() {
+	for i, e := range res.Entries {
 		out.Containers = append(out.Containers, entryOf(e, containers, i))
 	}
 	for i := range members {
 		was := "unpaid"
-		if res.GetCorrect()>>i&1 == 1 {
+		if res.Correct>>i&1 == 1 {
 			was = "correct"
-		} else if res.GetWrong()>>i&1 == 1 {
+		} else if res.Wrong>>i&1 == 1 {
 			was = "wrong"
 		}
 		out.Members = append(out.Members, memberWhy{members[i].String(), was})
@@ -116,13 +116,13 @@ func (v *view) certificate(ctx context.Context, epoch uint64, batch uint32) (cer
 	return out, nil
 }
 
-func entryOf(e *proof.Entry, nodes []key.Node, i int) entryWhy {
-	x := entryWhy{Verdict: proof.VerdictName(e.GetVerdict()), Reason: e.GetReason(), Text: why.VerdictText(e.GetVerdict()), RPMilli: e.GetRpMilli(),
-		OfflinePPM: e.GetOfflinePpm(), QualityPPM: e.GetQualityPpm(), Evidence: hex.EncodeToString(e.GetEvidence())}
+func entryOf(e proof.Entry, nodes []key.Node, i int) entryWhy {
+	x := entryWhy{Verdict: proof.VerdictName(e.Verdict), Reason: uint32(e.Reason), Text: why.VerdictText(e.Verdict), RPMilli: e.RPMilli,
+		OfflinePPM: e.OfflinePPM, QualityPPM: e.QualityPPM, Evidence: e.Evidence.String()}
 	if i < len(nodes) {
 		x.Node = nodes[i].String()
 	}
-	if info, ok := proof.Reason(e.GetReason()).Info(); ok {
+	if info, ok := e.Reason.Info(); ok {
 		x.Name, x.Text, x.Next = info.Name, info.Text, info.Next
 	}
 	return x

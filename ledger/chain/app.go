@@ -225,7 +225,7 @@ func (a *application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 
 // options are what every machine of this node is opened with.
 func (a *application) options() []state.Option {
-	return []state.Option{state.WithKernel(a.c.Kernel), state.WithMatcher(a.c.Matcher), state.WithDraws(&a.draws)}
+	return []state.Option{state.WithKernel(a.c.Kernel), state.WithMatcher(a.c.Matcher), state.WithDraws(&a.draws), state.WithAttests(a.verifier)}
 }
 
 // openMachine opens the machine on the newest state after a start.

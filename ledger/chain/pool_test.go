@@ -11,16 +11,13 @@ import (
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// bogus is a certificate whose signatures inside are all wrong.
+// bogus is a transaction whose signatures inside are all wrong.
 func bogus(t testing.TB, signer int, nonce uint64) []byte {
 	t.Helper()
-	c := &tx.VoteCertificate{Result: []byte("all well")}
-	for i := range tx.MaxAttestations {
-		c.Attestations = append(c.Attestations, &tx.Attestation{
-			Node: append([]byte{byte(i + 1)}, make([]byte, 31)...), Signature: make([]byte, 64),
-		})
-	}
-	raw, err := tx.Sign("test-1", seeded("player", signer), &tx.Body{Nonce: nonce, Op: &tx.Body_Certificate{Certificate: c}})
+	checker := public(seeded("player", signer))
+	two := &tx.DoubleVote{Checker: checker[:], ResultA: make([]byte, 32), ResultB: append([]byte{1}, make([]byte, 31)...),
+		SignatureA: make([]byte, 64), SignatureB: make([]byte, 64)}
+	raw, err := tx.Sign("test-1", seeded("player", signer), &tx.Body{Nonce: nonce, Op: &tx.Body_DoubleVote{DoubleVote: two}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,8 +35,32 @@ func TestAQuorumSaysThatAContainerWent(t *testing.T) {
 	} {
 		out := judge.Judge(input(batch(1), five(t, c.found...)...))
 		e := out.Entries[0]
-		if !bytes.Equal(e.GetDropped(), c.dropped) || e.GetVerdict() != c.verdict || out.Correct != c.correct || out.Wrong != 0 {
-			t.Errorf("%s: dropped %x, verdict %s, correct %05b, wrong %05b", name, e.GetDropped(), proof.VerdictName(e.GetVerdict()), out.Correct, out.Wrong)
+		if !bytes.Equal(e.Dropped, c.dropped) || e.Verdict != c.verdict || out.Correct != c.correct || out.Wrong != 0 {
+			t.Errorf("%s: dropped %x, verdict %s, correct %05b, wrong %05b", name, e.Dropped, proof.VerdictName(e.Verdict), out.Correct, out.Wrong)
+		}
+	}
+}
+
+// A container that is found bad and went is accused of having gone: the session stands in the
+// place of evidence that a fraud proof shows or that is no file. Only what the certificate alone
+// accuses of, which costs more, stands before it; or a container could go for nothing by
+// leaving a tile unopened.
+func TestASessionStandsInThePlaceOfEvidence(t *testing.T) {
+	for reason, evidence := range map[proof.Reason]bool{
+		proof.ReasonTile: false, proof.ReasonUnopened: false, proof.ReasonAudit: false, proof.ReasonSegment: true, proof.ReasonModule: true,
+	} {
+		found := func() findings {
+			f := bad(0, 1, 7)
+			f.Reason = uint32(reason)
+			return findings{missing(f, 4)}
+		}
+		out := judge.Judge(input(batch(1), five(t, found(), found(), found(), nil, nil)...))
+		e := out.Entries[0]
+		if e.Verdict != proof.VerdictBad || e.Reason != reason || e.Evidence.Names([32]byte(fill(7, 32))) != evidence || bytes.Equal(e.Dropped, fill(4, 16)) == evidence {
+			t.Errorf("%s: %+v", reason, e)
+		}
+		if _, err := proof.DecodeResult(out.Bytes); err != nil {
+			t.Errorf("%s: %v", reason, err)
 		}
 	}
 }

@@ -41,7 +41,7 @@ type Double struct{ A, B *proof.Opened }
 
 // Settled says whether there is a quorum on at least one container.
 func (o Outcome) Settled() bool {
-	return slices.ContainsFunc(o.GetEntries(), func(e *proof.Entry) bool { return e.GetVerdict() != proof.VerdictNone })
+	return slices.ContainsFunc(o.Entries, func(e proof.Entry) bool { return e.Verdict != proof.VerdictNone })
 }
 
 // ballot is one member's vote as it counts.
@@ -57,12 +57,15 @@ type ballot struct {
 func Judge(in Input) Outcome {
 	j := newJudgement(in)
 	out := Outcome{Result: &proof.Result{Epoch: in.Epoch, Batch: in.Number, Attempt: in.Attempt}, Doubles: j.doubles}
-	digest := proof.VotesDigest(j.digests)
-	out.Votes = digest[:]
+	out.Votes = proof.VotesDigest(j.digests)
 	verdicts := make([]opinion, len(j.containers))
 	for i := range j.containers {
 		verdicts[i] = j.container(i)
-		verdicts[i].entry.Dropped = j.dropped(i)
+		if e := &verdicts[i].entry; !e.Accuses() {
+			if e.Dropped = j.dropped(i); e.Dropped != nil {
+				e.Evidence = proof.Name{} // there is room for one of the two
+			}
+		}
 		out.Entries = append(out.Entries, verdicts[i].entry)
 	}
 	out.Wrong = j.wrong
@@ -87,7 +90,7 @@ func Judge(in Input) Outcome {
 	return out
 }
 
-func settled(o opinion) bool { return o.entry.GetVerdict() != proof.VerdictNone }
+func settled(o opinion) bool { return o.entry.Verdict != proof.VerdictNone }
 
 // judgement is the votes of a batch, sorted out.
 type judgement struct {

@@ -86,14 +86,14 @@ func TestVerdicts(t *testing.T) {
 		"another container only":   {[]findings{{good}, {good}, {good}, {absent(1)}}, decided{1, 0, 0b00111, 0}},
 	} {
 		out := judge.Judge(input(batch(1), five(t, x.votes...)...))
-		e := out.GetEntries()[0]
-		if got := (decided{e.GetVerdict(), proof.Reason(e.GetReason()), out.GetCorrect(), out.GetWrong()}); got != x.want {
+		e := out.Entries[0]
+		if got := (decided{e.Verdict, e.Reason, out.Correct, out.Wrong}); got != x.want {
 			t.Errorf("%s: %+v, want %+v", name, got, x.want)
 		}
-		if r, err := proof.DecodeResult(out.Bytes); err != nil || r.GetCorrect() != out.GetCorrect() {
+		if r, err := proof.DecodeResult(out.Bytes); err != nil || r.Correct != out.Correct {
 			t.Errorf("%s: the result is none: %v", name, err)
 		}
-		if (e.GetVerdict() == proof.VerdictOK) != (e.GetRpMilli() > 0) || out.Settled() != (e.GetVerdict() != 0) {
+		if (e.Verdict == proof.VerdictOK) != (e.RPMilli > 0) || out.Settled() != (e.Verdict != 0) {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
@@ -106,7 +106,7 @@ func TestVerdicts(t *testing.T) {
 		for place := range 3 {
 			in.Votes = append(in.Votes, castVote(t, member(place), &proof.Vote{Epoch: e, Batch: number, Salt: fill(1, 32), Findings: findings{unchecked}}))
 		}
-		if got := judge.Judge(in).GetEntries()[0].GetVerdict() == proof.VerdictOK; got == drawn {
+		if got := judge.Judge(in).Entries[0].Verdict == proof.VerdictOK; got == drawn {
 			t.Fatalf("epoch %d: drawn %v, ok without a check counts: %v", e, drawn, got)
 		}
 	}
@@ -143,8 +143,8 @@ func TestTwoVotesOfOneMemberAreEvidenceAndCountNothing(t *testing.T) {
 	votes := five(t, findings{good}, findings{good}, findings{good}, findings{absent(0)})
 	votes = append(votes, cast(t, member(0), absent(0)))
 	out := judge.Judge(input(batch(1), votes...))
-	if e := out.GetEntries()[0]; e.GetVerdict() != proof.VerdictNone || out.GetWrong() != 0b1 || out.GetCorrect() != 0 {
-		t.Errorf("%v, correct %b, wrong %b", e, out.GetCorrect(), out.GetWrong())
+	if e := out.Entries[0]; e.Verdict != proof.VerdictNone || out.Wrong != 0b1 || out.Correct != 0 {
+		t.Errorf("%v, correct %b, wrong %b", e, out.Correct, out.Wrong)
 	}
 	if len(out.Doubles) != 1 {
 		t.Fatalf("%d doubles", len(out.Doubles))
@@ -165,16 +165,16 @@ func TestEvidenceThatConvictsOutweighsAllVotes(t *testing.T) {
 	in := input(batch(1), votes...)
 	in.Proven = [][32]byte{[32]byte(fill(5, 32))}
 	out := judge.Judge(in)
-	e := out.GetEntries()[0]
-	if e.GetVerdict() != proof.VerdictBad || !bytes.Equal(e.GetEvidence(), fill(5, 32)) || proof.Reason(e.GetReason()) != proof.ReasonTile || e.GetRpMilli() != 0 {
+	e := out.Entries[0]
+	if e.Verdict != proof.VerdictBad || !e.Evidence.Names([32]byte(fill(5, 32))) || e.Reason != proof.ReasonTile || e.RPMilli != 0 {
 		t.Errorf("%v", e)
 	}
 	// Those whose picks of that commit were right did their work; nobody is to blame.
-	if out.GetCorrect() != 0b01111 || out.GetWrong() != 0 {
-		t.Errorf("correct %b, wrong %b", out.GetCorrect(), out.GetWrong())
+	if out.Correct != 0b01111 || out.Wrong != 0 {
+		t.Errorf("correct %b, wrong %b", out.Correct, out.Wrong)
 	}
 	in.Proven[0][0] ^= 1
-	if e := judge.Judge(in).GetEntries()[0]; e.GetVerdict() != proof.VerdictOK {
+	if e := judge.Judge(in).Entries[0]; e.Verdict != proof.VerdictOK {
 		t.Errorf("other evidence: %v", e)
 	}
 }
@@ -184,8 +184,8 @@ func TestEvidenceThatConvictsOutweighsAllVotes(t *testing.T) {
 func TestEvidenceIsWhatMostName(t *testing.T) {
 	for want, named := range map[byte][3]byte{7: {7, 1, 7}, 2: {9, 2, 5}} {
 		votes := five(t, findings{bad(0, 1, named[0])}, findings{bad(0, 1, named[1])}, findings{bad(0, 1, named[2])}, nil, nil)
-		e := judge.Judge(input(batch(1), votes...)).GetEntries()[0]
-		if e.GetVerdict() != proof.VerdictBad || !bytes.Equal(e.GetEvidence(), fill(want, 32)) {
+		e := judge.Judge(input(batch(1), votes...)).Entries[0]
+		if e.Verdict != proof.VerdictBad || !e.Evidence.Names([32]byte(fill(want, 32))) {
 			t.Errorf("of %v: %v", named, e)
 		}
 	}
@@ -200,12 +200,21 @@ func TestWhoFoundItIsNamed(t *testing.T) {
 		return f
 	}
 	votes := five(t, findings{segment(7)}, findings{ok(0, 1, 13_020)}, findings{segment(3)}, findings{segment(7)})
-	if e := judge.Judge(input(batch(1), votes...)).GetEntries()[0]; !e.Accuses() || e.GetFound() != 0b1001 {
+	if e := judge.Judge(input(batch(1), votes...)).Entries[0]; !e.Accuses() || e.Found != 0b1001 {
 		t.Errorf("%v", e)
 	}
 	votes = five(t, findings{bad(0, 1, 7)}, findings{bad(0, 1, 7)}, findings{bad(0, 1, 7)})
-	if e := judge.Judge(input(batch(1), votes...)).GetEntries()[0]; e.GetVerdict() != proof.VerdictBad || e.GetFound() != 0 {
+	if e := judge.Judge(input(batch(1), votes...)).Entries[0]; e.Verdict != proof.VerdictBad || e.Found != 0 {
 		t.Errorf("a wrong tile, which everybody recomputes: %v", e)
+	}
+}
+
+// Whatever liars name as evidence, a batch comes to a result that can be attested.
+func TestNoEvidenceStopsABatch(t *testing.T) {
+	votes := five(t, findings{bad(0, 1, 7)}, findings{bad(0, 1, 0)}, findings{bad(0, 1, 9)}, nil, nil)
+	out := judge.Judge(input(batch(1), votes...))
+	if r, err := proof.DecodeResult(out.Bytes); err != nil || r.Entries[0].Verdict != proof.VerdictBad || !r.Entries[0].Evidence.IsZero() {
+		t.Errorf("%+v, %v", out.Entries, err)
 	}
 }
 
@@ -215,8 +224,8 @@ func TestARefutedVoteCountsNothingAndIsWrong(t *testing.T) {
 	in := input(batch(1), votes...)
 	in.Refuted = [][32]byte{votes[1].Digest}
 	out := judge.Judge(in)
-	if out.GetEntries()[0].GetVerdict() != proof.VerdictOK || out.GetCorrect() != 0b1101 || out.GetWrong() != 0b10 {
-		t.Errorf("%v, correct %b, wrong %b", out.GetEntries()[0], out.GetCorrect(), out.GetWrong())
+	if out.Entries[0].Verdict != proof.VerdictOK || out.Correct != 0b1101 || out.Wrong != 0b10 {
+		t.Errorf("%v, correct %b, wrong %b", out.Entries[0], out.Correct, out.Wrong)
 	}
 }
 
@@ -230,25 +239,25 @@ func TestMeasurementsAreMedians(t *testing.T) {
 	half := &proof.Sample{LaunchMs: 300, Seconds: 30, AskedFps: 60, FpsMilli: 30_000}
 	out := judge.Judge(input(batch(1), five(t, with(0, 15, 15, fine, 13_020), with(1, 15, 14, half, 13_120), with(2, 15, 15, half, 13_220),
 		with(3, 15, 0, nil, 13_320), with(4, 0, 0, nil, 13_420))...))
-	e := out.GetEntries()[0]
-	if e.GetOfflinePpm() != 0 { // the lower one of 0, 0, 66,666 and 1,000,000
-		t.Errorf("offline %d ppm", e.GetOfflinePpm())
+	e := out.Entries[0]
+	if e.OfflinePPM != 0 { // the lower one of 0, 0, 66,666 and 1,000,000
+		t.Errorf("offline %d ppm", e.OfflinePPM)
 	}
-	if e.GetQualityPpm() != 500_000 {
-		t.Errorf("quality %d ppm", e.GetQualityPpm())
+	if e.QualityPPM != 500_000 {
+		t.Errorf("quality %d ppm", e.QualityPPM)
 	}
 	// The third of five arrivals, less half of 40 ms: 10.2 s for 100 million samples.
-	if want := judge.Score(params(), 100_000_000, 13_200, 0); e.GetRpMilli() != want {
-		t.Errorf("%d milli-RP, want %d", e.GetRpMilli(), want)
+	if want := judge.Score(params(), 100_000_000, 13_200, 0); e.RPMilli != want {
+		t.Errorf("%d milli-RP, want %d", e.RPMilli, want)
 	}
 	// Who invents downtime is not paid; who did not measure is.
-	if out.GetCorrect() != 0b10111 || out.GetWrong() != 0 {
-		t.Errorf("correct %b, wrong %b", out.GetCorrect(), out.GetWrong())
+	if out.Correct != 0b10111 || out.Wrong != 0 {
+		t.Errorf("correct %b, wrong %b", out.Correct, out.Wrong)
 	}
 
 	// One sample of three that a quorum needs: two thirds are neutral.
 	out = judge.Judge(input(batch(1), five(t, with(0, 15, 0, half, 13_020), with(1, 15, 0, nil, 13_020), with(2, 15, 3, nil, 13_020))...))
-	if e := out.GetEntries()[0]; e.GetQualityPpm() != (500_000+2*950_000)/3 || e.GetOfflinePpm() != 1_000_000 {
+	if e := out.Entries[0]; e.QualityPPM != (500_000+2*950_000)/3 || e.OfflinePPM != 1_000_000 {
 		t.Errorf("%v", e)
 	}
 }
@@ -266,8 +275,8 @@ func TestDowntimeNeedsAQuorumOfMeasurements(t *testing.T) {
 		"two of three measured":   {[]findings{gone(15), gone(15), gone(0)}, 0},
 		"three of three measured": {[]findings{gone(15), gone(15), gone(1)}, 1_000_000},
 	} {
-		if e := judge.Judge(input(batch(1), five(t, x.votes...)...)).GetEntries()[0]; e.GetOfflinePpm() != x.want {
-			t.Errorf("%s: %d ppm offline, want %d", name, e.GetOfflinePpm(), x.want)
+		if e := judge.Judge(input(batch(1), five(t, x.votes...)...)).Entries[0]; e.OfflinePPM != x.want {
+			t.Errorf("%s: %d ppm offline, want %d", name, e.OfflinePPM, x.want)
 		}
 	}
 }
@@ -277,7 +286,7 @@ func TestDowntimeNeedsAQuorumOfMeasurements(t *testing.T) {
 func TestTwoQuorumsAreNone(t *testing.T) {
 	in := input(batch(1), five(t, findings{ok(0, 1, 13_020)}, findings{ok(0, 1, 13_020)}, findings{absent(0)}, findings{absent(0)})...)
 	in.Params.N = 1
-	if e := judge.Judge(in).GetEntries()[0]; e.GetVerdict() != proof.VerdictNone || proof.Reason(e.GetReason()) != proof.ReasonNoQuorum {
+	if e := judge.Judge(in).Entries[0]; e.Verdict != proof.VerdictNone || e.Reason != proof.ReasonNoQuorum {
 		t.Errorf("%v", e)
 	}
 }

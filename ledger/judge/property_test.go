@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math/bits"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -119,14 +120,14 @@ func TestNLiarsChangeNothing(t *testing.T) {
 		}
 		out := judge.Judge(input(batch(containers), votes...))
 		for i, x := range truths {
-			e := out.GetEntries()[i]
-			if e.GetVerdict() != x.kind {
-				r.Fatalf("container %d is %s, found %s", i, proof.VerdictName(x.kind), proof.VerdictName(e.GetVerdict()))
+			e := out.Entries[i]
+			if e.Verdict != x.kind {
+				r.Fatalf("container %d is %s, found %s", i, proof.VerdictName(x.kind), proof.VerdictName(e.Verdict))
 			}
-			if e.GetDropped() != nil {
-				r.Fatalf("container %d went from %x, says nobody who is honest", i, e.GetDropped())
+			if e.Dropped != nil {
+				r.Fatalf("container %d went from %x, says nobody who is honest", i, e.Dropped)
 			}
-			if x.kind == proof.VerdictBad && !slices.ContainsFunc(said[i], func(f *proof.Finding) bool { return bytes.Compare(e.GetEvidence(), f.GetEvidence()) <= 0 }) {
+			if x.kind == proof.VerdictBad && !slices.ContainsFunc(said[i], func(f *proof.Finding) bool { return bytes.Compare(e.Evidence[:], f.GetEvidence()) <= 0 }) {
 				r.Fatal("evidence is none that anybody named")
 			}
 			if x.kind != proof.VerdictOK {
@@ -137,15 +138,15 @@ func TestNLiarsChangeNothing(t *testing.T) {
 				s := judge.Score(params(), f.GetSamples(), uint64(f.GetArrivalMs()), uint64(f.GetRttMs()))
 				least, most = min(least, s), max(most, s)
 			}
-			if e.GetRpMilli() < least || e.GetRpMilli() > most {
-				r.Fatalf("score %d, honest members measured %d to %d", e.GetRpMilli(), least, most)
+			if e.RPMilli < least || e.RPMilli > most {
+				r.Fatalf("score %d, honest members measured %d to %d", e.RPMilli, least, most)
 			}
 		}
 		for _, place := range honest {
-			if out.GetWrong()>>place&1 != 0 {
+			if out.Wrong>>place&1 != 0 {
 				r.Fatalf("honest member %d is wrong", place)
 			}
-			if out.GetCorrect()>>place&1 == 0 {
+			if out.Correct>>place&1 == 0 {
 				r.Fatalf("honest member %d is not paid", place)
 			}
 		}
@@ -177,7 +178,7 @@ func TestHonestMembersAreNeverWrong(t *testing.T) {
 		}
 		out := judge.Judge(in)
 		for place := range 5 {
-			if !slices.Contains(liars, place) && out.GetWrong()>>place&1 != 0 {
+			if !slices.Contains(liars, place) && out.Wrong>>place&1 != 0 {
 				r.Fatalf("honest member %d is wrong", place)
 			}
 		}
@@ -198,13 +199,13 @@ func TestWithoutQuorumNobodyIsPunished(t *testing.T) {
 		for _, d := range out.Doubles {
 			double |= 1 << slices.Index(batch(1).Committee, d.A.Signer)
 		}
-		if !out.Settled() && (out.GetWrong() != double || out.GetCorrect() != 0) {
-			r.Fatalf("nothing is settled; correct %b, wrong %b", out.GetCorrect(), out.GetWrong())
+		if !out.Settled() && (out.Wrong != double || out.Correct != 0) {
+			r.Fatalf("nothing is settled; correct %b, wrong %b", out.Correct, out.Wrong)
 		}
-		if out.GetCorrect()&out.GetWrong() != 0 || bits.Len64(out.GetCorrect()|out.GetWrong()) > 5 {
-			r.Fatalf("correct %b, wrong %b", out.GetCorrect(), out.GetWrong())
+		if out.Correct&out.Wrong != 0 || bits.Len64(out.Correct|out.Wrong) > 5 {
+			r.Fatalf("correct %b, wrong %b", out.Correct, out.Wrong)
 		}
-		if out.GetCorrect() != 0 && bits.OnesCount64(out.GetCorrect()|out.GetWrong()) == 0 {
+		if out.Correct != 0 && bits.OnesCount64(out.Correct|out.Wrong) == 0 {
 			r.Fatal("right about nothing")
 		}
 	})
@@ -232,7 +233,7 @@ func TestTheOrderOfVotesMakesNoDifference(t *testing.T) {
 		again.Votes = append(rapid.Permutation(votes).Draw(r, "order"), rapid.SampledFrom(votes).Draw(r, "again"))
 		slices.Reverse(again.Proven)
 		got := judge.Judge(again)
-		if !bytes.Equal(got.Bytes, want.Bytes) || !proto.Equal(got.Result, want.Result) || len(got.Doubles) != len(want.Doubles) {
+		if !bytes.Equal(got.Bytes, want.Bytes) || !reflect.DeepEqual(got.Result, want.Result) || len(got.Doubles) != len(want.Doubles) {
 			r.Fatalf("%v\n%v", want.Result, got.Result)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 
 // opinion is what is found of one container.
 type opinion struct {
-	entry   *proof.Entry
+	entry   proof.Entry
 	group   []*proof.Finding // the equal findings that decide it
 	arrival uint64           // judged, ms after T0; with verdict ok
 	byProof bool             // evidence decided, not the number of votes
@@ -29,10 +29,10 @@ func (j *judgement) container(i int) opinion {
 		o = j.byVotes(i)
 	}
 	if o.entry.Accuses() {
-		o.entry.Found = j.found(i, o.entry.GetEvidence())
+		o.entry.Found = j.found(i, o.entry.Evidence)
 	}
-	o.entry.OfflinePpm = j.offline(i)
-	o.entry.QualityPpm = j.quality(i)
+	o.entry.OfflinePPM = j.offline(i)
+	o.entry.QualityPPM = j.quality(i)
 	return o
 }
 
@@ -47,7 +47,7 @@ func (j *judgement) byEvidence(i int) (o opinion, ok bool) {
 		return o, false
 	}
 	o.byProof = true
-	o.entry = &proof.Entry{Verdict: proof.VerdictBad, Reason: reason(o.group), Evidence: evidence(o.group)}
+	o.entry = proof.Entry{Verdict: proof.VerdictBad, Reason: reason(o.group), Evidence: evidence(o.group)}
 	return o, true
 }
 
@@ -70,13 +70,13 @@ func (j *judgement) byVotes(i int) opinion {
 			continue
 		}
 		several = several || found != nil
-		found = &opinion{group: group, entry: &proof.Entry{Verdict: b.verdicts[i], Reason: reason(group)}}
+		found = &opinion{group: group, entry: proof.Entry{Verdict: b.verdicts[i], Reason: reason(group)}}
 	}
 	switch {
 	case found == nil && len(j.ballots) < j.Params.Quorum():
-		return opinion{entry: &proof.Entry{Reason: uint32(proof.ReasonTooFew)}}
+		return opinion{entry: proof.Entry{Reason: proof.ReasonTooFew}}
 	case found == nil || several:
-		return opinion{entry: &proof.Entry{Reason: uint32(proof.ReasonNoQuorum)}}
+		return opinion{entry: proof.Entry{Reason: proof.ReasonNoQuorum}}
 	}
 	switch found.entry.Verdict {
 	case proof.VerdictOK:
@@ -84,7 +84,7 @@ func (j *judgement) byVotes(i int) opinion {
 	case proof.VerdictBad:
 		found.entry.Evidence = evidence(found.group)
 	case proof.VerdictLate:
-		found.entry.Reason = uint32(proof.ReasonLate)
+		found.entry.Reason = proof.ReasonLate
 	}
 	return *found
 }
@@ -122,7 +122,7 @@ func (j *judgement) score(o *opinion) {
 	})
 	t := times[j.Params.Quorum()-1]
 	o.arrival = t.arrival
-	o.entry.RpMilli = Score(j.Params, o.group[0].GetSamples(), t.elapsed, 0)
+	o.entry.RPMilli = min(proof.MaxScore, Score(j.Params, o.group[0].GetSamples(), t.elapsed, 0))
 }
 
 func cmp(a, b uint64) int {
@@ -137,12 +137,12 @@ func cmp(a, b uint64) int {
 
 // reason is the one that most of the group give, of as many the smallest; where nobody gives
 // one, the first that goes with the verdict.
-func reason(group []*proof.Finding) uint32 {
-	best, most := uint32(0), 0
+func reason(group []*proof.Finding) proof.Reason {
+	best, most := proof.Reason(0), 0
 	for _, f := range group {
-		r, n := f.GetReason(), 0
+		r, n := proof.Reason(f.GetReason()), 0
 		for _, g := range group {
-			if g.GetReason() == r {
+			if proof.Reason(g.GetReason()) == r {
 				n++
 			}
 		}
@@ -155,20 +155,20 @@ func reason(group []*proof.Finding) uint32 {
 	}
 	switch group[0].GetVerdict() {
 	case proof.VerdictBad:
-		return uint32(proof.ReasonTile)
+		return proof.ReasonTile
 	case proof.VerdictAbsent:
-		return uint32(proof.ReasonAbsent)
+		return proof.ReasonAbsent
 	case proof.VerdictBusy:
-		return uint32(proof.ReasonBusy)
+		return proof.ReasonBusy
 	case proof.VerdictRefused:
-		return uint32(proof.ReasonMalformed)
+		return proof.ReasonMalformed
 	}
 	return 0
 }
 
-// evidence is the digest that most of the group name, of as many the smallest. All who audit the
-// same seconds write the same file, so one member cannot put another in its place.
-func evidence(group []*proof.Finding) []byte {
+// evidence names what has the digest that most of the group give, of as many the smallest. All
+// who audit the same seconds write the same file, so one member cannot put another in its place.
+func evidence(group []*proof.Finding) proof.Name {
 	var best []byte
 	most := 0
 	for _, f := range group {
@@ -182,14 +182,14 @@ func evidence(group []*proof.Finding) []byte {
 			best, most = e, n
 		}
 	}
-	return best
+	return proof.NameOf(best)
 }
 
 // found are the members who found a container bad and name this evidence, as bits by place. It is
 // they who answer for it: others who attest the result attest what votes come to.
-func (j *judgement) found(i int, evidence []byte) (bits uint64) {
+func (j *judgement) found(i int, evidence proof.Name) (bits uint64) {
 	for _, b := range j.ballots {
-		if f := b.findings[i]; b.verdicts[i] == proof.VerdictBad && len(evidence) != 0 && bytes.Equal(f.GetEvidence(), evidence) {
+		if f := b.findings[i]; b.verdicts[i] == proof.VerdictBad && !evidence.IsZero() && proof.NameOf(f.GetEvidence()) == evidence {
 			bits |= 1 << b.member
 		}
 	}
@@ -270,10 +270,10 @@ func (j *judgement) compare(b ballot, i int, o opinion) comparison {
 		}
 		return differs
 	}
-	if b.verdicts[i] != o.entry.GetVerdict() {
+	if b.verdicts[i] != o.entry.Verdict {
 		return differs
 	}
-	switch o.entry.GetVerdict() {
+	switch o.entry.Verdict {
 	case proof.VerdictOK, proof.VerdictBad, proof.VerdictBusy:
 		if !bytes.Equal(f.GetCommit(), o.group[0].GetCommit()) {
 			return differs
@@ -284,10 +284,10 @@ func (j *judgement) compare(b ballot, i int, o opinion) comparison {
 
 // measured says whether a member's measurements are within the tolerance of what was judged.
 func (j *judgement) measured(f *proof.Finding, o opinion) comparison {
-	if o.entry.GetVerdict() == proof.VerdictOK && !near(uint64(f.GetArrivalMs()), o.arrival, j.Params.DurMS/2+j.Params.GraceMS) {
+	if o.entry.Verdict == proof.VerdictOK && !near(uint64(f.GetArrivalMs()), o.arrival, j.Params.DurMS/2+j.Params.GraceMS) {
 		return differs
 	}
-	if f.GetPings() >= toleratedPings && !near(uint64(offlinePPM(f)), uint64(o.entry.GetOfflinePpm()), toleratedOnline) {
+	if f.GetPings() >= toleratedPings && !near(uint64(offlinePPM(f)), uint64(o.entry.OfflinePPM), toleratedOnline) {
 		return differs
 	}
 	return same

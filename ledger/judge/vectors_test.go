@@ -81,11 +81,12 @@ type qualityVector struct {
 }
 
 type ballotVector struct {
-	Name    string          `json:"name"`
-	File    string          `json:"file"` // a proof file that holds the ballot
-	Verdict []string        `json:"verdicts"`
-	Result  json.RawMessage `json:"result"`
-	Bytes   string          `json:"bytes"`
+	Name    string   `json:"name"`
+	File    string   `json:"file"` // a proof file that holds the ballot
+	Verdict []string `json:"verdicts"`
+	Correct uint64   `json:"correct,string"`
+	Wrong   uint64   `json:"wrong,string"`
+	Bytes   string   `json:"bytes"` // the Result
 }
 
 func hexes(all []key.Node) (out []string) {
@@ -147,9 +148,9 @@ func makeVectors(t testing.TB) vectors {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := ballotVector{Name: name, File: hex.EncodeToString(raw), Result: asJSON(t, out.Result), Bytes: hex.EncodeToString(out.Bytes)}
-		for _, e := range out.GetEntries() {
-			x.Verdict = append(x.Verdict, proof.VerdictName(e.GetVerdict()))
+		x := ballotVector{Name: name, File: hex.EncodeToString(raw), Bytes: hex.EncodeToString(out.Bytes), Correct: out.Correct, Wrong: out.Wrong}
+		for _, e := range out.Entries {
+			x.Verdict = append(x.Verdict, proof.VerdictName(e.Verdict))
 		}
 		v.Ballots = append(v.Ballots, x)
 	}

@@ -249,11 +249,11 @@ func goodVote(r *rendering) *proof.Vote {
 }
 
 func goodResult() *proof.Result {
-	return &proof.Result{Epoch: epoch, Batch: 1, Correct: 0b1011, Wrong: 0b100, Votes: fill(5, 32), Entries: []*proof.Entry{
-		{Verdict: proof.VerdictOK, RpMilli: 120_000, QualityPpm: 950_000},
-		{Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum)},
-		{Verdict: proof.VerdictAbsent, Reason: uint32(proof.ReasonAbsent), OfflinePpm: 800_000},
-		{Verdict: proof.VerdictBad, Reason: uint32(proof.ReasonTile), Evidence: fill(3, 32)},
+	return &proof.Result{Epoch: epoch, Batch: 1, Correct: 0b1011, Wrong: 0b100, Votes: [32]byte(fill(5, 32)), Entries: []proof.Entry{
+		{Verdict: proof.VerdictOK, RPMilli: 120_000, QualityPPM: 950_000},
+		{Verdict: proof.VerdictNone, Reason: proof.ReasonNoQuorum},
+		{Verdict: proof.VerdictAbsent, Reason: proof.ReasonAbsent, OfflinePPM: 800_000},
+		{Verdict: proof.VerdictBad, Reason: proof.ReasonTile, Evidence: proof.NameOf(fill(3, 32))},
 	}}
 }
 

@@ -18,6 +18,7 @@ const (
 	MaxTiles    = 128     // openings of one checker
 	MaxSiblings = 16      // of a path: frames of at most 65,536 tiles
 	MaxSamples  = 1 << 53 // of a commit
+	MaxScore    = 1 << 32 // milli-RP of a round: four million of the reference machine
 	MaxBackend  = 64      // of the renderer's name
 	MaxDevice   = 128     // of the device's name
 	MaxExit     = 64      // of why a session ended

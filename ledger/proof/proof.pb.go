@@ -1211,7 +1211,7 @@ type Draft struct {
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Batch         uint32                 `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
 	Attempt       uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Result        []byte                 `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`           // marshalled Result
+	Result        []byte                 `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`           // a Result, in the layout of docs/spec/proof.md section 7
 	Votes         [][]byte               `protobuf:"bytes,5,rep,name=votes,proto3" json:"votes,omitempty"`             // SHA-256 of each Vote statement, rising
 	Attestation   []byte                 `protobuf:"bytes,6,opt,name=attestation,proto3" json:"attestation,omitempty"` // the signer's, as in the ledger's certificate
 	unknownFields protoimpl.UnknownFields
@@ -1290,200 +1290,6 @@ func (x *Draft) GetAttestation() []byte {
 	return nil
 }
 
-// Result is what a certificate carries to the ledger: one Entry for each container of the
-// batch, in its order, and which members of the committee were right.
-type Result struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Batch         uint32                 `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
-	Attempt       uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Entries       []*Entry               `protobuf:"bytes,4,rep,name=entries,proto3" json:"entries,omitempty"`
-	Correct       uint64                 `protobuf:"varint,5,opt,name=correct,proto3" json:"correct,omitempty"` // bits by place in the committee
-	Wrong         uint64                 `protobuf:"varint,6,opt,name=wrong,proto3" json:"wrong,omitempty"`     // bits; contradicted by a quorum or by recomputation
-	Votes         []byte                 `protobuf:"bytes,7,opt,name=votes,proto3" json:"votes,omitempty"`      // SHA-256 over the digests of the votes judged, rising
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Result) Reset() {
-	*x = Result{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[13]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Result) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Result) ProtoMessage() {}
-
-func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[13]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Result.ProtoReflect.Descriptor instead.
-func (*Result) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{13}
-}
-
-func (x *Result) GetEpoch() uint64 {
-	if x != nil {
-		return x.Epoch
-	}
-	return 0
-}
-
-func (x *Result) GetBatch() uint32 {
-	if x != nil {
-		return x.Batch
-	}
-	return 0
-}
-
-func (x *Result) GetAttempt() uint32 {
-	if x != nil {
-		return x.Attempt
-	}
-	return 0
-}
-
-func (x *Result) GetEntries() []*Entry {
-	if x != nil {
-		return x.Entries
-	}
-	return nil
-}
-
-func (x *Result) GetCorrect() uint64 {
-	if x != nil {
-		return x.Correct
-	}
-	return 0
-}
-
-func (x *Result) GetWrong() uint64 {
-	if x != nil {
-		return x.Wrong
-	}
-	return 0
-}
-
-func (x *Result) GetVotes() []byte {
-	if x != nil {
-		return x.Votes
-	}
-	return nil
-}
-
-type Entry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Verdict       uint32                 `protobuf:"varint,1,opt,name=verdict,proto3" json:"verdict,omitempty"`                         // as in Finding; 0 = no quorum on this container
-	Reason        uint32                 `protobuf:"varint,2,opt,name=reason,proto3" json:"reason,omitempty"`                           // code, see docs/spec/proof.md
-	RpMilli       uint64                 `protobuf:"varint,3,opt,name=rp_milli,json=rpMilli,proto3" json:"rp_milli,omitempty"`          // of this round, from the median time
-	OfflinePpm    uint32                 `protobuf:"varint,4,opt,name=offline_ppm,json=offlinePpm,proto3" json:"offline_ppm,omitempty"` // share of pings without an answer; 0 also when nobody measured it
-	QualityPpm    uint32                 `protobuf:"varint,5,opt,name=quality_ppm,json=qualityPpm,proto3" json:"quality_ppm,omitempty"` // 0 = not measured in this epoch
-	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`                        // 32 bytes: SHA-256 of a proof file, with verdict bad; or empty
-	Dropped       []byte                 `protobuf:"bytes,7,opt,name=dropped,proto3" json:"dropped,omitempty"`                          // 16 bytes: the paid session from which the container went, or empty
-	Found         uint64                 `protobuf:"varint,9,opt,name=found,proto3" json:"found,omitempty"`                             // bits by place in the committee of those who name the evidence; only where that accuses
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Entry) Reset() {
-	*x = Entry{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[14]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Entry) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Entry) ProtoMessage() {}
-
-func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[14]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
-func (*Entry) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{14}
-}
-
-func (x *Entry) GetVerdict() uint32 {
-	if x != nil {
-		return x.Verdict
-	}
-	return 0
-}
-
-func (x *Entry) GetReason() uint32 {
-	if x != nil {
-		return x.Reason
-	}
-	return 0
-}
-
-func (x *Entry) GetRpMilli() uint64 {
-	if x != nil {
-		return x.RpMilli
-	}
-	return 0
-}
-
-func (x *Entry) GetOfflinePpm() uint32 {
-	if x != nil {
-		return x.OfflinePpm
-	}
-	return 0
-}
-
-func (x *Entry) GetQualityPpm() uint32 {
-	if x != nil {
-		return x.QualityPpm
-	}
-	return 0
-}
-
-func (x *Entry) GetEvidence() []byte {
-	if x != nil {
-		return x.Evidence
-	}
-	return nil
-}
-
-func (x *Entry) GetDropped() []byte {
-	if x != nil {
-		return x.Dropped
-	}
-	return nil
-}
-
-func (x *Entry) GetFound() uint64 {
-	if x != nil {
-		return x.Found
-	}
-	return 0
-}
-
 // SegCommit is one second of a session as the container rendered it.
 type SegCommit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1504,7 +1310,7 @@ type SegCommit struct {
 
 func (x *SegCommit) Reset() {
 	*x = SegCommit{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[15]
+	mi := &file_ledger_proof_proof_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1322,7 @@ func (x *SegCommit) String() string {
 func (*SegCommit) ProtoMessage() {}
 
 func (x *SegCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[15]
+	mi := &file_ledger_proof_proof_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1335,7 @@ func (x *SegCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SegCommit.ProtoReflect.Descriptor instead.
 func (*SegCommit) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{15}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SegCommit) GetSession() []byte {
@@ -1624,7 +1430,7 @@ type InputRec struct {
 
 func (x *InputRec) Reset() {
 	*x = InputRec{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[16]
+	mi := &file_ledger_proof_proof_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1442,7 @@ func (x *InputRec) String() string {
 func (*InputRec) ProtoMessage() {}
 
 func (x *InputRec) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[16]
+	mi := &file_ledger_proof_proof_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1455,7 @@ func (x *InputRec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputRec.ProtoReflect.Descriptor instead.
 func (*InputRec) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{16}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *InputRec) GetContainer() []byte {
@@ -1714,7 +1520,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[17]
+	mi := &file_ledger_proof_proof_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1532,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[17]
+	mi := &file_ledger_proof_proof_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1545,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{17}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Receipt) GetContainer() []byte {
@@ -1830,7 +1636,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[18]
+	mi := &file_ledger_proof_proof_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +1648,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[18]
+	mi := &file_ledger_proof_proof_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +1661,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{18}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Ping) GetNonce() []byte {
@@ -1884,7 +1690,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[19]
+	mi := &file_ledger_proof_proof_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1896,7 +1702,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[19]
+	mi := &file_ledger_proof_proof_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1909,7 +1715,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{19}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Pong) GetNonce() []byte {
@@ -1954,7 +1760,7 @@ type Gone struct {
 
 func (x *Gone) Reset() {
 	*x = Gone{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	mi := &file_ledger_proof_proof_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1966,7 +1772,7 @@ func (x *Gone) String() string {
 func (*Gone) ProtoMessage() {}
 
 func (x *Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	mi := &file_ledger_proof_proof_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1979,7 +1785,7 @@ func (x *Gone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gone.ProtoReflect.Descriptor instead.
 func (*Gone) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{20}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Gone) GetContainer() []byte {
@@ -2024,7 +1830,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	mi := &file_ledger_proof_proof_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +1842,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	mi := &file_ledger_proof_proof_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +1855,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{21}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Watch) GetEpoch() uint64 {
@@ -2100,7 +1906,7 @@ type AuditReq struct {
 
 func (x *AuditReq) Reset() {
 	*x = AuditReq{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[22]
+	mi := &file_ledger_proof_proof_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +1918,7 @@ func (x *AuditReq) String() string {
 func (*AuditReq) ProtoMessage() {}
 
 func (x *AuditReq) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[22]
+	mi := &file_ledger_proof_proof_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +1931,7 @@ func (x *AuditReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReq.ProtoReflect.Descriptor instead.
 func (*AuditReq) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{22}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AuditReq) GetSession() []byte {
@@ -2170,7 +1976,7 @@ type AuditData struct {
 
 func (x *AuditData) Reset() {
 	*x = AuditData{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	mi := &file_ledger_proof_proof_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +1988,7 @@ func (x *AuditData) String() string {
 func (*AuditData) ProtoMessage() {}
 
 func (x *AuditData) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	mi := &file_ledger_proof_proof_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2001,7 @@ func (x *AuditData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditData.ProtoReflect.Descriptor instead.
 func (*AuditData) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AuditData) GetSession() []byte {
@@ -2255,7 +2061,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	mi := &file_ledger_proof_proof_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2267,7 +2073,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	mi := &file_ledger_proof_proof_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2280,7 +2086,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Quality) GetSession() []byte {
@@ -2329,7 +2135,7 @@ type TileEvidence struct {
 
 func (x *TileEvidence) Reset() {
 	*x = TileEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2341,7 +2147,7 @@ func (x *TileEvidence) String() string {
 func (*TileEvidence) ProtoMessage() {}
 
 func (x *TileEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2354,7 +2160,7 @@ func (x *TileEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TileEvidence.ProtoReflect.Descriptor instead.
 func (*TileEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TileEvidence) GetRoots() []byte {
@@ -2381,7 +2187,7 @@ type PathEvidence struct {
 
 func (x *PathEvidence) Reset() {
 	*x = PathEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2199,7 @@ func (x *PathEvidence) String() string {
 func (*PathEvidence) ProtoMessage() {}
 
 func (x *PathEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2406,7 +2212,7 @@ func (x *PathEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEvidence.ProtoReflect.Descriptor instead.
 func (*PathEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PathEvidence) GetCommit() *Signed {
@@ -2432,7 +2238,7 @@ type PairEvidence struct {
 
 func (x *PairEvidence) Reset() {
 	*x = PairEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2444,7 +2250,7 @@ func (x *PairEvidence) String() string {
 func (*PairEvidence) ProtoMessage() {}
 
 func (x *PairEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2457,7 +2263,7 @@ func (x *PairEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairEvidence.ProtoReflect.Descriptor instead.
 func (*PairEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PairEvidence) GetOther() *Signed {
@@ -2480,7 +2286,7 @@ type WorkEvidence struct {
 
 func (x *WorkEvidence) Reset() {
 	*x = WorkEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2492,7 +2298,7 @@ func (x *WorkEvidence) String() string {
 func (*WorkEvidence) ProtoMessage() {}
 
 func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2505,7 +2311,7 @@ func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkEvidence.ProtoReflect.Descriptor instead.
 func (*WorkEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WorkEvidence) GetFinding() uint32 {
@@ -2562,7 +2368,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2380,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2393,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *File) GetVersion() uint32 {
@@ -2688,7 +2494,7 @@ type Fraud struct {
 
 func (x *Fraud) Reset() {
 	*x = Fraud{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2700,7 +2506,7 @@ func (x *Fraud) String() string {
 func (*Fraud) ProtoMessage() {}
 
 func (x *Fraud) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2713,7 +2519,7 @@ func (x *Fraud) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fraud.ProtoReflect.Descriptor instead.
 func (*Fraud) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Fraud) GetKind() uint32 {
@@ -2767,14 +2573,14 @@ type Ballot struct {
 	Votes         []*Signed              `protobuf:"bytes,11,rep,name=votes,proto3" json:"votes,omitempty"`
 	Proven        [][]byte               `protobuf:"bytes,12,rep,name=proven,proto3" json:"proven,omitempty"`   // digests of evidence that convicts
 	Refuted       [][]byte               `protobuf:"bytes,13,rep,name=refuted,proto3" json:"refuted,omitempty"` // digests of votes that do not recompute
-	Result        []byte                 `protobuf:"bytes,14,opt,name=result,proto3" json:"result,omitempty"`   // marshalled Result that was attested
+	Result        []byte                 `protobuf:"bytes,14,opt,name=result,proto3" json:"result,omitempty"`   // the Result that was attested, in its layout
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ballot) Reset() {
 	*x = Ballot{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[31]
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +2592,7 @@ func (x *Ballot) String() string {
 func (*Ballot) ProtoMessage() {}
 
 func (x *Ballot) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[31]
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +2605,7 @@ func (x *Ballot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ballot.ProtoReflect.Descriptor instead.
 func (*Ballot) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{31}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Ballot) GetBatch() uint32 {
@@ -2913,7 +2719,7 @@ type Second struct {
 
 func (x *Second) Reset() {
 	*x = Second{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[32]
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2925,7 +2731,7 @@ func (x *Second) String() string {
 func (*Second) ProtoMessage() {}
 
 func (x *Second) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[32]
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2938,7 +2744,7 @@ func (x *Second) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Second.ProtoReflect.Descriptor instead.
 func (*Second) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{32}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Second) GetSubject() []byte {
@@ -3078,26 +2884,7 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x16\n" +
 	"\x06result\x18\x04 \x01(\fR\x06result\x12\x14\n" +
 	"\x05votes\x18\x05 \x03(\fR\x05votes\x12 \n" +
-	"\vattestation\x18\x06 \x01(\fR\vattestation\"\xc9\x01\n" +
-	"\x06Result\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
-	"\x05batch\x18\x02 \x01(\rR\x05batch\x12\x18\n" +
-	"\aattempt\x18\x03 \x01(\rR\aattempt\x123\n" +
-	"\aentries\x18\x04 \x03(\v2\x19.framemesh.proof.v1.EntryR\aentries\x12\x18\n" +
-	"\acorrect\x18\x05 \x01(\x04R\acorrect\x12\x14\n" +
-	"\x05wrong\x18\x06 \x01(\x04R\x05wrong\x12\x14\n" +
-	"\x05votes\x18\a \x01(\fR\x05votes\"\xe2\x01\n" +
-	"\x05Entry\x12\x18\n" +
-	"\averdict\x18\x01 \x01(\rR\averdict\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\rR\x06reason\x12\x19\n" +
-	"\brp_milli\x18\x03 \x01(\x04R\arpMilli\x12\x1f\n" +
-	"\voffline_ppm\x18\x04 \x01(\rR\n" +
-	"offlinePpm\x12\x1f\n" +
-	"\vquality_ppm\x18\x05 \x01(\rR\n" +
-	"qualityPpm\x12\x1a\n" +
-	"\bevidence\x18\x06 \x01(\fR\bevidence\x12\x18\n" +
-	"\adropped\x18\a \x01(\fR\adropped\x12\x14\n" +
-	"\x05found\x18\t \x01(\x04R\x05found\"\x9e\x02\n" +
+	"\vattestation\x18\x06 \x01(\fR\vattestation\"\x9e\x02\n" +
 	"\tSegCommit\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x16\n" +
 	"\x06second\x18\x02 \x01(\rR\x06second\x12\x1a\n" +
@@ -3234,7 +3021,7 @@ func file_ledger_proof_proof_proto_rawDescGZIP() []byte {
 	return file_ledger_proof_proof_proto_rawDescData
 }
 
-var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_ledger_proof_proof_proto_goTypes = []any{
 	(*Signed)(nil),       // 0: framemesh.proof.v1.Signed
 	(*Statement)(nil),    // 1: framemesh.proof.v1.Statement
@@ -3249,26 +3036,24 @@ var file_ledger_proof_proof_proto_goTypes = []any{
 	(*Finding)(nil),      // 10: framemesh.proof.v1.Finding
 	(*Sample)(nil),       // 11: framemesh.proof.v1.Sample
 	(*Draft)(nil),        // 12: framemesh.proof.v1.Draft
-	(*Result)(nil),       // 13: framemesh.proof.v1.Result
-	(*Entry)(nil),        // 14: framemesh.proof.v1.Entry
-	(*SegCommit)(nil),    // 15: framemesh.proof.v1.SegCommit
-	(*InputRec)(nil),     // 16: framemesh.proof.v1.InputRec
-	(*Receipt)(nil),      // 17: framemesh.proof.v1.Receipt
-	(*Ping)(nil),         // 18: framemesh.proof.v1.Ping
-	(*Pong)(nil),         // 19: framemesh.proof.v1.Pong
-	(*Gone)(nil),         // 20: framemesh.proof.v1.Gone
-	(*Watch)(nil),        // 21: framemesh.proof.v1.Watch
-	(*AuditReq)(nil),     // 22: framemesh.proof.v1.AuditReq
-	(*AuditData)(nil),    // 23: framemesh.proof.v1.AuditData
-	(*Quality)(nil),      // 24: framemesh.proof.v1.Quality
-	(*TileEvidence)(nil), // 25: framemesh.proof.v1.TileEvidence
-	(*PathEvidence)(nil), // 26: framemesh.proof.v1.PathEvidence
-	(*PairEvidence)(nil), // 27: framemesh.proof.v1.PairEvidence
-	(*WorkEvidence)(nil), // 28: framemesh.proof.v1.WorkEvidence
-	(*File)(nil),         // 29: framemesh.proof.v1.File
-	(*Fraud)(nil),        // 30: framemesh.proof.v1.Fraud
-	(*Ballot)(nil),       // 31: framemesh.proof.v1.Ballot
-	(*Second)(nil),       // 32: framemesh.proof.v1.Second
+	(*SegCommit)(nil),    // 13: framemesh.proof.v1.SegCommit
+	(*InputRec)(nil),     // 14: framemesh.proof.v1.InputRec
+	(*Receipt)(nil),      // 15: framemesh.proof.v1.Receipt
+	(*Ping)(nil),         // 16: framemesh.proof.v1.Ping
+	(*Pong)(nil),         // 17: framemesh.proof.v1.Pong
+	(*Gone)(nil),         // 18: framemesh.proof.v1.Gone
+	(*Watch)(nil),        // 19: framemesh.proof.v1.Watch
+	(*AuditReq)(nil),     // 20: framemesh.proof.v1.AuditReq
+	(*AuditData)(nil),    // 21: framemesh.proof.v1.AuditData
+	(*Quality)(nil),      // 22: framemesh.proof.v1.Quality
+	(*TileEvidence)(nil), // 23: framemesh.proof.v1.TileEvidence
+	(*PathEvidence)(nil), // 24: framemesh.proof.v1.PathEvidence
+	(*PairEvidence)(nil), // 25: framemesh.proof.v1.PairEvidence
+	(*WorkEvidence)(nil), // 26: framemesh.proof.v1.WorkEvidence
+	(*File)(nil),         // 27: framemesh.proof.v1.File
+	(*Fraud)(nil),        // 28: framemesh.proof.v1.Fraud
+	(*Ballot)(nil),       // 29: framemesh.proof.v1.Ballot
+	(*Second)(nil),       // 30: framemesh.proof.v1.Second
 }
 var file_ledger_proof_proof_proto_depIdxs = []int32{
 	2,  // 0: framemesh.proof.v1.Statement.nonce_commit:type_name -> framemesh.proof.v1.NonceCommit
@@ -3278,37 +3063,36 @@ var file_ledger_proof_proof_proto_depIdxs = []int32{
 	8,  // 4: framemesh.proof.v1.Statement.vote_commit:type_name -> framemesh.proof.v1.VoteCommit
 	9,  // 5: framemesh.proof.v1.Statement.vote:type_name -> framemesh.proof.v1.Vote
 	12, // 6: framemesh.proof.v1.Statement.draft:type_name -> framemesh.proof.v1.Draft
-	15, // 7: framemesh.proof.v1.Statement.segment:type_name -> framemesh.proof.v1.SegCommit
-	19, // 8: framemesh.proof.v1.Statement.pong:type_name -> framemesh.proof.v1.Pong
-	23, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
-	24, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
-	22, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
-	21, // 12: framemesh.proof.v1.Statement.watch:type_name -> framemesh.proof.v1.Watch
+	13, // 7: framemesh.proof.v1.Statement.segment:type_name -> framemesh.proof.v1.SegCommit
+	17, // 8: framemesh.proof.v1.Statement.pong:type_name -> framemesh.proof.v1.Pong
+	21, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
+	22, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
+	20, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
+	19, // 12: framemesh.proof.v1.Statement.watch:type_name -> framemesh.proof.v1.Watch
 	5,  // 13: framemesh.proof.v1.CapCommit.busy:type_name -> framemesh.proof.v1.Busy
 	0,  // 14: framemesh.proof.v1.Busy.segment:type_name -> framemesh.proof.v1.Signed
 	7,  // 15: framemesh.proof.v1.Openings.items:type_name -> framemesh.proof.v1.Opening
 	10, // 16: framemesh.proof.v1.Vote.findings:type_name -> framemesh.proof.v1.Finding
 	11, // 17: framemesh.proof.v1.Finding.quality:type_name -> framemesh.proof.v1.Sample
-	14, // 18: framemesh.proof.v1.Result.entries:type_name -> framemesh.proof.v1.Entry
-	0,  // 19: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
-	0,  // 20: framemesh.proof.v1.AuditData.after:type_name -> framemesh.proof.v1.Signed
-	11, // 21: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
-	7,  // 22: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	0,  // 23: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
-	0,  // 24: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
-	0,  // 25: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
-	0,  // 26: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
-	7,  // 27: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	30, // 28: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
-	31, // 29: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
-	32, // 30: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
-	0,  // 31: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
-	0,  // 32: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	0,  // 18: framemesh.proof.v1.AuditData.segments:type_name -> framemesh.proof.v1.Signed
+	0,  // 19: framemesh.proof.v1.AuditData.after:type_name -> framemesh.proof.v1.Signed
+	11, // 20: framemesh.proof.v1.Quality.sample:type_name -> framemesh.proof.v1.Sample
+	7,  // 21: framemesh.proof.v1.TileEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	0,  // 22: framemesh.proof.v1.PathEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 23: framemesh.proof.v1.PairEvidence.other:type_name -> framemesh.proof.v1.Signed
+	0,  // 24: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
+	0,  // 25: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
+	7,  // 26: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
+	28, // 27: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
+	29, // 28: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
+	30, // 29: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
+	0,  // 30: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
+	0,  // 31: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_ledger_proof_proof_proto_init() }
@@ -3331,7 +3115,7 @@ func file_ledger_proof_proof_proto_init() {
 		(*Statement_AuditRequest)(nil),
 		(*Statement_Watch)(nil),
 	}
-	file_ledger_proof_proof_proto_msgTypes[29].OneofWrappers = []any{
+	file_ledger_proof_proof_proto_msgTypes[27].OneofWrappers = []any{
 		(*File_Fraud)(nil),
 		(*File_Ballot)(nil),
 		(*File_Second)(nil),
@@ -3342,7 +3126,7 @@ func file_ledger_proof_proof_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_proof_proof_proto_rawDesc), len(file_ledger_proof_proof_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -63,8 +63,44 @@ type refusedVector struct {
 }
 
 type resultVector struct {
-	Message json.RawMessage `json:"message"`
-	Raw     string          `json:"raw"`
+	Epoch   uint64        `json:"epoch,string"`
+	Batch   uint32        `json:"batch"`
+	Attempt uint32        `json:"attempt"`
+	Correct uint64        `json:"correct,string"`
+	Wrong   uint64        `json:"wrong,string"`
+	Votes   string        `json:"votes"`
+	Entries []entryVector `json:"entries"`
+	Raw     string        `json:"raw"`
+}
+
+type entryVector struct {
+	Verdict    uint32 `json:"verdict"`
+	Reason     uint32 `json:"reason"`
+	RPMilli    uint64 `json:"rp_milli,string"`
+	OfflinePPM uint32 `json:"offline_ppm"`
+	QualityPPM uint32 `json:"quality_ppm"`
+	Evidence   string `json:"evidence,omitempty"`
+	Dropped    string `json:"dropped,omitempty"`
+	Found      uint64 `json:"found,string"`
+}
+
+func resultVectors(t *testing.T) (all []resultVector) {
+	t.Helper()
+	wide := &proof.Result{Epoch: 1<<64 - 1, Batch: 1<<31 | 5, Attempt: 1, Correct: 1 << 42, Wrong: 1<<42 - 1, Votes: [32]byte(fill(6, 32)), Entries: []proof.Entry{
+		{Verdict: proof.VerdictBad, Reason: proof.ReasonSegment, OfflinePPM: proof.PPM, QualityPPM: 1, Found: 1<<20 | 5, Evidence: proof.NameOf(fill(0xfe, 32))},
+		{Verdict: proof.VerdictOK, RPMilli: proof.MaxScore},
+		{Verdict: proof.VerdictBusy, OfflinePPM: 128, Dropped: fill(7, 16)},
+		{Verdict: proof.VerdictBad, Reason: proof.ReasonUnopened, Dropped: fill(8, 16)},
+	}}
+	for _, r := range []*proof.Result{goodResult(), wide} {
+		v := resultVector{Epoch: r.Epoch, Batch: r.Batch, Attempt: r.Attempt, Correct: r.Correct, Wrong: r.Wrong,
+			Votes: hex.EncodeToString(r.Votes[:]), Raw: hex.EncodeToString(mustResult(t, r))}
+		for _, e := range r.Entries {
+			v.Entries = append(v.Entries, entryVector{e.Verdict, uint32(e.Reason), e.RPMilli, e.OfflinePPM, e.QualityPPM, e.Evidence.String(), hex.EncodeToString(e.Dropped), e.Found})
+		}
+		all = append(all, v)
+	}
+	return all
 }
 
 type fraudVector struct {
@@ -122,7 +158,7 @@ func makeVectors(t *testing.T) vectors {
 	v := vectors{
 		Task:    taskVector{chain, epoch, hex.EncodeToString(seed[:]), hex.EncodeToString(task[:])},
 		Nonce:   nonceVector{hex.EncodeToString(me[:]), epoch, hex.EncodeToString(nonce[:]), hex.EncodeToString(bound[:])},
-		Results: []resultVector{{asJSON(t, goodResult()), hex.EncodeToString(mustResult(t, goodResult()))}},
+		Results: resultVectors(t),
 	}
 	for _, e := range everyStatement(t) {
 		o := sign(t, e.by, e.st)

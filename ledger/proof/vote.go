@@ -115,7 +115,7 @@ func checkDraft(d *Draft) error {
 	if err != nil {
 		return fmt.Errorf("result: %w", err)
 	}
-	if r.GetEpoch() != d.GetEpoch() || r.GetBatch() != d.GetBatch() || r.GetAttempt() != d.GetAttempt() {
+	if r.Epoch != d.GetEpoch() || r.Batch != d.GetBatch() || r.Attempt != d.GetAttempt() {
 		return wrong("result", "is about another batch, epoch or attempt than the draft")
 	}
 	return nil

@@ -60,15 +60,7 @@ func (m *Machine) accuse(id [32]byte, a Accusation) ([]Event, error) {
 		session = hex.EncodeToString(a.Session[:])
 	}
 	return []Event{event("accused", "accusation", hex.EncodeToString(id[:]), "node", a.Node, "offence", a.Offence.String(),
-		"amount", a.Amount, "final_epoch", a.Final, "epoch", a.Epoch, "batch", a.Batch, "evidence", hash(a.Evidence), "session", session)}, m.overlay.Set(AccusationKey(id), a.Encode())
-}
-
-// hash is a digest in an event: "" for none.
-func hash(h [32]byte) string {
-	if h == ([32]byte{}) {
-		return ""
-	}
-	return hex.EncodeToString(h[:])
+		"amount", a.Amount, "final_epoch", a.Final, "epoch", a.Epoch, "batch", a.Batch, "evidence", a.Evidence, "session", session)}, m.overlay.Set(AccusationKey(id), a.Encode())
 }
 
 // applyAppeal asks the wider committee. It takes the bond, which lies in the reserve until
@@ -112,7 +104,7 @@ func (m *Machine) applyAppeal(c *txContext, op *tx.Appeal) error {
 		return err
 	}
 	c.emit("appeal", "accusation", hex.EncodeToString(id[:]), "node", a.Node, "epoch", at, "batch", AppealBatch(id),
-		"bond", bond, "evidence", hash(a.Evidence))
+		"bond", bond, "evidence", a.Evidence)
 	if err := m.overlay.Set(AppealsKey(at), append(others, id).encode()); err != nil {
 		return err
 	}
@@ -129,7 +121,7 @@ func (m *Machine) answerAppeal(c *txContext, id [32]byte, verdict uint32) error 
 	if verdict != proof.VerdictBad {
 		if verdict == proof.VerdictOK {
 			for _, n := range a.Answer() {
-				if err := m.wrong(c, n, Verdict{Epoch: a.Epoch, Batch: a.Batch, Evidence: a.Evidence}); err != nil {
+				if err := m.wrong(c, n, Verdict{Epoch: a.Epoch, Batch: a.Batch, Evidence: named(a.Evidence)}); err != nil {
 					return err
 				}
 			}
@@ -180,7 +172,7 @@ func (m *Machine) acquit(id [32]byte, a Accusation) ([]Event, error) {
 		}
 	}
 	return []Event{event("acquitted", "accusation", hex.EncodeToString(id[:]), "node", a.Node, "offence", a.Offence.String(),
-		"epoch", a.Epoch, "bond", a.Bond, "evidence", hash(a.Evidence))}, nil
+		"epoch", a.Epoch, "bond", a.Bond, "evidence", a.Evidence)}, nil
 }
 
 // carryOut slashes for an accusation that stands.
@@ -228,5 +220,5 @@ func (m *Machine) note(a Accusation, verdict uint8) error {
 	if err != nil {
 		return err
 	}
-	return m.remark(a.Node, s, Verdict{Epoch: a.Epoch, Batch: a.Batch, Verdict: verdict, Reason: uint32(a.Offence), Evidence: a.Evidence})
+	return m.remark(a.Node, s, Verdict{Epoch: a.Epoch, Batch: a.Batch, Verdict: verdict, Reason: uint32(a.Offence), Evidence: named(a.Evidence)})
 }

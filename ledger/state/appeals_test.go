@@ -8,6 +8,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/subnet"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -32,7 +33,7 @@ func manyCheckers(p *genesis.Plan) {
 	}
 }
 
-func (b *bed) appealAnswer(epoch uint64, id [32]byte, e *proof.Entry) (*proof.Result, []key.Node) {
+func (b *bed) appealAnswer(epoch uint64, id [32]byte, e proof.Entry) (*proof.Result, []key.Node) {
 	b.tb.Helper()
 	a, ok, err := ReadAccusation(b.Reader(), id)
 	if b.must(err); !ok {
@@ -42,8 +43,7 @@ func (b *bed) appealAnswer(epoch uint64, id [32]byte, e *proof.Entry) (*proof.Re
 	if b.must(err); !ok {
 		b.tb.Fatal("nobody drawn")
 	}
-	votes := sha([]byte("votes of the appeal"))
-	return &proof.Result{Epoch: epoch, Batch: AppealBatch(id), Entries: []*proof.Entry{e}, Votes: votes[:]}, members
+	return &proof.Result{Epoch: epoch, Batch: AppealBatch(id), Entries: []proof.Entry{e}, Votes: sha([]byte("votes of the appeal"))}, members
 }
 
 func TestWrongSegmentWaitsForTheAppeal(t *testing.T) {
@@ -106,7 +106,7 @@ func TestAppealAcquits(t *testing.T) {
 	balance := b.balance(who("c1 owner"))
 	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
 	b.pass(1)
-	r, members := b.appealAnswer(2, id, &proof.Entry{Verdict: proof.VerdictOK})
+	r, members := b.appealAnswer(2, id, proof.Entry{Verdict: proof.VerdictOK})
 	if len(members) != 7 {
 		t.Fatalf("drew %d", len(members))
 	}
@@ -171,7 +171,7 @@ func TestWhoFoundItAnswersForIt(t *testing.T) {
 	}
 	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
 	b.pass(1)
-	r, members := b.appealAnswer(2, id, &proof.Entry{Verdict: proof.VerdictOK})
+	r, members := b.appealAnswer(2, id, proof.Entry{Verdict: proof.VerdictOK})
 	for _, n := range a.Signers {
 		if slices.Contains(members, n) {
 			t.Error("who attested before judges again")
@@ -272,8 +272,8 @@ func TestSlowContainersAreAccused(t *testing.T) {
 	round := func(rp uint64) {
 		b.pass(1)
 		b.certify(b.Epoch(), func(r *proof.Result) {
-			b.on(b.Epoch(), "c1", &proof.Entry{Verdict: proof.VerdictOK, RpMilli: rp})(r)
-			b.on(b.Epoch(), "c2", &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 1})(r)
+			b.on(b.Epoch(), "c1", proof.Entry{Verdict: proof.VerdictOK, RPMilli: rp})(r)
+			b.on(b.Epoch(), "c2", proof.Entry{Verdict: proof.VerdictOK, RPMilli: 1})(r)
 		})
 	}
 	for _, rp := range []uint64{79_999, 80_000, 79_999, 200_000, 10} {
@@ -339,5 +339,50 @@ func TestClaimsStandInTheRegistry(t *testing.T) {
 	}
 	change := &tx.Register{Node: who("c1").raw(), Roles: uint32(economics.RoleContainer), PriceMicroUsdPerHour: testPrice, Region: "eu", ClaimRpMilli: 5}
 	b.refused(b.sendFor(who("c1 owner"), who("c1"), change), ErrDelegation)
+	b.end()
+}
+
+// Who is drawn for an appeal stays the same while it is heard: neither where the accused says
+// meanwhile that it lives, nor what a machine remembers, changes it.
+func TestTheAccusedCannotMoveAwayFromItsJudges(t *testing.T) {
+	b := newRounds(t, manyCheckers, func(p *genesis.Plan) {
+		for i := range p.Nodes {
+			p.Nodes[i].Subnets = []subnet.Subnet{subnet.Subnet([]byte{11, 1, byte(i)})}
+		}
+	})
+	b.pass(1)
+	c1 := who("c1").node()
+	a := Accusation{Node: c1, Signers: b.drawn(1).Batches[0].Committee[:2]}
+	drawn := func() []key.Node {
+		t.Helper()
+		members, ok, err := AppealCommittee(b.Reader(), 1, [32]byte{7}, a, b.Params())
+		if b.must(err); !ok || len(members) != 7 {
+			t.Fatalf("drew %d", len(members))
+		}
+		remembered, err := b.appealCommittee(1, [32]byte{7}, a)
+		if b.must(err); !slices.Equal(remembered, members) {
+			t.Errorf("remembered %v, drawn %v", remembered, members)
+		}
+		return members
+	}
+	before := drawn()
+	first, _, err := b.node(before[0])
+	b.must(err)
+	accused, _, err := b.node(c1)
+	b.must(err)
+	accused.Subnets = first.Subnets
+	b.must(b.overlay.Set(NodeKey(c1), accused.Encode()))
+	if after := drawn(); !slices.Equal(after, before) {
+		t.Errorf("it moved, and %v became %v", before, after)
+	}
+	// What is remembered is of one epoch's seed, one accusation, and those who made it.
+	other, err := b.appealCommittee(1, [32]byte{8}, a)
+	if b.must(err); slices.Equal(other, before) {
+		t.Error("another accusation has the same committee")
+	}
+	a.Signers = b.drawn(1).Batches[0].Committee[1:3]
+	if same := drawn(); slices.Equal(same, before) {
+		t.Error("other accusers have the same committee")
+	}
 	b.end()
 }

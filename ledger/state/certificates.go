@@ -15,7 +15,7 @@ import (
 // panel is who may certify a batch: the committee, its reserve, or an appeal's.
 type panel struct {
 	containers []key.Node
-	members    []key.Node // in the order of a result's bits
+	members    []key.Node // by their places: the bits of a result and of a certificate
 	quorum     int        // attestations that make a certificate
 }
 
@@ -37,8 +37,8 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 	if err != nil {
 		return refuse(ErrResult, "%v; send what the committee attested", err)
 	}
-	if res.GetEpoch() != op.GetEpoch() || res.GetBatch() != op.GetBatch() {
-		return refuse(ErrResult, "it is about batch %d of epoch %d; send it under these", res.GetBatch(), res.GetEpoch())
+	if res.Epoch != op.GetEpoch() || res.Batch != op.GetBatch() {
+		return refuse(ErrResult, "it is about batch %d of epoch %d; send it under these", res.Batch, res.Epoch)
 	}
 	var appeal [32]byte
 	var p panel
@@ -50,28 +50,28 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 	if err != nil {
 		return err
 	}
-	signers, err := m.attested(op, p)
-	if err != nil {
-		return err
+	if len(res.Entries) != len(p.containers) {
+		return refuse(ErrResult, "%d entries on %d containers; one for each, in the batch's order", len(res.Entries), len(p.containers))
 	}
-	if len(res.GetEntries()) != len(p.containers) {
-		return refuse(ErrResult, "%d entries on %d containers; one for each, in the batch's order", len(res.GetEntries()), len(p.containers))
-	}
-	if (res.GetCorrect()|res.GetWrong())>>len(p.members) != 0 {
+	if (res.Correct|res.Wrong)>>len(p.members) != 0 {
 		return refuse(ErrResult, "it names a member beyond the %d that were drawn", len(p.members))
 	}
-	for i, e := range res.GetEntries() {
-		if e.GetFound()>>len(p.members) != 0 {
+	for i := range res.Entries {
+		if res.Entries[i].Found>>len(p.members) != 0 {
 			return refuse(ErrResult, "entry %d was found by a member beyond the %d that were drawn", i+1, len(p.members))
 		}
 	}
-	if res.GetAttempt() == 0 && !settled(res) {
+	if res.Attempt == 0 && !settled(res) {
 		return refuse(ErrResult, "it settles nothing; the reserve tries again")
+	}
+	signers, err := m.attested(c.Tx, op, p)
+	if err != nil {
+		return err
 	}
 	if err := m.cleanLater(cleanCertificatesOf, u64(op.GetEpoch())); err != nil {
 		return err
 	}
-	cert := Certificate{sha256.Sum256(op.GetResult()), c.Account, m.head.Height, uint8(len(signers)), uint8(res.GetAttempt())}
+	cert := Certificate{sha256.Sum256(op.GetResult()), c.Account, m.head.Height, uint8(len(signers)), uint8(res.Attempt)}
 	if err := m.overlay.Set(k, cert.Encode()); err != nil {
 		return err
 	}
@@ -79,16 +79,16 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 	if err != nil {
 		return err
 	}
-	c.emit("certificate_judged", "epoch", op.GetEpoch(), "batch", op.GetBatch(), "attempt", res.GetAttempt(),
+	c.emit("certificate_judged", "epoch", op.GetEpoch(), "batch", op.GetBatch(), "attempt", res.Attempt,
 		"result", hex.EncodeToString(cert.Result[:]), "submitter", c.Account, "signers", len(signers), "reward", reward)
 	if op.GetBatch()&appealBit != 0 {
-		if err := m.answerAppeal(c, appeal, res.GetEntries()[0].GetVerdict()); err != nil {
+		if err := m.answerAppeal(c, appeal, res.Entries[0].Verdict); err != nil {
 			return err
 		}
 		return m.reranCheckers(c, res, signers)
 	}
 	for i, n := range p.containers {
-		if err := m.judged(c, res, n, res.GetEntries()[i], p.members, signers); err != nil {
+		if err := m.judged(c, res, n, &res.Entries[i], p.members, signers); err != nil {
 			return err
 		}
 	}
@@ -97,26 +97,26 @@ func (m *Machine) applyCertificate(c *txContext, op *tx.VoteCertificate) error {
 
 // settled says whether there was a quorum on any container.
 func settled(res *proof.Result) bool {
-	return slices.ContainsFunc(res.GetEntries(), func(e *proof.Entry) bool { return e.GetVerdict() != proof.VerdictNone })
+	return slices.ContainsFunc(res.Entries, func(e proof.Entry) bool { return e.Verdict != proof.VerdictNone })
 }
 
 // roundPanel finds the batch and who may speak for it.
 func (m *Machine) roundPanel(res *proof.Result) (panel, error) {
 	p := panel{quorum: int(m.params.ProofN) + 1}
-	a, err := m.assignment(res.GetEpoch())
+	a, err := m.assignment(res.Epoch)
 	if err != nil {
 		return p, err
 	}
-	if int(res.GetBatch()) >= len(a.Batches) {
-		return p, refuse(ErrBatch, "number %d of epoch %d, which has %d", res.GetBatch(), res.GetEpoch(), len(a.Batches))
+	if int(res.Batch) >= len(a.Batches) {
+		return p, refuse(ErrBatch, "number %d of epoch %d, which has %d", res.Batch, res.Epoch, len(a.Batches))
 	}
-	batch := a.Batches[res.GetBatch()]
+	batch := a.Batches[res.Batch]
 	p.containers, p.members = batch.Containers, batch.Committee
-	if res.GetAttempt() == 0 {
+	if res.Attempt == 0 {
 		return p, nil
 	}
 	p.members = batch.Reserve
-	if from := m.times(res.GetEpoch()).AttestBy; m.head.TimeMS < from {
+	if from := m.times(res.Epoch).AttestBy; m.head.TimeMS < from {
 		return p, refuse(ErrEarly, "until %s it is the committee's; wait for it", clock(from))
 	}
 	return p, nil
@@ -124,19 +124,19 @@ func (m *Machine) roundPanel(res *proof.Result) (panel, error) {
 
 // appealPanel finds the accusation that an epoch's wider committee answers.
 func (m *Machine) appealPanel(res *proof.Result) (p panel, id [32]byte, err error) {
-	all, err := ReadAppeals(m.overlay, res.GetEpoch())
+	all, err := ReadAppeals(m.overlay, res.Epoch)
 	if err != nil {
 		return p, id, err
 	}
-	at := slices.IndexFunc(all, func(a Appealed) bool { return a.Batch == res.GetBatch() })
-	if at < 0 || res.GetAttempt() != 0 {
-		return p, id, refuse(ErrBatch, "no appeal %d in epoch %d, attempt %d", res.GetBatch(), res.GetEpoch(), res.GetAttempt())
+	at := slices.IndexFunc(all, func(a Appealed) bool { return a.Batch == res.Batch })
+	if at < 0 || res.Attempt != 0 {
+		return p, id, refuse(ErrBatch, "no appeal %d in epoch %d, attempt %d", res.Batch, res.Epoch, res.Attempt)
 	}
-	if res.GetCorrect()|res.GetWrong() != 0 {
+	if res.Correct|res.Wrong != 0 {
 		return p, id, refuse(ErrResult, "the result of an appeal names members; who attests it was right")
 	}
-	for _, e := range res.GetEntries() {
-		if e.GetFound() != 0 {
+	for i := range res.Entries {
+		if res.Entries[i].Found != 0 {
 			return p, id, refuse(ErrResult, "the result of an appeal names who found it; who attests it has found it")
 		}
 	}
@@ -146,28 +146,27 @@ func (m *Machine) appealPanel(res *proof.Result) (p panel, id [32]byte, err erro
 		return p, id, err
 	}
 	if !ok {
-		return p, id, refuse(ErrBatch, "the accusation of appeal %d is not there any more", res.GetBatch())
+		return p, id, refuse(ErrBatch, "the accusation of appeal %d is not there any more", res.Batch)
 	}
-	members, err := m.appealCommittee(res.GetEpoch(), id, a)
+	members, err := m.appealCommittee(res.Epoch, id, a)
 	return panel{[]key.Node{a.Node}, members, 2*int(m.params.ProofN) + 2}, id, err
 }
 
-// attested are the signers that count, in rising order: members of the panel in good standing,
+// attested are the signers that count, rising by key: members of the panel in good standing,
 // enough of them. One that lost its standing since it was drawn counts nothing and spoils
-// nothing, or a member could undo its colleagues' work by leaving. Their signatures are
-// verified with the transaction's.
-func (m *Machine) attested(op *tx.VoteCertificate, p panel) ([]key.Node, error) {
-	if n := len(op.GetAttestations()); n < p.quorum || n > tx.MaxAttestations {
+// nothing, or a member could undo its colleagues' work by leaving. The signatures are verified
+// last, when nothing else is left to refuse.
+func (m *Machine) attested(t *tx.Tx, op *tx.VoteCertificate, p panel) ([]key.Node, error) {
+	if n := op.Attested(); n < p.quorum || n > tx.MaxAttestations {
 		return nil, refuse(ErrQuorum, "%d attest, %d to %d are needed; collect more", n, p.quorum, tx.MaxAttestations)
 	}
-	signers := make([]key.Node, 0, len(op.GetAttestations()))
-	for i, a := range op.GetAttestations() {
-		n := key.Node(a.GetNode())
-		if i > 0 && compareNodes(key.Node(op.GetAttestations()[i-1].GetNode()), n) >= 0 {
-			return nil, refuse(ErrField, "attestations do not rise by node key; sort them")
-		}
-		if !slices.Contains(p.members, n) {
-			return nil, refuse(ErrMember, "%s; leave its attestation out", n)
+	if op.GetSigners()>>len(p.members) != 0 {
+		return nil, refuse(ErrMember, "it names a place beyond the %d that were drawn; leave its attestation out", len(p.members))
+	}
+	signers := make([]key.Node, 0, op.Attested())
+	for i, n := range p.members {
+		if op.GetSigners()>>i&1 == 0 {
+			continue
 		}
 		switch _, err := m.checker(n); {
 		case err == nil:
@@ -179,7 +178,19 @@ func (m *Machine) attested(op *tx.VoteCertificate, p panel) ([]key.Node, error) 
 	if len(signers) < p.quorum {
 		return nil, refuse(ErrQuorum, "%d of those who attest are checkers in good standing, %d are needed; collect more", len(signers), p.quorum)
 	}
+	if err := m.verifyAttested(t, op, p.members); err != nil {
+		return nil, refuse(ErrEvidence, "%v; have it signed again for this network", err)
+	}
+	slices.SortFunc(signers, compareNodes)
 	return signers, nil
+}
+
+// verifyAttested asks who remembers, or else does all the work.
+func (m *Machine) verifyAttested(t *tx.Tx, op *tx.VoteCertificate, members []key.Node) error {
+	if m.attests != nil {
+		return m.attests.VerifyBy(t, members)
+	}
+	return op.VerifyBy(m.network.Chain, members)
 }
 
 // rewardCertificate gives the fee of this transaction back, which was burned a moment ago,

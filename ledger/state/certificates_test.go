@@ -45,7 +45,7 @@ func TestCertificateIsOfTheCommittee(t *testing.T) {
 		}), three...), ErrResult},
 		{"nothing settled", certify(b.result(2, 0, func(r *proof.Result) {
 			for i := range r.Entries {
-				r.Entries[i] = &proof.Entry{Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum)}
+				r.Entries[i] = proof.Entry{Verdict: proof.VerdictNone, Reason: proof.ReasonNoQuorum}
 			}
 		}), three...), ErrResult},
 		{"the reserve too early", certify(reserve, drawn.Reserve...), ErrEarly},
@@ -65,17 +65,20 @@ func TestCertificateIsOfTheCommittee(t *testing.T) {
 	}
 	junk := b.certificateBy(good, three...)
 	junk.Result = []byte("fine")
-	for i := range junk.Attestations {
-		junk.Attestations[i] = tx.Attest(chainName, b.identity(key.Node(junk.Attestations[i].Node)).private, 2, 0, junk.Result)
-	}
 	b.refused(b.send(who("alice"), junk), ErrResult)
 	other := b.certificateBy(good, three...)
 	other.Epoch = 1
-	b.refused(b.send(who("alice"), other), ErrEvidence)
-	for i := range other.Attestations {
-		other.Attestations[i] = tx.Attest(chainName, b.identity(key.Node(other.Attestations[i].Node)).private, 1, 0, other.Result)
-	}
 	b.refused(b.send(who("alice"), other), ErrResult)
+	// Signatures are of their places: by another member, by one of the reserve, or by the right
+	// one over something else they are none.
+	for place, by := range map[int]key.Node{0: three[1], 1: drawn.Reserve[1]} {
+		forged := b.certificateBy(good, three...)
+		copy(forged.Signatures[64*place:], tx.Attest(chainName, b.identity(by).private, 2, 0, forged.Result))
+		b.refused(b.send(who("alice"), forged), ErrEvidence)
+	}
+	changed := b.certificateBy(good, three...)
+	changed.Result = b.certificateBy(b.result(2, 0, func(r *proof.Result) { r.Correct = 1 })).Result
+	b.refused(b.send(who("alice"), changed), ErrEvidence)
 
 	balance := b.balance(who("alice"))
 	b.must(certify(good, three[0], three[2])) // two of three
@@ -149,8 +152,8 @@ func TestCertificatePaysWhatWasMeasured(t *testing.T) {
 	c1, c2 := who("c1").node(), who("c2").node()
 	b.pass(1)
 	b.certify(1, func(r *proof.Result) {
-		b.on(1, "c1", &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 110_000, OfflinePpm: 100_000})(r)
-		b.on(1, "c2", &proof.Entry{Verdict: proof.VerdictAbsent, Reason: uint32(proof.ReasonAbsent), OfflinePpm: 1_000_000})(r)
+		b.on(1, "c1", proof.Entry{Verdict: proof.VerdictOK, RPMilli: 110_000, OfflinePPM: 100_000})(r)
+		b.on(1, "c2", proof.Entry{Verdict: proof.VerdictAbsent, Reason: proof.ReasonAbsent, OfflinePPM: 1_000_000})(r)
 	})
 	s := b.standingOf("c1")
 	if s.RPMilli != 100_000 || !slices.Equal(s.Rounds, []uint64{100_000, 110_000}) || s.ProvenUntil != 1+b.Params().ProofStandingEpochs ||
@@ -199,16 +202,16 @@ func TestCertificatePaysWhatWasMeasured(t *testing.T) {
 // Whatever else is wrong, a verdict that is neither ok nor busy never costs stake.
 func TestVerdictsEarnOrDoNot(t *testing.T) {
 	for name, c := range map[string]struct {
-		entry  *proof.Entry
+		entry  proof.Entry
 		earns  bool
 		proven bool // may still stand by
 	}{
-		"ok":      {&proof.Entry{Verdict: proof.VerdictOK, RpMilli: 90_000}, true, true},
-		"busy":    {&proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}, true, true},
-		"late":    {&proof.Entry{Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate)}, false, true},
-		"absent":  {&proof.Entry{Verdict: proof.VerdictAbsent}, false, true},
-		"refused": {&proof.Entry{Verdict: proof.VerdictRefused, Reason: uint32(proof.ReasonMalformed)}, false, true},
-		"none":    {&proof.Entry{Verdict: proof.VerdictNone, Reason: uint32(proof.ReasonNoQuorum)}, false, true},
+		"ok":      {proof.Entry{Verdict: proof.VerdictOK, RPMilli: 90_000}, true, true},
+		"busy":    {proof.Entry{Verdict: proof.VerdictBusy, Reason: proof.ReasonBusy}, true, true},
+		"late":    {proof.Entry{Verdict: proof.VerdictLate, Reason: proof.ReasonLate}, false, true},
+		"absent":  {proof.Entry{Verdict: proof.VerdictAbsent}, false, true},
+		"refused": {proof.Entry{Verdict: proof.VerdictRefused, Reason: proof.ReasonMalformed}, false, true},
+		"none":    {proof.Entry{Verdict: proof.VerdictNone, Reason: proof.ReasonNoQuorum}, false, true},
 		"bad":     {bad(proof.ReasonUnopened), false, false},
 	} {
 		b := newRounds(t)
@@ -242,12 +245,12 @@ func TestStandingIsEarned(t *testing.T) {
 	if s := b.standingOf("c1"); s.Proven(0) || s.QualityPPM != economics.FirstQuality {
 		t.Errorf("got %+v", s)
 	}
-	busy := &proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}
+	busy := proof.Entry{Verdict: proof.VerdictBusy, Reason: proof.ReasonBusy}
 	b.certify(0, b.on(0, "c1", busy))
 	if s := b.standingOf("c1"); s.Proven(0) || b.weightOf(0, RewardEdge, who("c1").node()) != (Weight{}) {
 		t.Errorf("busy alone proves: %+v", s)
 	}
-	ok := func(rp uint64) *proof.Entry { return &proof.Entry{Verdict: proof.VerdictOK, RpMilli: rp} }
+	ok := func(rp uint64) proof.Entry { return proof.Entry{Verdict: proof.VerdictOK, RPMilli: rp} }
 	for i, c := range []struct{ measured, score uint64 }{{50_000, 50_000}, {200_000, 50_000}, {200_000, 60_000}, {200_000, 60_000}, {50_000, 60_000}} {
 		b.pass(1)
 		b.certify(b.Epoch(), b.on(b.Epoch(), "c1", ok(c.measured)))
@@ -260,7 +263,7 @@ func TestStandingIsEarned(t *testing.T) {
 
 func TestBusyKeepsTheScoreForATime(t *testing.T) {
 	b := newRounds(t, func(p *genesis.Plan) { p.Params.ProofStandingEpochs = 3 })
-	busy := &proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}
+	busy := proof.Entry{Verdict: proof.VerdictBusy, Reason: proof.ReasonBusy}
 	for i := range 5 {
 		b.pass(1)
 		at := b.Epoch()
@@ -314,8 +317,8 @@ func TestLateCertificateDoesNotUndo(t *testing.T) {
 
 func TestOfflineForTooLongEarnsNothing(t *testing.T) {
 	b := newRounds(t, func(p *genesis.Plan) { p.Params.EpochSeconds = 1_000 })
-	part := func(ppm uint32) *proof.Entry {
-		return &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 100_000, OfflinePpm: ppm}
+	part := func(ppm uint32) proof.Entry {
+		return proof.Entry{Verdict: proof.VerdictOK, RPMilli: 100_000, OfflinePPM: ppm}
 	}
 	c1 := who("c1").node()
 	for i, c := range []struct {
@@ -517,13 +520,13 @@ func TestHonestEpochsPunishNobody(t *testing.T) {
 			for i := range r.Entries {
 				switch x := rng[i] % 20; {
 				case x == 0:
-					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictAbsent, OfflinePpm: 1_000_000}
+					r.Entries[i] = proof.Entry{Verdict: proof.VerdictAbsent, OfflinePPM: 1_000_000}
 				case x == 1:
-					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictLate, Reason: uint32(proof.ReasonLate)}
+					r.Entries[i] = proof.Entry{Verdict: proof.VerdictLate, Reason: proof.ReasonLate}
 				case x < 4:
-					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictBusy, Reason: uint32(proof.ReasonBusy)}
+					r.Entries[i] = proof.Entry{Verdict: proof.VerdictBusy, Reason: proof.ReasonBusy}
 				default:
-					r.Entries[i] = &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 95_000 + uint64(rng[i+2])*40, QualityPpm: 990_000}
+					r.Entries[i] = proof.Entry{Verdict: proof.VerdictOK, RPMilli: 95_000 + uint64(rng[i+2])*40, QualityPPM: 990_000}
 				}
 			}
 			if rng[9]%10 == 0 {

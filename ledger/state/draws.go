@@ -8,6 +8,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 // Option is something that a machine is opened with.
@@ -20,16 +21,39 @@ func WithKernel(k proof.Kernel) Option { return func(m *Machine) { m.kernel = k 
 // WithDraws lets machines of one network share what they have drawn.
 func WithDraws(d *Draws) Option { return func(m *Machine) { m.draws = d } }
 
-// Draws remembers the assignments of the last epochs: drawing one takes a time that grows
-// with the number of nodes, and it never changes. It may be used by several machines of one
-// network at once.
-type Draws struct {
-	mu    sync.Mutex
-	known []*judge.Assignment // the latest drawn last
+// Attests verifies the signatures of the certificate in t by the members of a panel, in its
+// order, as VoteCertificate.VerifyBy does for the network's name. *tx.Verifier does, and
+// remembers what it found right. It is called from several goroutines.
+type Attests interface {
+	VerifyBy(t *tx.Tx, panel []key.Node) error
 }
 
-// keptDraws is how many assignments are remembered: two epochs take certificates at a time.
-const keptDraws = 4
+// WithAttests spares a machine what another one of the node has verified.
+func WithAttests(a Attests) Option { return func(m *Machine) { m.attests = a } }
+
+// Draws remembers the assignments of the last epochs and the committees of their appeals:
+// drawing one takes a time that grows with the number of nodes, and it never changes. It may be
+// used by several machines of one network at once.
+type Draws struct {
+	mu      sync.Mutex
+	known   []*judge.Assignment // the latest drawn last
+	appeals []appealDraw        // the latest drawn last
+}
+
+// appealDraw is the committee of one appeal and all that it follows from, but for the
+// candidates: they were frozen long before the seed.
+type appealDraw struct {
+	seed, accusation [32]byte
+	except           []judge.Candidate
+	members          []key.Node
+}
+
+// keptDraws is how many assignments are remembered, and keptAppeals how many committees of
+// appeals: two epochs take certificates at a time.
+const (
+	keptDraws   = 4
+	keptAppeals = 2 * MaxAppeals
+)
 
 func (d *Draws) get(epoch uint64, seed [32]byte) *judge.Assignment {
 	d.mu.Lock()
@@ -47,6 +71,29 @@ func (d *Draws) add(a *judge.Assignment) {
 	defer d.mu.Unlock()
 	d.known = append(d.known, a)
 	d.known = d.known[max(0, len(d.known)-keptDraws):]
+}
+
+func (d *Draws) appeal(seed, accusation [32]byte, except []judge.Candidate) []key.Node {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.appeals {
+		if a.seed == seed && a.accusation == accusation && slices.EqualFunc(a.except, except, sameCandidate) {
+			return a.members
+		}
+	}
+	return nil
+}
+
+// sameCandidate compares what appealDraw.except has of somebody.
+func sameCandidate(a, b judge.Candidate) bool {
+	return a.Node == b.Node && a.Owner == b.Owner
+}
+
+func (d *Draws) addAppeal(a appealDraw) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.appeals = append(d.appeals, a)
+	d.appeals = d.appeals[max(0, len(d.appeals)-keptAppeals):]
 }
 
 // DrawnFor is the assignment of an epoch as it follows from r: from its seed and the candidates
@@ -115,7 +162,7 @@ func (m *Machine) times(epoch uint64) judge.Times {
 // appealCommittee draws who looks at an accusation again: without those whose word it rests
 // on, the accused, whoever shares an owner with one of them, and the accused's neighbours.
 func (m *Machine) appealCommittee(epoch uint64, id [32]byte, a Accusation) ([]key.Node, error) {
-	members, ok, err := AppealCommittee(m.overlay, epoch, id, a, m.params)
+	members, ok, err := m.draws.appealCommittee(m.overlay, epoch, id, a, m.params)
 	if err == nil && !ok {
 		err = refuse(ErrBatch, "epoch %d drew no committee; nobody judges in an epoch without a block", epoch)
 	}
@@ -126,11 +173,14 @@ func (m *Machine) appealCommittee(epoch uint64, id [32]byte, a Accusation) ([]ke
 // a result's bits; 2·(N + 1) of them make a certificate. ok is false for an epoch that had no
 // block or whose candidates are long gone.
 func AppealCommittee(r Reader, epoch uint64, id [32]byte, a Accusation, p economics.Params) (members []key.Node, ok bool, err error) {
+	return new(Draws).appealCommittee(r, epoch, id, a, p)
+}
+
+// appealCommittee is AppealCommittee, drawn once. Where the accused lives is as it was frozen:
+// one that moves once it knows who is drawn gets no others. Those who judged before may change
+// hands in between, so what was drawn counts for the owners that they had.
+func (d *Draws) appealCommittee(r Reader, epoch uint64, id [32]byte, a Accusation, p economics.Params) (members []key.Node, ok bool, err error) {
 	seed, ok, err := ReadSeed(r, epoch)
-	if err != nil || !ok {
-		return nil, false, err
-	}
-	checkers, ok, err := drawable(r, epoch, economics.RoleChecker)
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -144,10 +194,24 @@ func AppealCommittee(r Reader, epoch uint64, id [32]byte, a Accusation, p econom
 		if known {
 			c.Owner = n.Owner
 		}
-		if known && id == a.Node { // who judged before may have neighbours among those who judge now
-			c.Subnets = n.Subnets
-		}
 		except = append(except, c)
 	}
-	return judge.Appeal(seed, id, checkers, except, judge.From(p)), true, nil
+	if known := d.appeal(seed, id, except); known != nil {
+		return known, true, nil
+	}
+	containers, ok, err := drawable(r, epoch, economics.RoleContainer)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	checkers, ok, err := drawable(r, epoch, economics.RoleChecker)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	all := slices.Clone(except)
+	if i := slices.IndexFunc(containers, func(c judge.Candidate) bool { return c.Node == a.Node }); i >= 0 {
+		all[len(all)-1].Subnets = containers[i].Subnets // who judged before may have neighbours among those who judge now
+	}
+	members = judge.Appeal(seed, id, checkers, all, judge.From(p))
+	d.addAppeal(appealDraw{seed, id, except, members})
+	return members, true, nil
 }

@@ -60,13 +60,13 @@ func (m *Machine) sessionIn(id sessionID, epoch uint64) (p ongoing, ok bool, err
 // out, and neither had its player closed it nor the container settled it before. Of all that
 // ran when it went, one session counts: a machine that loses its power does so once.
 func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]byte, signers []key.Node) error {
-	p, ok, err := m.sessionIn(sessionID{id, name}, res.GetEpoch())
+	p, ok, err := m.sessionIn(sessionID{id, name}, res.Epoch)
 	if err != nil || !ok {
 		return err
 	}
-	t, watch := m.times(res.GetEpoch()), judge.From(m.params).WatchMS()
+	t, watch := m.times(res.Epoch), judge.From(m.params).WatchMS()
 	votes := t.VoteBy
-	if res.GetAttempt() > 0 {
+	if res.Attempt > 0 {
 		votes = t.ReserveVoteBy
 	}
 	first := t.T0 + watch // no watch of the epoch is over before
@@ -81,14 +81,14 @@ func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]by
 	if err := m.overlay.Set(StandingKey(id), s.Encode()); err != nil {
 		return err
 	}
-	a, err := m.assignment(res.GetEpoch())
+	a, err := m.assignment(res.Epoch)
 	if err != nil {
 		return err
 	}
-	batch := a.Batches[res.GetBatch()] // it was found there
+	batch := a.Batches[res.Batch] // it was found there
 	asked := append(append([]key.Node(nil), batch.Committee...), batch.Reserve...)
 	return m.accusedBy(c, Accusation{
-		Node: id, Offence: economics.OffenceDrop, Victim: p.player, Epoch: res.GetEpoch(), Batch: res.GetBatch(), Signers: signers,
+		Node: id, Offence: economics.OffenceDrop, Victim: p.player, Epoch: res.Epoch, Batch: res.Batch, Signers: signers,
 		Session: name, Most: p.cost(votes), Asked: asked,
 	})
 }

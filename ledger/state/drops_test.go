@@ -12,8 +12,8 @@ import (
 )
 
 // gone is a round in which the container was not there, and a player missed it.
-func gone(session []byte) *proof.Entry {
-	return &proof.Entry{Verdict: proof.VerdictAbsent, Reason: uint32(proof.ReasonAbsent), Dropped: session}
+func gone(session []byte) proof.Entry {
+	return proof.Entry{Verdict: proof.VerdictAbsent, Reason: proof.ReasonAbsent, Dropped: session}
 }
 
 // droppedID is the name of what c1 is accused of by the only batch of an epoch.
@@ -192,7 +192,7 @@ func TestAnAppealOfADropAcquits(t *testing.T) {
 	id := droppedID(1)
 	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
 	b.pass(1)
-	r, members := b.appealAnswer(2, id, &proof.Entry{Verdict: proof.VerdictOK})
+	r, members := b.appealAnswer(2, id, proof.Entry{Verdict: proof.VerdictOK})
 	wrong := map[key.Node]uint64{}
 	for _, n := range liars {
 		wrong[n] = b.conductOf(n).WrongTotal

@@ -22,6 +22,7 @@ type Machine struct {
 	kernel  proof.Kernel  // recomputes fraud proofs
 	matcher proof.Matcher // and match certificates
 	draws   *Draws
+	attests Attests // remembers verified certificates; nil = nobody does
 
 	begun   bool
 	quiet   bool   // a fork: transactions report no events, and fraud proofs are not rendered
@@ -135,7 +136,7 @@ func (m *Machine) Fork() *Machine {
 	return &Machine{
 		store: frozen{m.store}, overlay: NewOverlay(m.store), network: m.network,
 		live: m.flushed, flushed: m.flushed, written: m.flushed, quiet: true,
-		kernel: m.kernel, matcher: m.matcher, draws: m.draws,
+		kernel: m.kernel, matcher: m.matcher, draws: m.draws, attests: m.attests,
 	}
 }
 

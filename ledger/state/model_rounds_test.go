@@ -9,14 +9,14 @@ import (
 )
 
 // entry is anything that a committee may say.
-func (h *history) entry() *proof.Entry {
-	e := &proof.Entry{
-		OfflinePpm: rapid.SampledFrom([]uint32{0, 0, 0, 100_000, 1_000_000}).Draw(h.T, "offline"),
-		QualityPpm: rapid.Uint32Range(0, 1_000_000).Draw(h.T, "quality"),
+func (h *history) entry() proof.Entry {
+	e := proof.Entry{
+		OfflinePPM: rapid.SampledFrom([]uint32{0, 0, 0, 100_000, 1_000_000}).Draw(h.T, "offline"),
+		QualityPPM: rapid.Uint32Range(0, 1_000_000).Draw(h.T, "quality"),
 	}
 	switch e.Verdict = rapid.SampledFrom([]uint32{1, 1, 1, 0, 2, 3, 3, 4, 5, 6}).Draw(h.T, "verdict"); e.Verdict {
 	case proof.VerdictOK:
-		e.RpMilli = rapid.Uint64Range(1, 500_000).Draw(h.T, "rp")
+		e.RPMilli = rapid.Uint64Range(1, 500_000).Draw(h.T, "rp")
 	case proof.VerdictBad:
 		said := bad(rapid.SampledFrom([]proof.Reason{proof.ReasonTile, proof.ReasonSegment, proof.ReasonSegment, proof.ReasonModule}).Draw(h.T, "reason"))
 		e.Reason, e.Evidence = said.Reason, said.Evidence
@@ -57,8 +57,7 @@ func (h *history) certify() {
 		return
 	}
 	batch := a.Batches[0]
-	votes := sha([]byte("votes"))
-	r := &proof.Result{Epoch: at, Votes: votes[:], Attempt: rapid.Uint32Range(0, 1).Draw(h.T, "attempt")}
+	r := &proof.Result{Epoch: at, Votes: sha([]byte("votes")), Attempt: rapid.Uint32Range(0, 1).Draw(h.T, "attempt")}
 	for range batch.Containers {
 		r.Entries = append(r.Entries, h.entry())
 	}
@@ -94,8 +93,7 @@ func (h *history) answer() {
 	if h.bed.must(err); !ok {
 		return
 	}
-	votes := sha([]byte("votes"))
-	r := &proof.Result{Epoch: at, Batch: appeals[0].Batch, Votes: votes[:], Entries: []*proof.Entry{h.entry()}}
+	r := &proof.Result{Epoch: at, Batch: appeals[0].Batch, Votes: sha([]byte("votes")), Entries: []proof.Entry{h.entry()}}
 	h.bits(r, len(members))
 	h.bring(r, members)
 }

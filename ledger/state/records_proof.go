@@ -47,10 +47,10 @@ type Standing struct {
 	ProvenUntil uint64   // last epoch in which it may stand by; see Proven
 	GuiltyUntil uint64   // rounds of epochs below it count nothing: it was convicted; 0 = it never was
 
-	LastEpoch   uint64   // of the last verdict; the next three are its fields
-	LastVerdict uint8    // as in a certificate's entry
-	LastReason  uint32   // code
-	Evidence    [32]byte // zero for none
+	LastEpoch   uint64 // of the last verdict; the next three are its fields
+	LastVerdict uint8  // as in a certificate's entry
+	LastReason  uint32 // code
+	Evidence    Evidence
 
 	Slow           uint8  // rounds in a row below what it claims
 	Busy           uint32 // rounds in a session and so without a measurement, less those that measured it
@@ -189,11 +189,11 @@ type Verdict struct {
 	Batch    uint32
 	Role     economics.Role // in which the node was judged
 	Verdict  uint8
-	Reason   uint32   // code; of a fraud its kind, of an accusation the offence
-	RPMilli  uint64   // of the round, as measured
-	Weight   uint64   // that it brought in the epoch's reward
-	Evidence [32]byte // zero for none
-	Height   uint64   // of the block that has it
+	Reason   uint32 // code; of a fraud its kind, of an accusation the offence
+	RPMilli  uint64 // of the round, as measured
+	Weight   uint64 // that it brought in the epoch's reward
+	Evidence Evidence
+	Height   uint64 // of the block that has it
 }
 
 // Encode writes 75 bytes.

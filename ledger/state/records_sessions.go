@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -179,7 +180,7 @@ type Accusation struct {
 
 	Epoch    uint64     // that it is about; the next two are of the certificate it rests on
 	Batch    uint32     //
-	Evidence [32]byte   // zero for none
+	Evidence proof.Name // zero for none
 	Signers  []key.Node // who attested it, rising
 	Found    uint64     // bits by place in Signers of those who were wrong if it is acquitted; 0 = all
 	Appealed uint64     // epoch from whose seed the wider committee is drawn; 0 = no appeal
@@ -204,9 +205,9 @@ func (a *Accusation) Answer() (all []key.Node) {
 	return all
 }
 
-// Encode writes 176 bytes and 32 for each signer and each who was drawn.
+// Encode writes 164 bytes and 32 for each signer and each who was drawn.
 func (a Accusation) Encode() []byte {
-	w := newWriter(176 + key.Size*(len(a.Signers)+len(a.Asked)))
+	w := newWriter(163 + key.Size*(len(a.Signers)+len(a.Asked)))
 	w.bytes(a.Node[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)
@@ -233,7 +234,7 @@ func (a Accusation) Encode() []byte {
 func DecodeAccusation(b []byte) (a Accusation, err error) {
 	r := newReader("accusation", b)
 	a = Accusation{Node: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
-	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b32(), r.u64(), r.u64()
+	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b20(), r.u64(), r.u64()
 	r.check(a.Offence.String() != "")
 	a.Session, a.Most, a.Found = r.b16(), r.u64(), r.u64()
 	asked := int(r.u8())

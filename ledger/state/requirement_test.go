@@ -29,7 +29,7 @@ func (b *bed) measure(n int, rpMilli uint64) {
 		b.pass(1)
 		b.certify(b.Epoch(), func(r *proof.Result) {
 			for i := range r.Entries {
-				r.Entries[i].RpMilli = rpMilli
+				r.Entries[i].RPMilli = rpMilli
 			}
 		})
 	}

@@ -23,16 +23,16 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 	if err != nil {
 		return err
 	}
-	epoch := res.GetEpoch()
+	epoch := res.Epoch
 	late := s.Verdicts > 0 && epoch < s.LastEpoch // a certificate of a later epoch came first
 	m.restore(&s, m.head.Epoch)
 	online := economics.OnlineSeconds(m.params.EpochSeconds, uint64(e.OnlinePPM()))
 	m.countOffline(&s, epoch, m.params.EpochSeconds-online)
-	s.QualityPPM = uint32(economics.SmoothQuality(uint64(s.QualityPPM), uint64(e.GetQualityPpm())))
+	s.QualityPPM = uint32(economics.SmoothQuality(uint64(s.QualityPPM), uint64(e.QualityPPM)))
 
 	earns := m.follow(&s, &n, epoch, e, late)
 	if !late {
-		s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = epoch, uint8(e.GetVerdict()), e.GetReason(), digest(e.GetEvidence())
+		s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = epoch, uint8(e.Verdict), uint32(e.Reason), named(e.Evidence)
 	}
 	if err := m.reassess(c, id, &n, &s); err != nil {
 		return err
@@ -48,15 +48,15 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 		s.Slow = 0
 	}
 	kind := "unproven"
-	if e.GetVerdict() == proof.VerdictOK || e.GetVerdict() == proof.VerdictBusy {
+	if e.Verdict == proof.VerdictOK || e.Verdict == proof.VerdictBusy {
 		kind = "proven"
 	}
-	c.emit(kind, "epoch", epoch, "batch", res.GetBatch(), "node", id, "verdict", proof.VerdictName(e.GetVerdict()),
-		"reason", e.GetReason(), "rp_milli", e.GetRpMilli(), "score_milli", s.RPMilli, "quality_ppm", s.QualityPPM,
-		"weight", weight, "proven_until", s.ProvenUntil, "evidence", hash(digest(e.GetEvidence())))
+	c.emit(kind, "epoch", epoch, "batch", res.Batch, "node", id, "verdict", proof.VerdictName(e.Verdict),
+		"reason", uint32(e.Reason), "rp_milli", e.RPMilli, "score_milli", s.RPMilli, "quality_ppm", s.QualityPPM,
+		"weight", weight, "proven_until", s.ProvenUntil, "evidence", e.Evidence)
 	err = m.remark(id, s, Verdict{
-		Epoch: epoch, Batch: res.GetBatch(), Verdict: uint8(e.GetVerdict()), Reason: e.GetReason(),
-		RPMilli: e.GetRpMilli(), Weight: weight, Evidence: digest(e.GetEvidence()),
+		Epoch: epoch, Batch: res.Batch, Verdict: uint8(e.Verdict), Reason: uint32(e.Reason),
+		RPMilli: e.RPMilli, Weight: weight, Evidence: named(e.Evidence),
 	})
 	if err != nil {
 		return err
@@ -64,18 +64,18 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 	offence, accused, found := economics.OffenceCapacity, slow, uint64(0)
 	if e.Accuses() {
 		// Somebody has to answer for it with more than a word about others' votes.
-		found = answering(e.GetFound(), members, signers)
+		found = answering(e.Found, members, signers)
 		offence, accused = economics.OffenceForged, found != 0
 	}
 	if accused {
 		err = m.accusedBy(c, Accusation{
-			Node: id, Offence: offence, Epoch: epoch, Batch: res.GetBatch(), Evidence: digest(e.GetEvidence()), Signers: signers, Found: found,
+			Node: id, Offence: offence, Epoch: epoch, Batch: res.Batch, Evidence: e.Evidence, Signers: signers, Found: found,
 		})
 	}
-	if err != nil || len(e.GetDropped()) == 0 {
+	if err != nil || len(e.Dropped) == 0 {
 		return err
 	}
-	return m.went(c, res, id, [16]byte(e.GetDropped()), signers)
+	return m.went(c, res, id, [16]byte(e.Dropped), signers)
 }
 
 // answering are the signers, by place, among the members whom bits name.
@@ -92,19 +92,19 @@ func answering(bits uint64, members, signers []key.Node) (found uint64) {
 func (m *Machine) follow(s *Standing, n *Node, epoch uint64, e *proof.Entry, late bool) (earns bool) {
 	until := epoch + m.params.ProofStandingEpochs
 	guilty := epoch < s.GuiltyUntil
-	switch e.GetVerdict() {
+	switch e.Verdict {
 	case proof.VerdictOK:
-		if guilty || e.GetRpMilli() == 0 {
+		if guilty || e.RPMilli == 0 {
 			return false
 		}
-		s.Rounds = append(s.Rounds, economics.CapRound(e.GetRpMilli(), s.RPMilli, m.params.ProofCapPPM))
+		s.Rounds = append(s.Rounds, economics.CapRound(e.RPMilli, s.RPMilli, m.params.ProofCapPPM))
 		s.Rounds = s.Rounds[max(0, len(s.Rounds)-economics.KeptRounds):]
 		s.RPMilli = economics.MedianRound(s.Rounds)
 		s.Busy = uint32(min(uint64(s.Busy), m.params.ProofStandingEpochs))
 		s.Busy -= min(s.Busy, 1)
 		if !late {
 			s.ProvenUntil = max(s.ProvenUntil, until)
-			if economics.CapacityFailed(e.GetRpMilli(), n.Claim, m.params.ProofSlowBps) {
+			if economics.CapacityFailed(e.RPMilli, n.Claim, m.params.ProofSlowBps) {
 				s.Slow++
 			} else {
 				s.Slow = 0
@@ -190,7 +190,7 @@ func (m *Machine) judgedCheckers(c *txContext, res *proof.Result, members []key.
 // remembered: who cannot get or rerun the evidence does well to say nothing.
 func (m *Machine) reranCheckers(c *txContext, res *proof.Result, signers []key.Node) error {
 	all := uint64(1)<<len(signers) - 1
-	answered := &proof.Result{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Votes: res.GetVotes(), Correct: all}
+	answered := &proof.Result{Epoch: res.Epoch, Batch: res.Batch, Votes: res.Votes, Correct: all}
 	return m.judgedCheckers(c, answered, signers)
 }
 
@@ -202,20 +202,20 @@ func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bi
 	if err != nil {
 		return err
 	}
-	answered := (res.GetCorrect()|res.GetWrong())&bit != 0
-	conduct.asked(res.GetEpoch()/m.quarterEpochs(), answered)
+	answered := (res.Correct|res.Wrong)&bit != 0
+	conduct.asked(res.Epoch/m.quarterEpochs(), answered)
 	if err := m.overlay.Set(ConductKey(id), conduct.Encode()); err != nil {
 		return err
 	}
-	guilty, err := m.guilty(id, res.GetEpoch())
+	guilty, err := m.guilty(id, res.Epoch)
 	if err != nil {
 		return err
 	}
-	v := Verdict{Epoch: res.GetEpoch(), Batch: res.GetBatch(), Evidence: digest(res.GetVotes())}
+	v := Verdict{Epoch: res.Epoch, Batch: res.Batch, Evidence: res.Votes}
 	switch {
 	case guilty: // and punished; what its colleagues did not know is no merit
 		return nil
-	case res.GetCorrect()&bit != 0:
+	case res.Correct&bit != 0:
 		return m.right(c, id, v)
 	case answered:
 		return m.wrong(c, id, v)
@@ -262,14 +262,14 @@ func (m *Machine) wrong(c *txContext, id key.Node, v Verdict) error {
 	conduct.addWrong(v.Epoch)
 	conduct.LastEpoch = max(conduct.LastEpoch, v.Epoch)
 	c.emit("checker_wrong", "epoch", v.Epoch, "batch", v.Batch, "node", id, "reason", v.Reason,
-		"total", conduct.WrongTotal, "evidence", hash(v.Evidence))
+		"total", conduct.WrongTotal, "evidence", v.Evidence)
 	v.Verdict = proof.VerdictBad
 	until := economics.Suspended(conduct.Wrong)
 	if until <= conduct.BannedUntil {
 		return m.remarkChecker(id, conduct, v)
 	}
 	conduct.BannedUntil = until
-	c.emit("checker_banned", "epoch", v.Epoch, "batch", v.Batch, "node", id, "until_epoch", until, "evidence", hash(v.Evidence))
+	c.emit("checker_banned", "epoch", v.Epoch, "batch", v.Batch, "node", id, "until_epoch", until, "evidence", v.Evidence)
 	if err := m.remarkChecker(id, conduct, v); err != nil {
 		return err
 	}
@@ -287,12 +287,6 @@ func (c *Conduct) addWrong(epoch uint64) {
 	}
 	c.Wrong = append(c.Wrong[:at:at], append([]uint64{epoch}, c.Wrong[at:]...)...)
 	c.Wrong = c.Wrong[max(0, len(c.Wrong)-keptWrongs):]
-}
-
-// digest reads 32 bytes, or none.
-func digest(b []byte) (d [32]byte) {
-	copy(d[:], b)
-	return d
 }
 
 // unburn gives back what this transaction has burned as its fee. Nothing else that is burned

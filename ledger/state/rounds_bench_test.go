@@ -3,7 +3,6 @@ package state
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -49,30 +48,65 @@ func BenchmarkDraw(b *testing.B) {
 	}
 }
 
-// BenchmarkCertificate judges a certificate on 16 containers with three attestations, all
-// but the signatures, and says what it weighs.
+// BenchmarkCertificate judges a certificate on 16 containers with as many attestations as a
+// committee of N = 2 has members, and says what it weighs: for the first time; again, by a
+// machine that knows the signatures; and one whose last signature is wrong, which is refused.
 func BenchmarkCertificate(b *testing.B) {
 	bed, keys := wide(b)
 	batch := bed.drawn(0).Batches[7]
-	r := bed.result(0, 7, nil)
-	raw, err := proof.EncodeResult(r)
+	raw, err := proof.EncodeResult(bed.result(0, 7, nil))
 	bed.must(err)
-	op := &tx.VoteCertificate{Epoch: 0, Batch: 7, Result: raw}
-	signers := slices.SortedFunc(slices.Values(batch.Committee[:3]), compareNodes)
-	for _, n := range signers {
-		op.Attestations = append(op.Attestations, tx.Attest(chainName, keys[n].private, 0, 7, raw))
+	op, junk := &tx.VoteCertificate{Epoch: 0, Batch: 7, Result: raw}, &tx.VoteCertificate{Epoch: 0, Batch: 7, Result: raw}
+	for place, n := range batch.Committee {
+		sig := tx.Attest(chainName, keys[n].private, 0, 7, raw)
+		op.AddAttestation(place, sig)
+		if place == len(batch.Committee)-1 {
+			sig[0] ^= 1
+		}
+		junk.AddAttestation(place, sig)
 	}
 	bed.must(bed.do(who("alice"), &tx.Transfer{To: who("v1").raw(), Amount: 1})) // a fee is burned that can come back
-	signed := bed.signed(who("alice"), wrap(op))
-	live := bed.live
-	for b.Loop() {
-		bed.overlay.Begin()
-		if err := bed.applyCertificate(&txContext{Tx: signed}, op); err != nil {
-			b.Fatal(err)
-		}
-		bed.must(bed.overlay.Discard())
-		bed.live = live
+	verifier := tx.NewVerifier(chainName, 10)
+	for _, c := range []struct {
+		name string
+		op   *tx.VoteCertificate
+		by   Attests
+		good bool
+	}{{"new", op, nil, true}, {"known", op, verifier, true}, {"junk", junk, verifier, false}} {
+		signed := bed.signed(who("alice"), wrap(c.op))
+		bed.must(verifier.Verify(signed))
+		b.Run(c.name, func(b *testing.B) {
+			live := bed.live
+			bed.attests = c.by
+			for b.Loop() {
+				bed.overlay.Begin()
+				if err := bed.applyCertificate(&txContext{Tx: signed}, c.op); (err == nil) != c.good {
+					b.Fatal(err)
+				}
+				bed.must(bed.overlay.Discard())
+				bed.live = live
+			}
+			b.ReportMetric(float64(len(signed.Raw)), "tx-B")
+			b.ReportMetric(float64(len(raw)), "result-B")
+		})
 	}
-	b.ReportMetric(float64(len(signed.Raw)), "tx-B")
-	b.ReportMetric(float64(len(raw)), "result-B")
+}
+
+// BenchmarkAppealCommittee finds the committee of an appeal, drawn from 502 checkers: for the
+// first time, and again, as each certificate on the appeal asks for it.
+func BenchmarkAppealCommittee(b *testing.B) {
+	bed, _ := wide(b)
+	a := Accusation{Node: bed.drawn(0).Batches[7].Containers[0], Signers: bed.drawn(0).Batches[7].Committee}
+	for name, again := range map[string]bool{"new": false, "known": true} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if !again {
+					bed.draws = new(Draws)
+				}
+				if members, err := bed.appealCommittee(0, [32]byte{1}, a); err != nil || len(members) != 11 {
+					b.Fatal(len(members), err)
+				}
+			}
+		})
+	}
 }

@@ -156,10 +156,9 @@ func (b *bed) drawn(epoch uint64) *judge.Assignment {
 func (b *bed) result(epoch uint64, batch uint32, edit func(*proof.Result)) *proof.Result {
 	b.tb.Helper()
 	drawn := b.drawn(epoch).Batches[batch]
-	votes := sha([]byte("votes"), u64(epoch), u32(batch))
-	r := &proof.Result{Epoch: epoch, Batch: batch, Votes: votes[:], Correct: 1<<len(drawn.Committee) - 1}
+	r := &proof.Result{Epoch: epoch, Batch: batch, Votes: sha([]byte("votes"), u64(epoch), u32(batch)), Correct: 1<<len(drawn.Committee) - 1}
 	for range drawn.Containers {
-		r.Entries = append(r.Entries, &proof.Entry{Verdict: proof.VerdictOK, RpMilli: 100_000})
+		r.Entries = append(r.Entries, proof.Entry{Verdict: proof.VerdictOK, RPMilli: 100_000})
 	}
 	if edit != nil {
 		edit(r)
@@ -167,15 +166,47 @@ func (b *bed) result(epoch uint64, batch uint32, edit func(*proof.Result)) *proo
 	return r
 }
 
-// certificateBy is a certificate on a result, signed by nodes.
+// panelOf is who may attest a result, by place.
+func (b *bed) panelOf(r *proof.Result) []key.Node {
+	b.tb.Helper()
+	if r.Batch&appealBit == 0 {
+		if all := b.drawn(r.Epoch).Batches; int(r.Batch) < len(all) {
+			return all[r.Batch].Members(r.Attempt)
+		}
+		return nil
+	}
+	all, err := ReadAppeals(b.Reader(), r.Epoch)
+	b.must(err)
+	for _, x := range all {
+		if x.Batch != r.Batch {
+			continue
+		}
+		a, _, err := ReadAccusation(b.Reader(), x.Accusation)
+		b.must(err)
+		members, _, err := AppealCommittee(b.Reader(), r.Epoch, x.Accusation, a, b.Params())
+		b.must(err)
+		return members
+	}
+	return nil
+}
+
+// certificateBy is a certificate on a result, signed by nodes. One that is not in the panel
+// signs for a place behind it.
 func (b *bed) certificateBy(r *proof.Result, nodes ...key.Node) *tx.VoteCertificate {
 	b.tb.Helper()
 	raw, err := proof.EncodeResult(r)
 	b.must(err)
 	c := &tx.VoteCertificate{Epoch: r.Epoch, Batch: r.Batch, Result: raw}
-	slices.SortFunc(nodes, compareNodes)
+	panel := b.panelOf(r)
 	for _, n := range nodes {
-		c.Attestations = append(c.Attestations, tx.Attest(chainName, b.identity(n).private, r.Epoch, r.Batch, raw))
+		if !slices.Contains(panel, n) {
+			panel = append(slices.Clip(panel), n)
+		}
+	}
+	for place, n := range panel {
+		if slices.Contains(nodes, n) {
+			c.AddAttestation(place, tx.Attest(chainName, b.identity(n).private, r.Epoch, r.Batch, raw))
+		}
 	}
 	return c
 }
@@ -188,7 +219,7 @@ func (b *bed) certify(epoch uint64, edit func(*proof.Result)) {
 }
 
 // on edits the entry of one container.
-func (b *bed) on(epoch uint64, container string, e *proof.Entry) func(*proof.Result) {
+func (b *bed) on(epoch uint64, container string, e proof.Entry) func(*proof.Result) {
 	return func(r *proof.Result) {
 		_, at, ok := b.drawn(epoch).Of(who(container).node())
 		if !ok {
@@ -198,9 +229,9 @@ func (b *bed) on(epoch uint64, container string, e *proof.Entry) func(*proof.Res
 	}
 }
 
-func bad(reason proof.Reason) *proof.Entry {
+func bad(reason proof.Reason) proof.Entry {
 	evidence := sha([]byte("evidence"))
-	e := &proof.Entry{Verdict: proof.VerdictBad, Reason: uint32(reason), Evidence: evidence[:]}
+	e := proof.Entry{Verdict: proof.VerdictBad, Reason: reason, Evidence: proof.NameOf(evidence[:])}
 	if e.Accuses() {
 		e.Found = 7 // by three
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -137,7 +138,7 @@ func moneyRecords() map[string]moneyRecord {
 		"fraud":       recordOf(Fraud{1, key.Node{2}, 3, key.Address{4}, 5}, DecodeFraud),
 		"accusation": recordOf(Accusation{
 			Node: key.Node{1}, Offence: 2, Amount: 3, Victim: key.Address{4}, Final: 5, Epoch: 6, Batch: 7,
-			Evidence: [32]byte{8}, Signers: []key.Node{{9}, {10}}, Appealed: 11, Bond: 12,
+			Evidence: proof.Name{8}, Signers: []key.Node{{9}, {10}}, Appealed: 11, Bond: 12,
 			Session: [16]byte{13}, Most: 14, Asked: []key.Node{{16}, {15}}, Found: 2,
 		}, DecodeAccusation),
 		"weight":     recordOf(Weight{1, 2, 3}, DecodeWeight),

@@ -17,7 +17,7 @@ import (
 const maxDepth = 5
 
 // mostOf bounds each repeated field.
-var mostOf = map[string]int{"quotes": MaxQuotes, "sessions": MaxBatch, "attestations": MaxAttestations, "subnets": subnet.Max}
+var mostOf = map[string]int{"quotes": MaxQuotes, "sessions": MaxBatch, "subnets": subnet.Max}
 
 // The shapes are read at first use: the descriptors stand only once the package is up.
 var (

@@ -27,8 +27,9 @@ const (
 	MaxPrice        = 1 << 40  // micro-dollars per hour: a million dollars
 	MaxQuotes       = 9        // in an order
 	MaxBatch        = 100      // sessions in a BatchClose
-	MaxResult       = 4 << 10  // bytes of a certificate's result
-	MaxAttestations = 22       // in a certificate: the quorum of the largest committee
+	MaxResult       = 1280     // bytes of a certificate's result
+	MaxMembers      = 43       // of the widest panel, an appeal's with N = 10
+	MaxAttestations = 22       // in a certificate: the quorum of that
 	MaxStatement    = 4 << 10  // bytes of what an accused node signed
 	MaxOpenings     = 40 << 10 // bytes of it where it is the openings of many tiles
 	MaxVote         = 8 << 10  // bytes of it where it is a vote on a whole batch
@@ -272,29 +273,6 @@ func checkBatch(op *BatchClose) error {
 			return wrong("sessions", "number %d stands there twice", i+1)
 		}
 		seen[id] = true
-	}
-	return nil
-}
-
-func (x *VoteCertificate) check() error {
-	if err := canonical.First(
-		within("result", uint64(len(x.GetResult())), 1, MaxResult),
-		within("attestations", uint64(len(x.GetAttestations())), 1, MaxAttestations),
-	); err != nil {
-		return err
-	}
-	last := ""
-	for i, a := range x.GetAttestations() {
-		if err := canonical.First(
-			sized("node", a.GetNode(), key.Size),
-			sized("signature", a.GetSignature(), ed25519.SignatureSize),
-		); err != nil {
-			return fmt.Errorf("attestations, number %d: %w", i+1, err)
-		}
-		if node := string(a.GetNode()); i > 0 && node <= last {
-			return wrong("attestations", "number %d does not rise by node key", i+1)
-		}
-		last = string(a.GetNode())
 	}
 	return nil
 }

@@ -138,8 +138,8 @@ func (t *Tx) Describe() Description {
 		w.number("epoch", op.Certificate.GetEpoch())
 		w.number("batch", uint64(op.Certificate.GetBatch()))
 		w.hex("result", op.Certificate.GetResult())
-		for i, a := range op.Certificate.GetAttestations() {
-			w.node("attestation."+strconv.Itoa(i+1), a.GetNode())
+		for i, a := range op.Certificate.Attestations() {
+			w.number("attestation."+strconv.Itoa(i+1), uint64(a.Place))
 		}
 	case *Body_Fraud:
 		w.text("kind", [...]string{"", "tile", "path", "segment", "match", "commit", "second", "vote", "votes"}[op.Fraud.GetKind()])

@@ -2,8 +2,6 @@ package tx
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/framemesh/framemesh/ledger/key"
@@ -11,12 +9,13 @@ import (
 )
 
 // Some operations carry signatures of others than the signer. Those that name their own
-// key are checked here, without the state: a node's consent to be registered and its proofs to hold its keys, oracle
-// quotes, attestations, the statement of an accused, two votes. A voucher names no key; its
-// player stands in the state (see package voucher).
+// key are checked here, without the state: a node's consent to be registered and its proofs to
+// hold its keys, oracle quotes, the statement of an accused, two votes. A voucher names no key;
+// its player stands in the state (see package voucher). An attestation names a place in a panel,
+// which the state knows (see VoteCertificate.VerifyBy).
 
 // VerifyEvidence checks the signatures inside the operation that name their own keys, for
-// one chain. It returns ErrEvidence. It costs up to 22 verifications, so whoever sheds load
+// one chain. It returns ErrEvidence. It costs up to 9 verifications, so whoever sheds load
 // calls it after the signer has shown that it can pay.
 func (t *Tx) VerifyEvidence(chain string) error {
 	if known := t.evidence.Load(); known != nil && chain != "" && *known == chain {
@@ -55,12 +54,6 @@ func (t *Tx) inner() (names []string, entries []key.Signed) {
 			add(fmt.Sprintf("quote %d", i+1), key.Signed{Key: raw[:key.Size], Kind: key.KindQuote,
 				Payload: raw[:len(raw)-ed25519.SignatureSize], Signature: raw[len(raw)-ed25519.SignatureSize:]})
 		}
-	case *Body_Certificate:
-		c := op.Certificate
-		payload := VotePayload(c.GetEpoch(), c.GetBatch(), sha256.Sum256(c.GetResult()))
-		for i, a := range c.GetAttestations() {
-			add(fmt.Sprintf("attestation %d", i+1), key.Signed{Key: a.GetNode(), Kind: key.KindCertificate, Payload: payload, Signature: a.GetSignature()})
-		}
 	case *Body_Fraud:
 		f := op.Fraud
 		if Sealed(f.GetKind()) {
@@ -94,15 +87,6 @@ func VRFAlpha(chain string, account key.Address, node key.Node, vrfKey, consensu
 	return key.SignBytes(chain, key.KindVRF, NodePayload(account, node, vrfKey, consensusKey))
 }
 
-// VotePayload is what an Attestation signs, as key.KindCertificate: epoch (8 bytes) ‖ batch
-// (4) ‖ SHA-256 of the result (32), big-endian.
-func VotePayload(epoch uint64, batch uint32, result [32]byte) []byte {
-	b := make([]byte, 0, 8+4+32)
-	b = binary.BigEndian.AppendUint64(b, epoch)
-	b = binary.BigEndian.AppendUint32(b, batch)
-	return append(b, result[:]...)
-}
-
 // Consent signs r by the node key, so that account may register it. It fills in node and
 // node_signature; the keys that r names must stand already.
 func (x *Register) Consent(chain string, node ed25519.PrivateKey, account key.Address) {
@@ -119,12 +103,4 @@ func (x *Register) Possess(chain string, account key.Address, consensus ed25519.
 	x.ConsensusSignature = key.Sign(consensus, chain, key.KindConsensus, NodePayload(account, node, x.VrfKey, x.ConsensusKey))
 	proof := vrf.Prove(v, VRFAlpha(chain, account, node, x.VrfKey, x.ConsensusKey))
 	x.VrfProof = proof[:]
-}
-
-// Attest signs that the batch of the epoch has this result.
-func Attest(chain string, node ed25519.PrivateKey, epoch uint64, batch uint32, result []byte) *Attestation {
-	return &Attestation{
-		Node:      append([]byte(nil), node[ed25519.SeedSize:]...),
-		Signature: key.Sign(node, chain, key.KindCertificate, VotePayload(epoch, batch, sha256.Sum256(result))),
-	}
 }

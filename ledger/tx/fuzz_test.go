@@ -49,7 +49,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 // FuzzCertificate: a body around any certificate is refused or verified, and verified only
-// if each attestation is right alone.
+// if each attestation is right alone and of a place that the panel has.
 func FuzzCertificate(f *testing.F) {
 	good, err := proto.Marshal(certificate())
 	if err != nil {
@@ -72,22 +72,18 @@ func FuzzCertificate(f *testing.F) {
 		if err != nil {
 			t.Fatal("signed, but not to be decoded:", err)
 		}
+		x := got.Body.GetCertificate()
 		want := true
-		for _, a := range c.GetAttestations() {
-			one := &tx.Body{Op: &tx.Body_Certificate{Certificate: &tx.VoteCertificate{
-				Epoch: c.GetEpoch(), Batch: c.GetBatch(), Result: c.GetResult(), Attestations: []*tx.Attestation{a}}}}
-			raw, err := tx.Sign(chain, testKey(indexer), one)
-			if err != nil {
-				t.Fatal(err)
+		for _, a := range x.Attestations() {
+			alone := &tx.VoteCertificate{Epoch: x.GetEpoch(), Batch: x.GetBatch(), Result: x.GetResult()}
+			alone.AddAttestation(a.Place, a.Signature)
+			if alone.Attested() != 1 {
+				t.Fatalf("the attestation of place %d is none", a.Place)
 			}
-			alone, err := tx.Decode(raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want = want && alone.VerifyEvidence(chain) == nil
+			want = want && alone.VerifyBy(chain, panel()) == nil
 		}
-		if (got.VerifyEvidence(chain) == nil) != want {
-			t.Fatalf("together %v, one by one %v", got.VerifyEvidence(chain), want)
+		if len(x.Attestations()) != x.Attested() || (x.VerifyBy(chain, panel()) == nil) != want {
+			t.Fatalf("together %v, one by one %v", x.VerifyBy(chain, panel()), want)
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"slices"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/amount"
@@ -72,11 +71,14 @@ func closing(seq uint64, seconds uint32) *tx.CloseSession {
 func certificate() *tx.VoteCertificate {
 	result := []byte("batch 3: all well")
 	c := &tx.VoteCertificate{Epoch: 41, Batch: 3, Result: result}
-	for _, k := range []byte{checker, checker2} {
-		c.Attestations = append(c.Attestations, tx.Attest(chain, testKey(k), 41, 3, result))
-	}
-	slices.SortFunc(c.Attestations, func(a, b *tx.Attestation) int { return bytes.Compare(a.GetNode(), b.GetNode()) })
+	c.AddAttestation(1, tx.Attest(chain, testKey(checker), 41, 3, result))
+	c.AddAttestation(3, tx.Attest(chain, testKey(checker2), 41, 3, result))
 	return c
+}
+
+// panel is who may attest the certificate, by place.
+func panel() []key.Node {
+	return []key.Node{key.Node(pub(player)), key.Node(pub(checker)), key.Node(pub(container)), key.Node(pub(checker2)), key.Node(pub(indexer))}
 }
 
 // everyOperation has at least one example of each.
@@ -130,8 +132,8 @@ func everyOperation(t testing.TB) []example {
 			Signature: key.Sign(testKey(container), chain, key.KindStatement, statement), Evidence: fill(0x55, 300)}}}),
 		ex("double vote", tx.NameDoubleVote, player, &tx.Body{Nonce: 4, Op: &tx.Body_DoubleVote{DoubleVote: &tx.DoubleVote{
 			Checker: pub(checker), Epoch: 41, Batch: 3,
-			ResultA: sum(a), SignatureA: tx.Attest(chain, testKey(checker), 41, 3, a).Signature,
-			ResultB: sum(b), SignatureB: tx.Attest(chain, testKey(checker), 41, 3, b).Signature}}}),
+			ResultA: sum(a), SignatureA: tx.Attest(chain, testKey(checker), 41, 3, a),
+			ResultB: sum(b), SignatureB: tx.Attest(chain, testKey(checker), 41, 3, b)}}}),
 		ex("claim", tx.NameClaim, alice, &tx.Body{Nonce: 8, Op: &tx.Body_Claim{Claim: &tx.Claim{}}}),
 		ex("claim early", tx.NameClaim, alice, &tx.Body{Nonce: 8, Op: &tx.Body_Claim{Claim: &tx.Claim{Early: 12_300_000_000}}}),
 		ex("propose", tx.NamePropose, checker, &tx.Body{Nonce: 2, Account: pub(alice), Op: &tx.Body_Propose{Propose: &tx.ProposeChange{Parameter: "tx_fee", Value: 2_000}}}),

@@ -1324,13 +1324,17 @@ func (x *VoteCommit) GetDigest() []byte {
 	return nil
 }
 
-// VoteCertificate says what a committee's majority found.
+// VoteCertificate says what a committee's majority found. Who attests is named by its place
+// in the panel that the ledger draws for the batch: keys stand in no certificate.
 type VoteCertificate struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Batch         uint32                 `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
-	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`             // a Result of Proof of Render, 1 byte to 4 KiB
-	Attestations  []*Attestation         `protobuf:"bytes,4,rep,name=attestations,proto3" json:"attestations,omitempty"` // by node key, strictly rising; at most 22
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Epoch   uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Batch   uint32                 `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
+	Result  []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`    // a Result of Proof of Render, 1 to 1,280 bytes
+	Signers uint64                 `protobuf:"varint,4,opt,name=signers,proto3" json:"signers,omitempty"` // bits by place in the panel, 1 to 22 of the lowest 43
+	// Of each of them, by rising place, 64 bytes: by the member's node key over domain
+	// framemesh/<chain>/certificate/1 and epoch (8) ‖ batch (4) ‖ SHA-256(result), big-endian.
+	Signatures    []byte `protobuf:"bytes,5,opt,name=signatures,proto3" json:"signatures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1386,63 +1390,16 @@ func (x *VoteCertificate) GetResult() []byte {
 	return nil
 }
 
-func (x *VoteCertificate) GetAttestations() []*Attestation {
+func (x *VoteCertificate) GetSigners() uint64 {
 	if x != nil {
-		return x.Attestations
+		return x.Signers
 	}
-	return nil
+	return 0
 }
 
-// Attestation signs domain framemesh/<chain>/certificate/1 and epoch (8) ‖ batch (4) ‖
-// SHA-256(result), big-endian.
-type Attestation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Attestation) Reset() {
-	*x = Attestation{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Attestation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Attestation) ProtoMessage() {}
-
-func (x *Attestation) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[16]
+func (x *VoteCertificate) GetSignatures() []byte {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Attestation.ProtoReflect.Descriptor instead.
-func (*Attestation) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *Attestation) GetNode() []byte {
-	if x != nil {
-		return x.Node
-	}
-	return nil
-}
-
-func (x *Attestation) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
+		return x.Signatures
 	}
 	return nil
 }
@@ -1464,7 +1421,7 @@ type FraudProof struct {
 
 func (x *FraudProof) Reset() {
 	*x = FraudProof{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[17]
+	mi := &file_ledger_tx_tx_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1433,7 @@ func (x *FraudProof) String() string {
 func (*FraudProof) ProtoMessage() {}
 
 func (x *FraudProof) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[17]
+	mi := &file_ledger_tx_tx_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1446,7 @@ func (x *FraudProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FraudProof.ProtoReflect.Descriptor instead.
 func (*FraudProof) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{17}
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FraudProof) GetKind() uint32 {
@@ -1541,7 +1498,7 @@ type DoubleVote struct {
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Batch         uint32                 `protobuf:"varint,3,opt,name=batch,proto3" json:"batch,omitempty"`
 	ResultA       []byte                 `protobuf:"bytes,4,opt,name=result_a,json=resultA,proto3" json:"result_a,omitempty"`          // SHA-256 of each result, different
-	SignatureA    []byte                 `protobuf:"bytes,5,opt,name=signature_a,json=signatureA,proto3" json:"signature_a,omitempty"` // as in Attestation
+	SignatureA    []byte                 `protobuf:"bytes,5,opt,name=signature_a,json=signatureA,proto3" json:"signature_a,omitempty"` // as in VoteCertificate
 	ResultB       []byte                 `protobuf:"bytes,6,opt,name=result_b,json=resultB,proto3" json:"result_b,omitempty"`
 	SignatureB    []byte                 `protobuf:"bytes,7,opt,name=signature_b,json=signatureB,proto3" json:"signature_b,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1550,7 +1507,7 @@ type DoubleVote struct {
 
 func (x *DoubleVote) Reset() {
 	*x = DoubleVote{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[18]
+	mi := &file_ledger_tx_tx_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1519,7 @@ func (x *DoubleVote) String() string {
 func (*DoubleVote) ProtoMessage() {}
 
 func (x *DoubleVote) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[18]
+	mi := &file_ledger_tx_tx_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1532,7 @@ func (x *DoubleVote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoubleVote.ProtoReflect.Descriptor instead.
 func (*DoubleVote) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{18}
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DoubleVote) GetChecker() []byte {
@@ -1638,7 +1595,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[19]
+	mi := &file_ledger_tx_tx_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1607,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[19]
+	mi := &file_ledger_tx_tx_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1620,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{19}
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Claim) GetEarly() uint64 {
@@ -1684,7 +1641,7 @@ type ProposeChange struct {
 
 func (x *ProposeChange) Reset() {
 	*x = ProposeChange{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[20]
+	mi := &file_ledger_tx_tx_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1653,7 @@ func (x *ProposeChange) String() string {
 func (*ProposeChange) ProtoMessage() {}
 
 func (x *ProposeChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[20]
+	mi := &file_ledger_tx_tx_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1666,7 @@ func (x *ProposeChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeChange.ProtoReflect.Descriptor instead.
 func (*ProposeChange) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{20}
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ProposeChange) GetParameter() string {
@@ -1735,7 +1692,7 @@ type ApproveChange struct {
 
 func (x *ApproveChange) Reset() {
 	*x = ApproveChange{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[21]
+	mi := &file_ledger_tx_tx_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1704,7 @@ func (x *ApproveChange) String() string {
 func (*ApproveChange) ProtoMessage() {}
 
 func (x *ApproveChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[21]
+	mi := &file_ledger_tx_tx_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1717,7 @@ func (x *ApproveChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveChange.ProtoReflect.Descriptor instead.
 func (*ApproveChange) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{21}
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ApproveChange) GetProposal() uint64 {
@@ -1781,7 +1738,7 @@ type Appeal struct {
 
 func (x *Appeal) Reset() {
 	*x = Appeal{}
-	mi := &file_ledger_tx_tx_proto_msgTypes[22]
+	mi := &file_ledger_tx_tx_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1750,7 @@ func (x *Appeal) String() string {
 func (*Appeal) ProtoMessage() {}
 
 func (x *Appeal) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_tx_tx_proto_msgTypes[22]
+	mi := &file_ledger_tx_tx_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1763,7 @@ func (x *Appeal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Appeal.ProtoReflect.Descriptor instead.
 func (*Appeal) Descriptor() ([]byte, []int) {
-	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{22}
+	return file_ledger_tx_tx_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Appeal) GetAccusation() []byte {
@@ -1915,15 +1872,15 @@ const file_ledger_tx_tx_proto_rawDesc = "" +
 	"VoteCommit\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\rR\x05batch\x12\x16\n" +
-	"\x06digest\x18\x03 \x01(\fR\x06digest\"\x9b\x01\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\"\x8f\x01\n" +
 	"\x0fVoteCertificate\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\rR\x05batch\x12\x16\n" +
-	"\x06result\x18\x03 \x01(\fR\x06result\x12D\n" +
-	"\fattestations\x18\x04 \x03(\v2 .framemesh.ledger.v1.AttestationR\fattestations\"?\n" +
-	"\vAttestation\x12\x12\n" +
-	"\x04node\x18\x01 \x01(\fR\x04node\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xa8\x01\n" +
+	"\x06result\x18\x03 \x01(\fR\x06result\x12\x18\n" +
+	"\asigners\x18\x04 \x01(\x04R\asigners\x12\x1e\n" +
+	"\n" +
+	"signatures\x18\x05 \x01(\fR\n" +
+	"signatures\"\xa8\x01\n" +
 	"\n" +
 	"FraudProof\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x18\n" +
@@ -1967,7 +1924,7 @@ func file_ledger_tx_tx_proto_rawDescGZIP() []byte {
 	return file_ledger_tx_tx_proto_rawDescData
 }
 
-var file_ledger_tx_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_ledger_tx_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_ledger_tx_tx_proto_goTypes = []any{
 	(*Signed)(nil),          // 0: framemesh.ledger.v1.Signed
 	(*Body)(nil),            // 1: framemesh.ledger.v1.Body
@@ -1985,13 +1942,12 @@ var file_ledger_tx_tx_proto_goTypes = []any{
 	(*BatchClose)(nil),      // 13: framemesh.ledger.v1.BatchClose
 	(*VoteCommit)(nil),      // 14: framemesh.ledger.v1.VoteCommit
 	(*VoteCertificate)(nil), // 15: framemesh.ledger.v1.VoteCertificate
-	(*Attestation)(nil),     // 16: framemesh.ledger.v1.Attestation
-	(*FraudProof)(nil),      // 17: framemesh.ledger.v1.FraudProof
-	(*DoubleVote)(nil),      // 18: framemesh.ledger.v1.DoubleVote
-	(*Claim)(nil),           // 19: framemesh.ledger.v1.Claim
-	(*ProposeChange)(nil),   // 20: framemesh.ledger.v1.ProposeChange
-	(*ApproveChange)(nil),   // 21: framemesh.ledger.v1.ApproveChange
-	(*Appeal)(nil),          // 22: framemesh.ledger.v1.Appeal
+	(*FraudProof)(nil),      // 16: framemesh.ledger.v1.FraudProof
+	(*DoubleVote)(nil),      // 17: framemesh.ledger.v1.DoubleVote
+	(*Claim)(nil),           // 18: framemesh.ledger.v1.Claim
+	(*ProposeChange)(nil),   // 19: framemesh.ledger.v1.ProposeChange
+	(*ApproveChange)(nil),   // 20: framemesh.ledger.v1.ApproveChange
+	(*Appeal)(nil),          // 21: framemesh.ledger.v1.Appeal
 }
 var file_ledger_tx_tx_proto_depIdxs = []int32{
 	2,  // 0: framemesh.ledger.v1.Body.transfer:type_name -> framemesh.ledger.v1.Transfer
@@ -2007,20 +1963,19 @@ var file_ledger_tx_tx_proto_depIdxs = []int32{
 	13, // 10: framemesh.ledger.v1.Body.batch_close:type_name -> framemesh.ledger.v1.BatchClose
 	14, // 11: framemesh.ledger.v1.Body.vote_commit:type_name -> framemesh.ledger.v1.VoteCommit
 	15, // 12: framemesh.ledger.v1.Body.certificate:type_name -> framemesh.ledger.v1.VoteCertificate
-	17, // 13: framemesh.ledger.v1.Body.fraud:type_name -> framemesh.ledger.v1.FraudProof
-	18, // 14: framemesh.ledger.v1.Body.double_vote:type_name -> framemesh.ledger.v1.DoubleVote
-	19, // 15: framemesh.ledger.v1.Body.claim:type_name -> framemesh.ledger.v1.Claim
-	20, // 16: framemesh.ledger.v1.Body.propose:type_name -> framemesh.ledger.v1.ProposeChange
-	21, // 17: framemesh.ledger.v1.Body.approve:type_name -> framemesh.ledger.v1.ApproveChange
-	22, // 18: framemesh.ledger.v1.Body.appeal:type_name -> framemesh.ledger.v1.Appeal
+	16, // 13: framemesh.ledger.v1.Body.fraud:type_name -> framemesh.ledger.v1.FraudProof
+	17, // 14: framemesh.ledger.v1.Body.double_vote:type_name -> framemesh.ledger.v1.DoubleVote
+	18, // 15: framemesh.ledger.v1.Body.claim:type_name -> framemesh.ledger.v1.Claim
+	19, // 16: framemesh.ledger.v1.Body.propose:type_name -> framemesh.ledger.v1.ProposeChange
+	20, // 17: framemesh.ledger.v1.Body.approve:type_name -> framemesh.ledger.v1.ApproveChange
+	21, // 18: framemesh.ledger.v1.Body.appeal:type_name -> framemesh.ledger.v1.Appeal
 	11, // 19: framemesh.ledger.v1.CloseSession.voucher:type_name -> framemesh.ledger.v1.Voucher
 	12, // 20: framemesh.ledger.v1.BatchClose.sessions:type_name -> framemesh.ledger.v1.CloseSession
-	16, // 21: framemesh.ledger.v1.VoteCertificate.attestations:type_name -> framemesh.ledger.v1.Attestation
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_ledger_tx_tx_proto_init() }
@@ -2055,7 +2010,7 @@ func file_ledger_tx_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_tx_tx_proto_rawDesc), len(file_ledger_tx_tx_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

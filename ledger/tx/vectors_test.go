@@ -120,7 +120,7 @@ func makeVectors(t *testing.T) []vector {
 		}
 		r.Possess(chain, key.Address(pub(player)), ed25519.NewKeyFromSeed(fill(0x22, 32)), prover)
 	})
-	spoiled("an attestation of another epoch", "evidence", "certificate", func(b *tx.Body) { b.GetCertificate().Epoch++ })
+	spoiled("a certificate with a place beyond its signatures", "field", "certificate", func(b *tx.Body) { b.GetCertificate().Signers |= 1 << 7 })
 	return out
 }
 

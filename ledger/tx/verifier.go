@@ -1,6 +1,10 @@
 package tx
 
-import "github.com/framemesh/framemesh/ledger/key"
+import (
+	"crypto/sha256"
+
+	"github.com/framemesh/framemesh/ledger/key"
+)
 
 // Verifier checks signatures for one chain and remembers what it has found right, by the
 // transaction's hash, which covers body, signer and signature: a transaction is verified
@@ -94,6 +98,38 @@ func (v *Verifier) VerifyEvidence(t *Tx) error {
 	}
 	t.evidence.Store(&v.chain)
 	return nil
+}
+
+// VerifyBy is VoteCertificate.VerifyBy for t and this chain, remembered by the transaction and
+// the panel: one certificate is judged when it enters the pool and again in a block, mostly by
+// the same panel. A transaction of which the signer's signature is not known to be right is
+// not remembered.
+func (v *Verifier) VerifyBy(t *Tx, panel []key.Node) error {
+	id := attestedBy(t, panel)
+	if t.signature != nil {
+		if _, ok := v.known.get(id); ok {
+			return nil
+		}
+	}
+	if err := t.Body.GetCertificate().VerifyBy(v.chain, panel); err != nil {
+		return err
+	}
+	if v.knows(t) {
+		v.known.add(id, true)
+	}
+	return nil
+}
+
+// attestedBy names that a certificate is attested by members of a panel. No transaction has it
+// as its hash.
+func attestedBy(t *Tx, panel []key.Node) [32]byte {
+	h := sha256.New()
+	h.Write([]byte("framemesh/attested/1"))
+	h.Write(t.Hash[:])
+	for _, n := range panel {
+		h.Write(n[:])
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // knows is false for a Tx that did not come from Decode: its Hash may be anybody's.

@@ -53,13 +53,6 @@ func TestEvidenceInsideIsVerified(t *testing.T) {
 		}},
 		{"open a session", func(b *tx.Body) { b.GetOpen().GetQuotes()[1][39]++ }},
 		{"open a session", func(b *tx.Body) { b.GetOpen().GetQuotes()[2][111] ^= 1 }},
-		{"certificate", func(b *tx.Body) { b.GetCertificate().Epoch++ }},
-		{"certificate", func(b *tx.Body) { b.GetCertificate().Batch++ }},
-		{"certificate", func(b *tx.Body) { b.GetCertificate().Result = []byte("batch 3: all bad") }},
-		{"certificate", func(b *tx.Body) {
-			a := b.GetCertificate().GetAttestations()
-			a[0].Signature, a[1].Signature = a[1].GetSignature(), a[0].GetSignature()
-		}},
 		{"fraud proof", func(b *tx.Body) { b.GetFraud().Statement = []byte("something else") }},
 		{"fraud proof", func(b *tx.Body) { b.GetFraud().Subject = pub(checker) }},
 		{"double vote", func(b *tx.Body) { b.GetDoubleVote().ResultB = fill(1, 32) }},
@@ -119,7 +112,7 @@ func TestVerifierAnswersAsVerifyDoes(t *testing.T) {
 }
 
 func TestVerifierRemembersOnlyWhatItVerified(t *testing.T) {
-	e := find(t, "certificate")
+	e := find(t, "double vote")
 	good := signed(t, e, nil)
 	v := tx.NewVerifier(chain, 1)
 	if err := v.Verify(good); err != nil {

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
@@ -272,11 +271,7 @@ func (t *Trial) shared(out *Caught, all []testnet.Container) {
 
 // file finds the evidence on a checker's disk.
 func (t *Trial) file(out *Caught) {
-	b, err := hex.DecodeString(out.Evidence)
-	if err != nil || len(b) != 32 {
-		return
-	}
-	if f, path, ok, err := t.n.Evidence([32]byte(b)); err == nil && ok {
+	if f, path, ok, err := t.n.Evidence(out.Evidence); err == nil && ok {
 		out.File, out.Evidence = path, f.ID
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/framemesh/framemesh/ledger/proof"
 )
 
 // Proofs is what the page shows of Proof of Render as it happens. What it returns is JSON;
@@ -16,8 +18,9 @@ type Proofs interface {
 	// Board is the newest state: the clock of the epoch, the containers with their verdicts,
 	// and what has happened.
 	Board(ctx context.Context) (any, error)
-	// Evidence is what a proof says; nil when there is none of that name.
-	Evidence(ctx context.Context, id [32]byte) (any, error)
+	// Evidence is what a proof says; nil when there is none of that name: 64 hex digits, or the
+	// 40 of a certificate.
+	Evidence(ctx context.Context, id string) (any, error)
 }
 
 // maxProofs bounds an answer about proofs, in bytes.
@@ -47,8 +50,8 @@ func (s *Server) getEvidence(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, err := hex.DecodeString(r.PathValue("id"))
-	if err != nil || len(id) != sha256.Size {
-		invalid(w, http.StatusBadRequest, "invalid", "That is no proof.", "Write its name as 64 hex digits.")
+	if err != nil || len(id) != sha256.Size && len(id) != len(proof.Name{}) {
+		invalid(w, http.StatusBadRequest, "invalid", "That is no proof.", "Write its name as 64 hex digits, or the 40 of a certificate.")
 		return
 	}
 	if !s.limits.look(r.RemoteAddr) {
@@ -59,7 +62,7 @@ func (s *Server) getEvidence(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := deadline(r, stepTimeout)
 	defer cancel()
-	x, err := s.opt.Proofs.Evidence(ctx, [32]byte(id))
+	x, err := s.opt.Proofs.Evidence(ctx, hex.EncodeToString(id))
 	if err == nil && x == nil {
 		invalid(w, http.StatusNotFound, "no-proof", "There is no such proof.", "See /api/proofs.")
 		return

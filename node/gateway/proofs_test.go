@@ -33,11 +33,11 @@ func (f *fakeProofs) Board(context.Context) (any, error) {
 	return f.board, f.err
 }
 
-func (f *fakeProofs) Evidence(_ context.Context, id [32]byte) (any, error) {
+func (f *fakeProofs) Evidence(_ context.Context, id string) (any, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
-	if id[0] == 0xaa {
+	if strings.HasPrefix(id, "aa") {
 		return map[string]any{"says": "a tile renders differently"}, f.err
 	}
 	return nil, f.err
@@ -75,8 +75,11 @@ func TestProofsAreShownWhereThereAreSome(t *testing.T) {
 	if b := text(t, do(s, "GET", "/api/proofs/"+strings.Repeat("aa", 32), "")); !strings.Contains(b, "renders differently") {
 		t.Errorf("evidence: %s", b)
 	}
+	if b := text(t, do(s, "GET", "/api/proofs/"+strings.Repeat("AA", 20), "")); !strings.Contains(b, "renders differently") {
+		t.Errorf("evidence by its name in a certificate: %s", b)
+	}
 	wantProblem(t, do(s, "GET", "/api/proofs/"+strings.Repeat("bb", 32), ""), 404, "no-proof")
-	for _, bad := range []string{"x", "aa", strings.Repeat("zz", 32), strings.Repeat("aa", 33), "%00"} {
+	for _, bad := range []string{"x", "aa", strings.Repeat("aa", 19), strings.Repeat("zz", 32), strings.Repeat("aa", 33), "%00"} {
 		wantProblem(t, do(s, "GET", "/api/proofs/"+bad, ""), 400, "invalid")
 	}
 	p.set(map[string]any{"long": strings.Repeat("x", maxProofs)}, nil)

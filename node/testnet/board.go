@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -140,9 +139,9 @@ func (n *Net) Board(ctx context.Context) (Board, error) {
 }
 
 // Evidence is a proof that a checker of the network keeps, or what a container signed in an
-// audit, by the hash of its file or by its name on the ledger; the path is where it is. ok is false when none has it.
-func (n *Net) Evidence(id [32]byte) (f why.File, path string, ok bool, err error) {
-	name := hex.EncodeToString(id[:])
+// audit, by the hash of its file, by its name on the ledger or by its name in a certificate, in
+// hex digits; the path is where it is. ok is false when none has it.
+func (n *Net) Evidence(id string) (f why.File, path string, ok bool, err error) {
 	for _, p := range n.Peers() {
 		dir := node.ProofsDir(filepath.Join(n.o.Dir, p.Name))
 		list, err := os.ReadDir(dir)
@@ -163,7 +162,7 @@ func (n *Net) Evidence(id [32]byte) (f why.File, path string, ok bool, err error
 				continue // it gave way to a newer one
 			}
 			f, _, err := why.Describe(raw)
-			if err == nil && (f.ID == name || f.Report == name) {
+			if err == nil && f.Is(id) {
 				return f, path, true, nil
 			}
 		}
@@ -172,7 +171,7 @@ func (n *Net) Evidence(id [32]byte) (f why.File, path string, ok bool, err error
 }
 
 // Evidence implements gateway.Proofs.
-func (b *board) Evidence(_ context.Context, id [32]byte) (any, error) {
+func (b *board) Evidence(_ context.Context, id string) (any, error) {
 	f, _, ok, err := b.n.Evidence(id)
 	if err != nil || !ok {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/framemesh/framemesh/actors/checker"
@@ -39,16 +40,19 @@ func TestEvidenceOfAnAuditIsFound(t *testing.T) {
 	if err := os.WriteFile(path, o.Raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range [][32]byte{o.Digest, sum} {
+	named := proof.NameOf(sum[:])
+	for _, id := range []string{hex.EncodeToString(o.Digest[:]), hex.EncodeToString(sum[:]), named.String()} {
 		got, err := (&board{n: n}).Evidence(t.Context(), id)
 		if f, ok := got.(why.File); err != nil || !ok || f.Kind != why.KindAnswer || f.Report != hex.EncodeToString(o.Digest[:]) {
-			t.Errorf("%x: %+v, %v", id[:4], got, err)
+			t.Errorf("%s: %+v, %v", id, got, err)
 		}
 		if _, at, ok, err := n.Evidence(id); err != nil || !ok || at != path {
-			t.Errorf("%x is at %q, %t, %v", id[:4], at, ok, err)
+			t.Errorf("%s is at %q, %t, %v", id, at, ok, err)
 		}
 	}
-	if got, err := (&board{n: n}).Evidence(t.Context(), [32]byte{9}); got != nil || err != nil {
-		t.Errorf("nothing is %+v, %v", got, err)
+	for _, id := range []string{"", named.String()[:39], strings.Repeat("0", 64), strings.Repeat("0", 40)} {
+		if got, err := (&board{n: n}).Evidence(t.Context(), id); got != nil || err != nil {
+			t.Errorf("%q is %+v, %v", id, got, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -42,6 +43,16 @@ type File struct {
 	Session   string `json:"session,omitempty"`
 	Second    uint32 `json:"second,omitempty"`
 	App       string `json:"app,omitempty"`
+}
+
+// Is says whether id names the file: its whole SHA-256 in hex or the first 40 digits of it, as
+// certificates have them, or the same of the report in it.
+func (f File) Is(id string) bool {
+	switch len(id) {
+	case 2 * len(proof.Name{}), 2 * sha256.Size:
+		return strings.HasPrefix(f.ID, id) || strings.HasPrefix(f.Report, id)
+	}
+	return false
 }
 
 // Describe reads a proof file, or the answer of an audit, which comes without a proof.File. It

@@ -118,7 +118,7 @@ func AccusationOf(a Accused, p economics.Params, leftMS uint64) Finding {
 	if leftMS > 0 {
 		in = ", in " + wait(leftMS)
 	}
-	x := Finding{About: AboutAccusal, Code: "accused", Bad: true, Epoch: a.Epoch, Evidence: Hex(a.Evidence), ID: Hex(a.ID),
+	x := Finding{About: AboutAccusal, Code: "accused", Bad: true, Epoch: a.Epoch, Evidence: a.Evidence.String(), ID: Hex(a.ID),
 		Text: fmt.Sprintf("%s It costs %s when epoch %d begins%s.", OffenceText(a.Offence), frm(a.Amount), a.Final, in),
 		Next: fmt.Sprintf("if that is not so, `framemesh appeal %s` before epoch %d: a wider committee looks again. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))}
 	if a.Offence == economics.OffenceDrop {
@@ -140,7 +140,7 @@ func (f *Facts) container() (out []Finding) {
 	switch {
 	case s.GuiltyUntil > f.Epoch || s.LastVerdict == state.VerdictConvicted:
 		i, _ := proof.Reason(s.LastReason).Info()
-		out = append(out, Finding{About: AboutStandby, Code: nonEmpty(i.Name, "convicted"), Reason: s.LastReason, Bad: true, Epoch: s.LastEpoch, Evidence: Hex(s.Evidence),
+		out = append(out, Finding{About: AboutStandby, Code: nonEmpty(i.Name, "convicted"), Reason: s.LastReason, Bad: true, Epoch: s.LastEpoch, Evidence: s.Evidence.String(),
 			Text: fmt.Sprintf("It was convicted of what it did in epoch %d. %s Its rounds before epoch %d count nothing, and it stands by again once it has proven itself anew.", s.LastEpoch, i.Text, s.GuiltyUntil),
 			Next: nonEmpty(i.Next, "rerun the evidence with `framemesh proof show`")})
 	case !s.Proven(f.Epoch) && s.Verdicts == 0:

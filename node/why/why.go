@@ -230,7 +230,7 @@ func (r *Report) Add(more []Finding) {
 // VerdictOf tells one verdict.
 func VerdictOf(v state.Verdict) Verdict {
 	out := Verdict{Epoch: v.Epoch, Batch: v.Batch, Role: "container", Reason: v.Reason, RPMilli: v.RPMilli, Weight: v.Weight,
-		Evidence: Hex(v.Evidence), Height: v.Height}
+		Evidence: v.Evidence.String(), Height: v.Height}
 	checker := v.Role == economics.RoleChecker
 	if checker {
 		out.Role = "checker"

@@ -29,6 +29,9 @@ const (
 	MaxPicture  = 200 << 10
 )
 
+// NameSize is how many of the first bytes of a SHA-256 name a file where names are short.
+const NameSize = 20
+
 // Source is what a peer serves from: modules by SHA-256, unchanging. Methods return
 // an error that is fs.ErrNotExist when there is no such module, and are called from
 // several goroutines.
@@ -41,6 +44,13 @@ type Source interface {
 	Manifest(sha [32]byte) ([]byte, error)
 	// Picture returns a PNG for the catalogue; fs.ErrNotExist when the app has none.
 	Picture(sha [32]byte) ([]byte, error)
+}
+
+// Named is a Source whose files can also be found by their names.
+type Named interface {
+	Source
+	// Whole returns the SHA-256 of which name is the beginning.
+	Whole(name [NameSize]byte) ([32]byte, error)
 }
 
 // limits lets one peer take about 16 MiB/s, four chunks at a time.
@@ -62,6 +72,13 @@ func ServeAs(s *rpc.Server, name string, src Source) {
 
 // answer reads what one request asks for.
 func answer(src Source, req *wire.AppRequest) (*wire.AppResponse, error) {
+	if named, ok := src.(Named); ok && len(req.GetSha256()) == NameSize && req.GetLength() == 0 {
+		sha, err := named.Whole([NameSize]byte(req.GetSha256()))
+		if err != nil {
+			return nil, sourceError(err)
+		}
+		return &wire.AppResponse{Sha256: sha[:]}, nil
+	}
 	if len(req.GetSha256()) != 32 {
 		return nil, rpc.Errorf(wire.Code_INVALID, "a SHA-256 has 32 bytes, not %d; ask with the whole hash", len(req.GetSha256()))
 	}

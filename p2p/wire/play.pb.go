@@ -1602,7 +1602,7 @@ func (x *AdResponse) GetAd() []byte {
 // AppRequest reads part of a module by hash. Protocol app/1.0.0.
 type AppRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"` // 32 bytes; of evidence also the first 20, with length 0
 	Offset        uint64                 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
 	Length        uint32                 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"` // at most 256 KiB; 0 asks for size, manifest and picture only
 	unknownFields protoimpl.UnknownFields
@@ -1666,6 +1666,7 @@ type AppResponse struct {
 	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	Manifest      []byte                 `protobuf:"bytes,3,opt,name=manifest,proto3" json:"manifest,omitempty"` // app.toml bytes, only when length is 0; at most 16 KiB
 	Picture       []byte                 `protobuf:"bytes,4,opt,name=picture,proto3" json:"picture,omitempty"`   // PNG for the catalogue, only when length is 0; at most 200 KiB
+	Sha256        []byte                 `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"`     // all 32 bytes, only when 20 were asked by
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1724,6 +1725,13 @@ func (x *AppResponse) GetManifest() []byte {
 func (x *AppResponse) GetPicture() []byte {
 	if x != nil {
 		return x.Picture
+	}
+	return nil
+}
+
+func (x *AppResponse) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
 	}
 	return nil
 }
@@ -1985,12 +1993,13 @@ const file_p2p_wire_play_proto_rawDesc = "" +
 	"AppRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
-	"\x06length\x18\x03 \x01(\rR\x06length\"k\n" +
+	"\x06length\x18\x03 \x01(\rR\x06length\"\x83\x01\n" +
 	"\vAppResponse\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1a\n" +
 	"\bmanifest\x18\x03 \x01(\fR\bmanifest\x12\x18\n" +
-	"\apicture\x18\x04 \x01(\fR\apicture\"\x0f\n" +
+	"\apicture\x18\x04 \x01(\fR\apicture\x12\x16\n" +
+	"\x06sha256\x18\x05 \x01(\fR\x06sha256\"\x0f\n" +
 	"\rStatusRequest\"\x88\x01\n" +
 	"\x0eStatusResponse\x12\x14\n" +
 	"\x05roles\x18\x01 \x03(\tR\x05roles\x12\x14\n" +

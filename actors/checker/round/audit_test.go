@@ -72,22 +72,22 @@ func TestAWrongSessionIsBad(t *testing.T) {
 	}
 	k.rest()
 	res := k.result()
-	e := res.GetEntries()
+	e := res.Entries
 	at, other := 0, 1
 	if k.container(0) != k.rounds[0].Busy()[0].Container {
 		at, other = 1, 0
 	}
-	if e[at].GetVerdict() != proof.VerdictBad || e[at].GetReason() != uint32(proof.ReasonSegment) || !bytes.Equal(e[at].GetEvidence(), append([]byte{1}, make([]byte, 31)...)) {
+	if e[at].Verdict != proof.VerdictBad || e[at].Reason != proof.ReasonSegment || e[at].Evidence != (proof.Name{1}) {
 		t.Errorf("the container that cheats: %v", e[at])
 	}
-	if e[at].GetQualityPpm() != 1 {
-		t.Errorf("its quality is %d", e[at].GetQualityPpm())
+	if e[at].QualityPPM != 1 {
+		t.Errorf("its quality is %d", e[at].QualityPPM)
 	}
-	if e[other].GetVerdict() != proof.VerdictBusy || e[other].GetReason() == uint32(proof.ReasonSegment) {
+	if e[other].Verdict != proof.VerdictBusy || e[other].Reason == proof.ReasonSegment {
 		t.Errorf("the other: %v", e[other])
 	}
-	if res.GetWrong() != 0 {
-		t.Errorf("wrong %b", res.GetWrong())
+	if res.Wrong != 0 {
+		t.Errorf("wrong %b", res.Wrong)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestTwoCannotAccuse(t *testing.T) {
 		r.Accuse(k.container(0), proof.ReasonSegment, [32]byte{1})
 	}
 	k.rest()
-	if e := k.result().GetEntries(); e[0].GetVerdict() != proof.VerdictBusy || len(k.frauds) != 0 {
+	if e := k.result().Entries; e[0].Verdict != proof.VerdictBusy || len(k.frauds) != 0 {
 		t.Errorf("%v, %d fraud proofs", e[0], len(k.frauds))
 	}
 }

@@ -63,7 +63,7 @@ func TestTheBallotOfABadVerdict(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if v := k.result().GetEntries()[0].GetVerdict(); v != proof.VerdictBad {
+	if v := k.result().Entries[0].Verdict; v != proof.VerdictBad {
 		t.Errorf("verdict %d", v)
 	}
 	k.counted(5)

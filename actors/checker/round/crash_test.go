@@ -19,8 +19,8 @@ func TestAContainerThatComesBackIsAskedAgain(t *testing.T) {
 		k.unanswer = at < w.ask+(w.vote-w.ask)/2
 		k.to(at)
 	}
-	for i, e := range k.result().GetEntries() {
-		if e.GetVerdict() != proof.VerdictOK {
+	for i, e := range k.result().Entries {
+		if e.Verdict != proof.VerdictOK {
 			t.Errorf("container %d: %v", i, e)
 		}
 	}

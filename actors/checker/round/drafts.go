@@ -207,18 +207,16 @@ func (r *Round) submit(now uint64, d *duty) []Action {
 			return []Action{Wake{d.submitAt}}
 		}
 		d.sent = true
-		c := &tx.VoteCertificate{Epoch: r.epoch, Batch: d.batch, Result: dr.result}
-		for _, m := range d.members {
-			if sig := dr.by[m]; sig != nil {
-				c.Attestations = append(c.Attestations, &tx.Attestation{Node: append([]byte(nil), m[:]...), Signature: sig})
-			}
-		}
-		slices.SortFunc(c.Attestations, func(a, b *tx.Attestation) int { return bytes.Compare(a.GetNode(), b.GetNode()) })
 		most := tx.MaxAttestations
 		if rank == 0 {
 			most = r.s.Params.Quorum()
 		}
-		c.Attestations = c.Attestations[:min(len(c.Attestations), most)]
+		c := &tx.VoteCertificate{Epoch: r.epoch, Batch: d.batch, Result: dr.result}
+		for place, m := range d.members {
+			if sig := dr.by[m]; sig != nil && c.Attested() < most {
+				c.AddAttestation(place, sig)
+			}
+		}
 		return []Action{Submit{d.batch, c}}
 	}
 	return nil

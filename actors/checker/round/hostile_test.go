@@ -18,13 +18,13 @@ func untouched(t *testing.T, k *kit) {
 	k.answer = nil
 	k.commits()
 	k.rest()
-	for i, e := range k.result().GetEntries() {
-		if e.GetVerdict() != proof.VerdictOK {
+	for i, e := range k.result().Entries {
+		if e.Verdict != proof.VerdictOK {
 			t.Errorf("container %d: %v", i, e)
 		}
 	}
-	if len(k.frauds) != 0 || k.result().GetWrong() != 0 {
-		t.Errorf("%d fraud proofs, wrong %b", len(k.frauds), k.result().GetWrong())
+	if len(k.frauds) != 0 || k.result().Wrong != 0 {
+		t.Errorf("%d fraud proofs, wrong %b", len(k.frauds), k.result().Wrong)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestACopiedVoteCountsNothing(t *testing.T) {
 		}
 	}
 	k.rest()
-	if got := k.result().GetCorrect(); got != 0b11101 {
+	if got := k.result().Correct; got != 0b11101 {
 		t.Errorf("correct %05b", got)
 	}
 }
@@ -268,8 +268,8 @@ func TestADraftThatLeavesOutAVoteIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	k.rest()
-	if k.result().GetCorrect() != 0b11111 {
-		t.Errorf("correct %b", k.result().GetCorrect())
+	if k.result().Correct != 0b11111 {
+		t.Errorf("correct %b", k.result().Correct)
 	}
 }
 

@@ -227,5 +227,5 @@ func (r *Round) OnLedger(batch uint32) {
 
 // attest signs a result as the ledger's certificate wants it.
 func (r *Round) attest(d *duty, result []byte) []byte {
-	return tx.Attest(r.s.Chain, r.s.Key, r.epoch, d.batch, result).GetSignature()
+	return tx.Attest(r.s.Chain, r.s.Key, r.epoch, d.batch, result)
 }

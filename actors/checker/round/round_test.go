@@ -16,20 +16,19 @@ func TestRoundEndsInACertificate(t *testing.T) {
 	k.commits()
 	k.rest()
 	res := k.result()
-	for i, e := range res.GetEntries() {
-		if e.GetVerdict() != proof.VerdictOK || e.GetRpMilli() == 0 {
+	for i, e := range res.Entries {
+		if e.Verdict != proof.VerdictOK || e.RPMilli == 0 {
 			t.Errorf("container %d: %v", i, e)
 		}
 	}
-	if res.GetCorrect() != 0b11111 || res.GetWrong() != 0 {
-		t.Errorf("correct %b, wrong %b", res.GetCorrect(), res.GetWrong())
+	if res.Correct != 0b11111 || res.Wrong != 0 {
+		t.Errorf("correct %b, wrong %b", res.Correct, res.Wrong)
 	}
 	if len(k.certs) != 1 || len(k.frauds) != 0 {
 		t.Errorf("%d certificates, %d fraud proofs", len(k.certs), len(k.frauds))
 	}
-	c := &tx.Tx{Body: &tx.Body{Op: &tx.Body_Certificate{Certificate: k.certs[0]}}}
-	if err := c.VerifyEvidence(chain); err != nil || len(k.certs[0].GetAttestations()) != 3 {
-		t.Errorf("%d attestations: %v", len(k.certs[0].GetAttestations()), err)
+	if err := k.certs[0].VerifyBy(chain, k.rounds[0].duties[0].members); err != nil || k.certs[0].Attested() != 3 {
+		t.Errorf("%d attestations: %v", k.certs[0].Attested(), err)
 	}
 }
 
@@ -47,11 +46,11 @@ func TestSilentMembersAreReplaced(t *testing.T) {
 	k.commits()
 	k.rest()
 	res := k.result()
-	if res.GetEntries()[0].GetVerdict() != proof.VerdictOK {
+	if res.Entries[0].Verdict != proof.VerdictOK {
 		t.Error(res)
 	}
 	for i := range k.rounds {
-		if got := res.GetCorrect()>>i&1 == 1; got == k.silent[i] {
+		if got := res.Correct>>i&1 == 1; got == k.silent[i] {
 			t.Errorf("member %d, silent %t, is correct %t", i, k.silent[i], got)
 		}
 	}
@@ -68,7 +67,7 @@ func TestAbsentLateAndBusy(t *testing.T) {
 		k.do(i, todo)
 	}
 	k.rest()
-	if e := k.result().GetEntries(); e[0].GetVerdict() != proof.VerdictLate || e[1].GetVerdict() != proof.VerdictAbsent {
+	if e := k.result().Entries; e[0].Verdict != proof.VerdictLate || e[1].Verdict != proof.VerdictAbsent {
 		t.Error(e)
 	}
 
@@ -89,8 +88,8 @@ func TestAbsentLateAndBusy(t *testing.T) {
 		}
 	}
 	k.rest()
-	if e := k.result().GetEntries(); e[0].GetVerdict() != proof.VerdictBusy ||
-		e[1].GetVerdict() != proof.VerdictRefused || e[1].GetReason() != uint32(proof.ReasonNoSession) {
+	if e := k.result().Entries; e[0].Verdict != proof.VerdictBusy ||
+		e[1].Verdict != proof.VerdictRefused || e[1].Reason != proof.ReasonNoSession {
 		t.Error(e)
 	}
 }
@@ -100,7 +99,7 @@ func TestUnopenedIsBadAndNotSlashed(t *testing.T) {
 	k.unanswer = true
 	k.commits()
 	k.rest()
-	if e := k.result().GetEntries()[0]; e.GetVerdict() != proof.VerdictBad || e.GetReason() != uint32(proof.ReasonUnopened) {
+	if e := k.result().Entries[0]; e.Verdict != proof.VerdictBad || e.Reason != proof.ReasonUnopened {
 		t.Error(e)
 	}
 	if len(k.frauds) != 0 {
@@ -137,7 +136,7 @@ func TestEveryFraudConvicts(t *testing.T) {
 			c.lie(k)
 			k.commits()
 			k.rest()
-			if e := k.result().GetEntries()[0]; e.GetVerdict() != proof.VerdictBad || e.GetReason() != uint32(c.reason) {
+			if e := k.result().Entries[0]; e.Verdict != proof.VerdictBad || e.Reason != c.reason {
 				t.Error(e)
 			}
 			if len(k.frauds) == 0 {
@@ -196,7 +195,7 @@ func TestMadeUpWorkConvicts(t *testing.T) {
 		}
 	}
 	// The next of its batch who draft know of it when the ledger does.
-	if k.result().GetEntries()[0].GetVerdict() != proof.VerdictOK {
+	if k.result().Entries[0].Verdict != proof.VerdictOK {
 		t.Error(k.result())
 	}
 }
@@ -214,10 +213,10 @@ func TestConvictionsOutweighVotes(t *testing.T) {
 		r.Convicted(f)
 	}
 	k.rest()
-	if e := k.result().GetEntries()[1]; e.GetVerdict() != proof.VerdictBad || e.GetReason() != uint32(proof.ReasonTile) {
+	if e := k.result().Entries[1]; e.Verdict != proof.VerdictBad || e.Reason != proof.ReasonTile {
 		t.Error(e)
 	}
-	if got := k.result().GetWrong(); got != 0 {
+	if got := k.result().Wrong; got != 0 {
 		t.Errorf("wrong %b", got)
 	}
 }
@@ -246,7 +245,7 @@ func TestRestartAnywhere(t *testing.T) {
 				restart()
 				k.to(at)
 			}
-			if res := k.result(); res.GetEntries()[0].GetVerdict() != proof.VerdictOK {
+			if res := k.result(); res.Entries[0].Verdict != proof.VerdictOK {
 				t.Error(res)
 			}
 			seen := map[string][32]byte{}

@@ -1,8 +1,7 @@
 package sim
 
 import (
-	"crypto/sha256"
-	"slices"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
@@ -28,20 +27,12 @@ func (l *ledger) submit(c *tx.VoteCertificate) {
 	w.report.Submitted++
 	w.count("certificate", "checker", certificateSize(c))
 	result, err := proof.DecodeResult(c.GetResult())
-	if err != nil || c.GetEpoch() != w.epoch || result.GetEpoch() != w.epoch || int(c.GetBatch()) >= len(l.certified) {
+	if err != nil || c.GetEpoch() != w.epoch || result.Epoch != w.epoch || int(c.GetBatch()) >= len(l.certified) {
 		w.report.BadCertificates++
 		return
 	}
-	members := w.plan.Batches[c.GetBatch()].Members(result.GetAttempt())
-	payload := tx.VotePayload(w.epoch, c.GetBatch(), sha256.Sum256(c.GetResult()))
-	good := 0
-	for i, a := range c.GetAttestations() {
-		rising := i == 0 || string(c.GetAttestations()[i-1].GetNode()) < string(a.GetNode())
-		if rising && slices.Contains(members, key.Node(a.GetNode())) && key.Verify(a.GetNode(), Chain, key.KindCertificate, payload, a.GetSignature()) {
-			good++
-		}
-	}
-	if good < w.c.Params.Quorum() || good != len(c.GetAttestations()) || result.GetAttempt() > 0 && w.q.now < w.times.AttestBy {
+	members := w.plan.Batches[c.GetBatch()].Members(result.Attempt)
+	if c.Attested() < w.c.Params.Quorum() || c.VerifyBy(Chain, members) != nil || result.Attempt > 0 && w.q.now < w.times.AttestBy {
 		w.report.BadCertificates++
 		return
 	}
@@ -49,7 +40,7 @@ func (l *ledger) submit(c *tx.VoteCertificate) {
 		return
 	}
 	l.certified[c.GetBatch()] = &certificate{result, members}
-	if result.GetAttempt() > 0 {
+	if result.Attempt > 0 {
 		w.report.ByReserve++
 	}
 	for _, n := range w.checkers {
@@ -61,9 +52,8 @@ func (l *ledger) submit(c *tx.VoteCertificate) {
 	}
 }
 
-func certificateSize(c *tx.VoteCertificate) int {
-	return 16 + len(c.GetResult()) + len(c.GetAttestations())*(key.Size+64+6)
-}
+// certificateSize is what the operation of a transaction has, its envelope not counted.
+func certificateSize(c *tx.VoteCertificate) int { return proto.Size(c) }
 
 // accuse judges a fraud proof as the real ledger does.
 func (l *ledger) accuse(by *checker, f *tx.FraudProof) {

@@ -90,15 +90,15 @@ func (w *World) settle() {
 				n.Fate.Unproven++
 				continue
 			}
-			e := cert.result.GetEntries()[place]
-			n.Fate.Verdicts[e.GetVerdict()]++
-			if len(e.GetDropped()) != 0 {
+			e := cert.result.Entries[place]
+			n.Fate.Verdicts[e.Verdict]++
+			if len(e.Dropped) != 0 {
 				w.went(n)
 			}
-			if e.GetVerdict() == proof.VerdictOK {
+			if e.Verdict == proof.VerdictOK {
 				n.Fate.Paid++
-				n.Fate.Milli += e.GetRpMilli()
-				n.rounds = append(n.rounds, e.GetRpMilli())
+				n.Fate.Milli += e.RPMilli
+				n.rounds = append(n.rounds, e.RPMilli)
 				n.rounds = n.rounds[max(0, len(n.rounds)-keptRounds):]
 			}
 			if w.ledger.guilty[name] {
@@ -112,8 +112,8 @@ func (w *World) settle() {
 		for place, name := range cert.members {
 			n := w.byChecker[name]
 			n.Fate.Batches++
-			n.Fate.Paid += int(cert.result.GetCorrect() >> place & 1)
-			n.Fate.Wrong += int(cert.result.GetWrong() >> place & 1)
+			n.Fate.Paid += int(cert.result.Correct >> place & 1)
+			n.Fate.Wrong += int(cert.result.Wrong >> place & 1)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const tones = { good: '✓', bad: '✗', note: '·' };
 
 /** evidence links to what a proof says; nothing where there is none. */
 export function evidence(hash) {
-  if (!/^[0-9a-f]{64}$/.test(hash ?? '')) return null;
+  if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(hash ?? '')) return null;
   return el('a', { href: '/api/proofs/' + hash, target: '_blank', rel: 'noopener noreferrer', title: 'What the proof says, as JSON' }, 'evidence');
 }
 
