@@ -115,6 +115,7 @@ type Caught struct {
 	Code     string `json:"code,omitempty"`
 	Reason   uint32 `json:"reason,omitempty"`
 	Evidence string `json:"evidence,omitempty"` // hash of a proof; "" where there is none
+	Session  string `json:"session,omitempty"`  // that it went from
 	File     string `json:"file,omitempty"`     // where its file lies
 	// Lost is what the cheater was slashed, in base units.
 	Lost   uint64 `json:"lost,string"`
@@ -228,7 +229,7 @@ func (t *Trial) caught(out *Caught, h testnet.Happening, by string, proven bool)
 		return
 	}
 	out.Caught, out.Cheater, out.Epoch, out.Height, out.By, out.How = true, h.Name, h.Epoch, h.Height, by, h.Text
-	out.Code, out.Reason, out.Evidence = h.Code, h.Reason, h.Evidence
+	out.Code, out.Reason, out.Evidence, out.Session = h.Code, h.Reason, h.Evidence, h.Session
 }
 
 // unpaid is how votes without proof are caught: they do not agree with what was found.

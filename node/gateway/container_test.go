@@ -84,6 +84,12 @@ func (c *fakeContainer) freeze() {
 	c.frozen = true
 }
 
+func (c *fakeContainer) thaw() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frozen = false
+}
+
 func (c *fakeContainer) isFrozen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

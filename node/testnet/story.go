@@ -7,6 +7,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 
 	"github.com/framemesh/framemesh/ledger/amount"
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/state"
@@ -34,6 +35,7 @@ type Happening struct {
 	Evidence string `json:"evidence,omitempty"` // hash
 	Amount   uint64 `json:"amount,string,omitempty"`
 	Reporter string `json:"reporter,omitempty"` // who proved it: a peer's name, or an account
+	Session  string `json:"session,omitempty"`  // that an accusation names
 }
 
 // Container is how a container stands.
@@ -119,8 +121,8 @@ func (s *story) take(e abci.Event, height, now uint64) {
 			h.Text = "Nothing was left for it to lose."
 		}
 	case "accused":
-		h.Tone, h.Code = ToneBad, at["offence"]
-		h.Text = fmt.Sprintf("Accused by a committee; final in epoch %s unless it appeals.", at["final_epoch"])
+		h.Tone, h.Code, h.Session = ToneBad, at["offence"], at["session"]
+		h.Text = fmt.Sprintf("%s A committee accuses it; final in epoch %s unless it appeals.", offenceText(h.Code), at["final_epoch"])
 	case "acquitted":
 		h.Tone, h.Code, h.Text = ToneGood, at["offence"], "The accusation was taken back."
 	case "checker_wrong":
@@ -134,6 +136,15 @@ func (s *story) take(e abci.Event, height, now uint64) {
 		return
 	}
 	s.tell(h)
+}
+
+// offenceText tells an offence by its name.
+func offenceText(name string) string {
+	o := economics.OffenceIdle
+	for o.String() != "" && o.String() != name {
+		o++
+	}
+	return why.OffenceText(o)
 }
 
 func (s *story) verdict(h *Happening, at map[string]string, num func(string) uint64) {

@@ -34,10 +34,11 @@ func TestBlocksAreToldInWords(t *testing.T) {
 		happened("slash", "node", node.String(), "offence", "forged", "amount", "100000000"),
 		happened("unproven", "epoch", "8", "node", node.String(), "verdict", "bad", "reason", tile, "evidence", "cd"),
 		happened("session_settled", "epoch", "8"),
+		happened("accused", "epoch", "8", "node", node.String(), "offence", "drop", "session", "ef", "final_epoch", "12"),
 	} {
 		s.take(e, 40, 8)
 	}
-	if len(s.happened) != 5 {
+	if len(s.happened) != 6 {
 		t.Fatalf("%d things happened: %+v", len(s.happened), s.happened)
 	}
 	for i, want := range []struct{ name, tone, code, text string }{
@@ -46,6 +47,7 @@ func TestBlocksAreToldInWords(t *testing.T) {
 		{"container-1", ToneBad, "wrong_tile", "A tile that the container committed to does not recompute."},
 		{"container-1", ToneBad, "forged", "Lost 1 FRM of stake and income."},
 		{"container-1", ToneBad, "wrong_tile", "A tile that the container committed to does not recompute."},
+		{"container-1", ToneBad, "drop", "It was gone while a paid session ran. A committee accuses it; final in epoch 12 unless it appeals."},
 	} {
 		if h := s.happened[i]; h.Name != want.name || h.Tone != want.tone || h.Code != want.code || h.Text != want.text || h.Height != 40 {
 			t.Errorf("%d: %+v", i, h)
@@ -53,6 +55,9 @@ func TestBlocksAreToldInWords(t *testing.T) {
 	}
 	if h := s.happened[2]; h.Reporter != "checker-2" || h.Evidence != "ab" || h.Reason != uint32(proof.ReasonTile) {
 		t.Errorf("who proved it, and by what: %+v", h)
+	}
+	if h := s.happened[5]; h.Session != "ef" {
+		t.Errorf("of what session: %+v", h)
 	}
 	if c := s.containers[id]; c.Epoch != 8 || c.Verdict != "bad" || c.Paid || c.Evidence != "cd" {
 		t.Errorf("how it stands: %+v", c)

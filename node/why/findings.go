@@ -123,8 +123,8 @@ func AccusationOf(a Accused, p economics.Params, leftMS uint64) Finding {
 		Next: fmt.Sprintf("if that is not so, `framemesh appeal %s` before epoch %d: a wider committee looks again. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))}
 	if a.Offence == economics.OffenceDrop {
 		x.Session = hex.EncodeToString(a.Session[:])
-		x.Text = fmt.Sprintf("It was gone while session %s ran: its player missed it, and of the %d checkers who were drawn for it too many found nobody there. It costs %s when epoch %d begins.",
-			x.Session, len(a.Asked), frm(a.Amount), a.Final)
+		x.Text = fmt.Sprintf("It was gone while session %s ran: its player missed it, and of the %d checkers who were drawn for it too many found nobody there. It costs %s when epoch %d begins%s.",
+			x.Session, len(a.Asked), frm(a.Amount), a.Final, in)
 		x.Next = fmt.Sprintf("if it was there, `framemesh appeal %s` before epoch %d: all who were drawn are asked what they heard. It takes a bond of %s, which comes back with an acquittal", Hex(a.ID), a.Final, frm(p.AppealBond))
 	}
 	if a.Appealed != 0 {

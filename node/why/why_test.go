@@ -209,6 +209,9 @@ func TestAContainerThatWentIsTold(t *testing.T) {
 		!strings.Contains(f.Next, "framemesh appeal "+Hex(id)) || !strings.Contains(f.Next, "asked what they heard") {
 		t.Errorf("%v %+v", ok, f)
 	}
+	if f := AccusationOf(Accused{ID: id, Accusation: a}, economics.DefaultParams(), 300_000); !strings.HasSuffix(f.Text, "when epoch 55 begins, in 5 min.") {
+		t.Errorf("until when: %q", f.Text)
+	}
 }
 
 func TestCheckersAreTold(t *testing.T) {

@@ -1,0 +1,103 @@
+package testnet
+
+import (
+	"encoding/hex"
+	"testing"
+	"time"
+
+	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
+)
+
+const (
+	offersNext = `document.querySelector('.veil button.primary')?.textContent.startsWith('Play on the next machine (')`
+	reported   = `document.getElementById('toasts').textContent.includes('It was reported')`
+)
+
+// The plug of a machine is pulled in the middle of a paid game. The page says so, offers the
+// next machine, and tells its gateway; the checkers who are drawn for the machine look for it,
+// find nobody, and the ledger accuses it of that session. Its owner appeals: all who looked
+// are asked, the accusation is confirmed, and the stake is slashed. Its player plays on
+// elsewhere meanwhile, and nobody else is harmed.
+func TestAMachineThatGoesInAPaidGameLosesStake(t *testing.T) {
+	realEpochs(t)
+	n := start(t, Options{Containers: 2, Checkers: 8, Slots: 1, Money: &Money{EpochSeconds: roundSeconds, BlockMS: 250, Proofs: true,
+		Params: func(p *economics.Params) { p.ProofN, p.AppealEpochs = 1, 8 }}})
+	_, tab := openPage(t, n)
+	tab.Wait(`/FRM \/ s/.test(document.querySelector('li.cost .rate')?.textContent ?? '')`, 25*time.Second)
+	play(t, tab, game)
+	tab.Eval(poke, nil)
+	tab.Wait(spending, 20*time.Second)
+	ran, where := sessions(t, n)
+	if len(ran) != 1 {
+		t.Fatalf("sessions %+v on %v", ran, where)
+	}
+	order, ok := escrows(t, n.Chain())[hex.EncodeToString(ran[0].ID[:])]
+	if !ok {
+		t.Fatal("the ledger does not know the session that is paid for")
+	}
+	machine, err := key.NodeOf(n.Find(where[0]).ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := map[string]string{"container-1": "container-2", "container-2": "container-1"}[where[0]]
+	if err := n.Crash(where[0]); err != nil {
+		t.Fatal(err)
+	}
+	tab.Wait(gone+` && `+offersNext, 15*time.Second)
+	tab.Wait(reported, 15*time.Second)
+	tab.Screenshot("vanished")
+	tab.Wait(playing, 30*time.Second) // the countdown has ended, or the offer is taken
+	if _, next := sessions(t, n); len(next) != 1 || next[0] != other {
+		t.Errorf("the player goes on at %v", next)
+	}
+	var a state.Accusation
+	took := until(t, "the machine is accused", 2*time.Minute, func() bool {
+		for _, x := range accusations(t, n) {
+			a = x
+			return true
+		}
+		return false
+	})
+	t.Logf("accused %v after the player went on", took)
+	if a.Node != machine || a.Offence != economics.OffenceDrop || a.Session != ran[0].ID || a.Victim != order.Player || a.Amount == 0 {
+		t.Fatalf("accused: %+v", a)
+	}
+
+	owner, l := n.Account(where[0]), n.Find("checker-1").Ledger()
+	name := state.AccusationID(a.Node, a.Epoch, a.Batch, a.Offence)
+	if _, err := l.Send(t.Context(), ledgeractor.Signer{Key: owner, Account: addressOf(owner)}, &tx.Body{Op: &tx.Body_Appeal{Appeal: &tx.Appeal{Accusation: name[:]}}}); err != nil {
+		t.Fatal(err)
+	}
+	answered(t, n, a)
+	happened, _, err := n.Happened()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := uint64(0)
+	for _, h := range happened {
+		switch h.Kind {
+		case "slash":
+			lost += h.Amount
+			if h.Name != where[0] || h.Code != economics.OffenceDrop.String() {
+				t.Errorf("slashed: %+v", h)
+			}
+		case "acquitted", "fraud_proven", "checker_wrong", "checker_banned":
+			t.Errorf("%+v", h)
+		}
+	}
+	if lost != a.Amount {
+		t.Errorf("lost %d, and was accused of what costs %d", lost, a.Amount)
+	}
+	for _, v := range verdicts(t, n, other) {
+		if v.Verdict == proof.VerdictBad || v.Verdict == state.VerdictAccused {
+			t.Errorf("the machine that stayed: %+v", v)
+		}
+	}
+	tab.Wait(playing, 5*time.Second)
+	tab.NoExceptions()
+}
