@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/chain"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
@@ -149,7 +150,7 @@ func genesisCommand() *cobra.Command {
 type genesisPlan struct {
 	chain, start, pool, out  string
 	nodes, accounts, oracles []string
-	params                   []string
+	grants, params           []string
 }
 
 func genesisBuild() *cobra.Command {
@@ -161,10 +162,15 @@ func genesisBuild() *cobra.Command {
 		Long: `build divides the supply as the main network does, takes what accounts and nodes begin with
 out of one pool, and writes a file that sums to the supply exactly or none. Everybody who
 joins the network needs this very file: publish its hash. The time is when epoch 0 begins;
-validators wait for it.`,
+validators wait for it.
+
+What a pool of the team, the investors, the ecosystem, the DAO or the airdrop gives to nobody stays
+there, where no transaction reaches it. A --grant names who receives it; it becomes free over
+the months that the main network's table names for that pool.`,
 		Example: `  framemesh ledger genesis build --chain mynet --node validator-1.json --account frm1…=1000
   framemesh ledger genesis build --chain test-1 --node a.json --node b.json \
-      --param epoch_seconds=60 --oracle frm1… --time 2027-01-01T00:00:00Z --out test-1.json`,
+      --param epoch_seconds=60 --oracle frm1… --time 2027-01-01T00:00:00Z --out test-1.json
+  framemesh ledger genesis build --chain mynet --node validator-1.json --grant team:frm1…=7350000000`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d, err := g.build(time.Now())
@@ -195,6 +201,7 @@ validators wait for it.`,
 	f.StringVar(&g.start, "time", "", "start of epoch 0 as in 2027-01-01T00:00:00Z (default: now)")
 	f.StringSliceVar(&g.nodes, "node", nil, "file with a node's entry, as `ledger keys` prints it; may be repeated")
 	f.StringSliceVar(&g.accounts, "account", nil, "ADDRESS=AMOUNT of FRM that an account begins with; may be repeated")
+	f.StringSliceVar(&g.grants, "grant", nil, "POOL:ADDRESS=AMOUNT of FRM out of a pool, freed as that pool is; may be repeated")
 	f.StringSliceVar(&g.oracles, "oracle", nil, "account whose quotes of the dollar count; may be repeated")
 	f.StringSliceVar(&g.params, "param", nil, "NAME=VALUE of a parameter, amounts in FRM; may be repeated")
 	f.StringVar(&g.pool, "from", "ecosystem", "pool that accounts and stakes are taken out of")
@@ -229,16 +236,23 @@ func (g *genesisPlan) build(now time.Time) (*genesis.Doc, error) {
 		plan.Nodes = append(plan.Nodes, n)
 	}
 	for _, text := range g.accounts {
-		at, sum, ok := strings.Cut(text, "=")
-		a, err := key.ParseAddress(at)
-		if !ok || err != nil {
-			return nil, withHint(errors.Join(fmt.Errorf("--account %q", text), err), "ADDRESS=AMOUNT, such as frm1…=1000")
-		}
-		v, err := amountArg(sum)
+		a, v, err := receives(text)
 		if err != nil {
-			return nil, err
+			return nil, withHint(fmt.Errorf("--account %q: %w", text, err), "ADDRESS=AMOUNT, such as frm1…=1000: FRM with at most eight decimals")
 		}
-		plan.Accounts = append(plan.Accounts, genesis.Account{Address: a, Amount: uint64(v)})
+		plan.Accounts = append(plan.Accounts, genesis.Account{Address: a, Amount: v})
+	}
+	for _, text := range g.grants {
+		name, to, _ := strings.Cut(text, ":")
+		pool, ok := economics.ParsePool(name)
+		a, v, err := receives(to)
+		if !ok && err == nil {
+			err = fmt.Errorf("there is no pool %.40q", name)
+		}
+		if err != nil {
+			return nil, withHint(fmt.Errorf("--grant %q: %w", text, err), "POOL:ADDRESS=AMOUNT, such as team:frm1…=1000: FRM with at most eight decimals")
+		}
+		plan.Granted = append(plan.Granted, genesis.Granted{From: pool, To: a, Amount: v})
 	}
 	for _, text := range g.oracles {
 		a, err := key.ParseAddress(text)
@@ -249,6 +263,23 @@ func (g *genesisPlan) build(now time.Time) (*genesis.Doc, error) {
 	}
 	d, err := genesis.Build(plan)
 	return d, explainGenesis(err)
+}
+
+// receives reads ADDRESS=AMOUNT; the amount is in base units then.
+func receives(text string) (key.Address, uint64, error) {
+	at, sum, ok := strings.Cut(text, "=")
+	if !ok {
+		return key.Address{}, 0, errors.New("an amount is missing")
+	}
+	a, err := key.ParseAddress(at)
+	if err != nil {
+		return a, 0, err
+	}
+	v, err := amount.Parse(sum)
+	if err == nil && v == 0 {
+		err = errors.New("an amount of 0 is nothing")
+	}
+	return a, uint64(v), err
 }
 
 // explainGenesis adds what to try to the errors of building that need it.

@@ -163,11 +163,16 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &owner); status != 0 || err != nil {
 		t.Fatalf("status %d, %v: %s", status, err, errOut)
 	}
-	status, entry, errOut := inProcess("ledger", "keys", "--data-dir", dir)
+	var lead keyRow
+	status, text, errOut = offline(dir, "create", "lead", "--json")
+	if err := json.Unmarshal([]byte(text), &lead); status != 0 || err != nil {
+		t.Fatalf("status %d, %v: %s", status, err, errOut)
+	}
+	status, entry, errOut := inProcess("ledger", "keys", "--data-dir", dir, "--wallet", "owner")
 	if status != 0 {
 		t.Fatal(errOut)
 	}
-	if status, again, _ := inProcess("ledger", "keys", "--data-dir", dir); status != 0 || again != entry {
+	if status, again, _ := inProcess("ledger", "keys", "--data-dir", dir, "--wallet", "owner"); status != 0 || again != entry {
 		t.Errorf("the keys changed: %s, then %s", entry, again)
 	}
 	file, path := filepath.Join(dir, "v.json"), filepath.Join(dir, "genesis.json")
@@ -186,6 +191,8 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 		"out of bounds": {[]string{"--param", "fee_bps=5001"}, "0 to 5000"},
 		"bad account":   {[]string{"--account", owner.Address.String()}, "ADDRESS=AMOUNT"},
 		"bad amount":    {[]string{"--account", owner.Address.String() + "=1e3"}, "eight decimals"},
+		"bad grant":     {[]string{"--grant", "teem:" + owner.Address.String() + "=1"}, "POOL:ADDRESS=AMOUNT"},
+		"grant of all":  {[]string{"--node", file, "--grant", "team:" + owner.Address.String() + "=7350000001"}, "smaller amounts"},
 		"too much":      {[]string{"--node", file, "--account", owner.Address.String() + "=4000000000"}, "--from"},
 		"bad time":      {[]string{"--time", "tomorrow"}, "2027-01-01T00:00:00Z"},
 		"bad node":      {[]string{"--node", path + ".none"}, "check the path"},
@@ -200,11 +207,12 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 		t.Fatal("a refused plan left a file")
 	}
 	var r genesisRow
-	status, text, errOut = build("--node", file, "--account", owner.Address.String()+"=12.00000001", "--oracle", owner.Address.String(), "--param", "oracle_min=1", "--param", "epoch_seconds=60", "--param", "tx_fee=0.00002")
+	status, text, errOut = build("--node", file, "--account", owner.Address.String()+"=12.00000001", "--oracle", owner.Address.String(), "--param", "oracle_min=1", "--param", "epoch_seconds=60", "--param", "tx_fee=0.00002",
+		"--grant", "team:"+lead.Address.String()+"=7350000000")
 	if err := json.Unmarshal([]byte(text), &r); status != 0 || err != nil {
 		t.Fatalf("status %d, %v: %s", status, err, errOut)
 	}
-	if r.Chain != "mine" || r.Validators != 1 || r.Accounts != 1 || r.Epoch != 60 || r.Time != "2027-01-01T00:00:00Z" || r.Supply != 42e17 || errOut != "" {
+	if r.Chain != "mine" || r.Validators != 1 || r.Accounts != 2 || r.Epoch != 60 || r.Time != "2027-01-01T00:00:00Z" || r.Supply != 42e17 || errOut != "" {
 		t.Errorf("%+v %q", r, errOut)
 	}
 	var checked genesisRow

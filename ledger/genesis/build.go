@@ -57,9 +57,17 @@ type Plan struct {
 	Accounts []Account
 	Nodes    []Node
 	Oracles  []key.Address
-	// From names the pool that pays for accounts and stakes; "" is ecosystem. Several
-	// pools are drawn on by calling Fund on a Default instead.
+	// From names the pool that pays for accounts and stakes; "" is ecosystem.
 	From string
+	// Granted are accounts that receive money out of pools of their own, freed as Grant says.
+	Granted []Granted
+}
+
+// Granted is money that an account receives out of a pool.
+type Granted struct {
+	From   economics.Pool
+	To     key.Address
+	Amount uint64 // base units
 }
 
 // Build makes a valid file: the main network's allocation with the plan's accounts and
@@ -81,6 +89,11 @@ func Build(p Plan) (*Doc, error) {
 	}
 	if err := d.Fund(from, p.Accounts, p.Nodes); err != nil {
 		return nil, err
+	}
+	for _, g := range p.Granted {
+		if err := d.Fund(g.From, []Account{Grant(d.Params, g.From, g.To, g.Amount)}, nil); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.Validate(); err != nil {
 		return nil, err

@@ -189,6 +189,27 @@ func TestGrant(t *testing.T) {
 	}
 }
 
+// A plan's grants come out of their own pools, not of the one that funds accounts.
+func TestPlannedGrants(t *testing.T) {
+	p := plan()
+	p.Granted = []genesis.Granted{{From: economics.PoolTeam, To: pub("lead"), Amount: 7 * frm}}
+	d, without := build(t, p), build(t, plan())
+	if d.Pools.Team != without.Pools.Team-7*frm || d.Pools.Ecosystem != without.Pools.Ecosystem {
+		t.Errorf("%+v", d.Pools)
+	}
+	if a := d.Accounts[len(d.Accounts)-1]; a.Address != pub("lead") || a.Amount != 0 || len(a.Vest) != 1 || a.Vest[0].Amount != 7*frm {
+		t.Errorf("%+v", a)
+	}
+	p.Granted[0].Amount = without.Pools.Team + 1
+	if _, err := genesis.Build(p); !errors.Is(err, genesis.ErrFunds) {
+		t.Errorf("more than the pool: %v", err)
+	}
+	p.Granted[0] = genesis.Granted{From: economics.PoolReserve, To: pub("lead"), Amount: 1}
+	if _, err := genesis.Build(p); !errors.Is(err, genesis.ErrFunds) {
+		t.Errorf("out of a pool that starts empty: %v", err)
+	}
+}
+
 func TestGrantConserves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.Uint64().Draw(t, "total")
