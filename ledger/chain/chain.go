@@ -173,6 +173,7 @@ func (n *Chain) open(prover *vrf.PrivateKey) (err error) {
 	n.app = &application{
 		c: n.c, log: n.log, metrics: n.metrics, tree: tree, snaps: snaps, vrf: prover,
 		index:    index,
+		pool:     pool{txs: n.c.MempoolTxs, bytes: n.c.MempoolBytes},
 		verifier: verifier, line: newLine(verifier),
 		decoder: newDecoder(n.c.MempoolTxs + 1000),
 		onBlock: n.onBlock,

@@ -66,9 +66,11 @@ func engineConfig(c Config) (*cmtconfig.Config, error) {
 	// at once: a chain without transactions makes a block each BlockInterval all the same.
 	e.Consensus.CreateEmptyBlocks = true
 
+	// never more than the pool's own bounds: see there
 	e.Mempool.Size, e.Mempool.MaxTxsBytes = c.MempoolTxs, c.MempoolBytes
 	e.Mempool.CacheSize = 2 * c.MempoolTxs
 	e.Mempool.MaxTxBytes = tx.MaxSize
+	e.Mempool.Recheck = true // what still waits is asked about again after each block
 	e.Mempool.RecheckTimeout = 5 * time.Second
 
 	if c.Bootstrap != nil {

@@ -296,6 +296,13 @@ func rootAt(t testing.TB, n *Chain, h uint64) string {
 // awaitPoll waits for what nobody announces.
 func awaitPoll(t testing.TB, what string, cond func() bool) {
 	t.Helper()
+	if !polled(cond) {
+		t.Fatalf("%s: not within %s", what, patience)
+	}
+}
+
+// polled is awaitPoll for goroutines other than the test's, which must not end it.
+func polled(cond func() bool) bool {
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	look := time.NewTicker(20 * time.Millisecond)
@@ -304,9 +311,10 @@ func awaitPoll(t testing.TB, what string, cond func() bool) {
 		select {
 		case <-look.C:
 		case <-end.C:
-			t.Fatalf("%s: not within %s", what, patience)
+			return false
 		}
 	}
+	return true
 }
 
 // noKernel is for networks in which nobody proves a fraud.

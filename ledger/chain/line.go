@@ -38,8 +38,16 @@ type line struct {
 
 // entrant is a transaction in line.
 type entrant struct {
-	tx     *tx.Tx
-	judged func(error) // with what the verifier says; must not enter the line again
+	tx     *tx.Tx      // nil for who only waits for those before
+	judged func(error) // with what the verifier says, if there is a transaction; must not enter the line again
+}
+
+// size is the entrant's bytes.
+func (e *entrant) size() int {
+	if e.tx == nil {
+		return 0
+	}
+	return len(e.tx.Raw)
 }
 
 func newLine(v *tx.Verifier) *line {
@@ -53,14 +61,21 @@ func newLine(v *tx.Verifier) *line {
 func (l *line) enter(e *entrant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.waiting) >= maxQueue || (l.bytes > 0 && l.bytes+len(e.tx.Raw) > maxQueued) {
+	for len(l.waiting) >= maxQueue || (l.bytes > 0 && l.bytes+e.size() > maxQueued) {
 		l.moved.Wait()
 	}
-	l.waiting, l.bytes = append(l.waiting, e), l.bytes+len(e.tx.Raw)
+	l.waiting, l.bytes = append(l.waiting, e), l.bytes+e.size()
 	if !l.working {
 		l.working = true
 		go l.work()
 	}
+}
+
+// pass returns once all who stand in line now have been judged.
+func (l *line) pass() {
+	gone := make(chan struct{})
+	l.enter(&entrant{judged: func(error) { close(gone) }})
+	<-gone
 }
 
 // drain waits until the line is empty and all who stood in it have been judged.
@@ -77,12 +92,19 @@ func (l *line) drain() {
 func (l *line) work() {
 	runtime.Gosched()
 	for batch := l.next(); len(batch) > 0; batch = l.next() {
-		txs := make([]*tx.Tx, len(batch))
-		for i, e := range batch {
-			txs[i] = e.tx
+		txs := make([]*tx.Tx, 0, len(batch))
+		for _, e := range batch {
+			if e.tx != nil {
+				txs = append(txs, e.tx)
+			}
 		}
-		for i, err := range l.verifier.VerifyAll(txs) {
-			batch[i].judged(err)
+		errs := l.verifier.VerifyAll(txs)
+		for _, e := range batch {
+			var err error
+			if e.tx != nil {
+				err, errs = errs[0], errs[1:]
+			}
+			e.judged(err)
 		}
 		for n := 0; n < moments && len(batch) > 1 && l.short(); n++ {
 			time.Sleep(moment)
@@ -105,7 +127,7 @@ func (l *line) next() []*entrant {
 	batch := l.waiting[:n:n]
 	l.waiting = l.waiting[n:]
 	for _, e := range batch {
-		l.bytes -= len(e.tx.Raw)
+		l.bytes -= e.size()
 	}
 	if n == 0 {
 		l.waiting, l.working = nil, false

@@ -41,13 +41,19 @@ func BenchmarkMemory(b *testing.B) {
 			}
 		})
 		for v, p := range all {
+			raws := make([][]byte, txs/len(all))
+			for i := range raws {
+				from := i%(players/len(all))*len(all) + v
+				raws[i] = transfer(b, n.doc.ChainID, n.players[from], uint64(i/(players/len(all))), public(n.players[(from+1)%players]), 1)
+			}
 			sending.Go(func() {
-				for i := range txs / len(all) {
-					if i%1000 == 999 { // so that the pools do not fill up: what they drop leaves a gap
-						p.awaitHeight(p.height() + 1)
+				for i, raw := range raws {
+					if i%1000 == 999 { // so that the pools do not fill up
+						if h := p.height(); !polled(func() bool { return p.height() > h }) {
+							b.Errorf("validator %d made no block after %d", v, h)
+							return
+						}
 					}
-					from := i%(players/len(all))*len(all) + v
-					raw := transfer(b, n.doc.ChainID, n.players[from], uint64(i/(players/len(all))), public(n.players[(from+1)%players]), 1)
 					if _, err := p.ask("submit %s", hex.EncodeToString(raw)); err != nil {
 						b.Errorf("validator %d, transaction %d: %v", v, i, err)
 						return

@@ -22,21 +22,39 @@ const (
 	codeReserved  uint32 = 1003 // what only a proposer may write
 )
 
+// codeFull is in no result: it is an answer of this node's pool alone, which Submit turns
+// into ErrBusy.
+const codeFull uint32 = 1004
+
 // maxPending is how many transactions of one signer wait at once.
 const maxPending = 64
 
 // pool judges transactions that want to wait for a block, on a copy of the committed
 // state that takes each one it lets in, so that two which cannot both be paid for do not
 // both get in. The engine keeps the list itself.
+//
+// How much waits is bounded here, where transactions are judged one after the other. The
+// engine asks about room when one is brought and again when it is about to put it on its
+// list, and drops it then without a word to whoever brought it. As it has the same bounds
+// and its list holds nothing that was not taken here, it never comes to that: what is taken
+// here is on the list.
 type pool struct {
+	txs   int   // that may wait
+	bytes int64 // together
+
 	mu      sync.Mutex
-	machine *state.Machine      // overlay on the newest committed state; nil before the first block
-	tried   map[key.Address]int // by signer: what was applied since then, also without success
-	refused map[[32]byte]error  // what was not taken, so that to send it again costs nobody anything
+	held    map[[32]byte]struct{} // what waits: taken since the newest block
+	filled  int64                 // bytes of these
+	machine *state.Machine        // overlay on the newest committed state; nil before the first block
+	tried   map[key.Address]int   // by signer: what was applied since then, also without success
+	refused map[[32]byte]error    // what was not taken, so that to send it again costs nobody anything
 }
 
 // errCrowd refuses a signer's next transaction until the next block.
 var errCrowd = &Refusal{codePending, fmt.Sprintf("%d transactions of this signer wait already, or were refused; wait for the next block", maxPending)}
+
+// errFull is about this node and not about the transaction, which is as good afterwards.
+var errFull = &Refusal{codeFull, "the pool is full; try again in a few seconds"}
 
 // maxRefused bounds the memory of refusals between two blocks.
 const maxRefused = 10_000
@@ -51,10 +69,20 @@ func (p *pool) reset(f *frozen, options ...state.Option) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.machine, p.tried, p.refused = m.Fork(), make(map[key.Address]int), make(map[[32]byte]error)
+	p.held, p.filled = make(map[[32]byte]struct{}), 0
 	return nil
 }
 
-// take applies one transaction. A refusal leaves nothing behind but its cost: a signer may
+// holds says whether a transaction waits. Between a commit and the engine's questions about
+// what still waits it says no of these.
+func (p *pool) holds(hash [32]byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.held[hash]
+	return ok
+}
+
+// take applies one transaction, unless it waits already. A refusal leaves nothing behind but its cost: a signer may
 // try as often as it may wait, so that nobody who can pay for one makes the node work for
 // any number that it refuses. The signatures inside are looked at only when it is the
 // signer's next and paid for; evidence verifies and remembers them.
@@ -64,8 +92,14 @@ func (p *pool) take(t *tx.Tx, evidence func(*tx.Tx) error) error {
 	if p.machine == nil {
 		return &Refusal{codePending, "the chain has no first block yet; try again in a few seconds"}
 	}
+	if _, ok := p.held[t.Hash]; ok {
+		return nil // the engine forgot that it has it; it looks once more before it adds it
+	}
 	if err := p.refused[t.Hash]; err != nil {
 		return err
+	}
+	if len(p.held) >= p.txs || p.filled+int64(len(t.Raw)) > p.bytes {
+		return errFull
 	}
 	admitted, err := p.machine.Attempt(t, func() error {
 		if p.tried[t.Signer] >= maxPending {
@@ -78,7 +112,10 @@ func (p *pool) take(t *tx.Tx, evidence func(*tx.Tx) error) error {
 	if !admitted || errors.Is(err, errCrowd) {
 		return err
 	}
-	if err != nil && len(p.refused) < maxRefused {
+	if err == nil {
+		p.held[t.Hash] = struct{}{}
+		p.filled += int64(len(t.Raw))
+	} else if len(p.refused) < maxRefused {
 		p.refused[t.Hash] = err
 	}
 	return err
@@ -160,6 +197,8 @@ func reasonOf(code uint32) string {
 		return "pending"
 	case codeReserved:
 		return "reserved"
+	case codeFull:
+		return "full"
 	}
 	return "rule"
 }

@@ -65,7 +65,7 @@ func TestPoolBoundsRefusals(t *testing.T) {
 	n := newNetwork(t, plan{validators: 1, players: 2})
 	c := launch(t, n.config(0))
 	awaitHeight(t, c, 1)
-	p := &pool{}
+	p := &pool{txs: 1, bytes: 1 << 20}
 	if err := p.reset(c.app.last.Load().reader); err != nil {
 		t.Fatal(err)
 	}
