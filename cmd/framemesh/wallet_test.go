@@ -168,11 +168,11 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &lead); status != 0 || err != nil {
 		t.Fatalf("status %d, %v: %s", status, err, errOut)
 	}
-	status, entry, errOut := inProcess("ledger", "keys", "--data-dir", dir, "--wallet", "owner")
+	status, entry, errOut := inProcess("ledger", "keys", "--data-dir", dir, "--owner", owner.Address.String())
 	if status != 0 {
 		t.Fatal(errOut)
 	}
-	if status, again, _ := inProcess("ledger", "keys", "--data-dir", dir, "--wallet", "owner"); status != 0 || again != entry {
+	if status, again, _ := inProcess("ledger", "keys", "--data-dir", dir, "--owner", owner.Address.String()); status != 0 || again != entry {
 		t.Errorf("the keys changed: %s, then %s", entry, again)
 	}
 	file, path := filepath.Join(dir, "v.json"), filepath.Join(dir, "genesis.json")
