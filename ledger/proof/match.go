@@ -17,9 +17,9 @@ const FraudMatch = tx.FraudMatch
 // hashes, half a millisecond, are counted as some four milliseconds of rendering.
 const MatchSamples = 1 << 16
 
-// ErrOld is evidence that cannot be judged any more: what it would be compared with is
-// forgotten. It costs nobody a bond.
-var ErrOld = errors.New("proof: too long ago to be judged")
+// ErrOld is evidence that cannot be judged any more, or not yet: what it would be compared
+// with is forgotten, or still to come. It costs nobody a bond.
+var ErrOld = errors.New("proof: too long ago to be judged, or too early")
 
 // Figures is what the ledger says of a container after a block: of one of which it says
 // nothing, zeros.
@@ -75,9 +75,9 @@ type Matcher interface {
 // Answer is what the ledger knows about a claim.
 type Answer uint8
 
-// Answers. Forgotten is neither: it was too long ago.
+// Answers. Unknown is neither: it was too long ago, or is still to come.
 const (
-	Forgotten Answer = iota
+	Unknown Answer = iota
 	Right
 	Wrong
 )
@@ -87,12 +87,12 @@ type Facts interface {
 	// Beacon is the epoch whose seed this is; ok is false for what was no epoch's.
 	Beacon(seed [32]byte) (epoch uint64, ok bool)
 	// Block says whether there was a block of that height in that epoch, below the one in
-	// which it is judged.
+	// which it is judged. One that may still come is Unknown.
 	Block(height, epoch uint64) Answer
 	// Figures says whether a container had these figures after that block.
 	Figures(container key.Node, height uint64, f Figures) Answer
 	// Indexer says whether a node may have been drawn as an indexer in an epoch, in the one
-	// before, or later.
+	// before, or in the one after.
 	Indexer(n key.Node, epoch uint64) Answer
 }
 
@@ -171,7 +171,7 @@ func (r Rules) judgeMatch(sealed []byte, epoch uint64) (Conviction, error) {
 		switch r.candidate(c) {
 		case Wrong:
 			return matchConviction(m.Indexer, epoch, ReasonCandidates), nil
-		case Forgotten:
+		case Unknown:
 			old = true
 		}
 	}
@@ -181,11 +181,11 @@ func (r Rules) judgeMatch(sealed []byte, epoch uint64) (Conviction, error) {
 	switch answer := r.drawn(m, epoch); {
 	case answer == Wrong:
 		return matchConviction(m.Indexer, epoch, ReasonMatch), nil
-	case old || answer == Forgotten:
+	case old || answer == Unknown:
 		if r.Facts == nil {
 			return Conviction{}, fmt.Errorf("%w: the certificate recomputes; whether its figures and its draw are the ledger's, only that knows", ErrUnknown)
 		}
-		return Conviction{}, fmt.Errorf("%w: the certificate recomputes, and what the ledger said then is forgotten", ErrOld)
+		return Conviction{}, fmt.Errorf("%w: the certificate recomputes, and what the ledger would say to it is forgotten or still to come", ErrOld)
 	}
 	return Conviction{}, innocent("the certificate recomputes, and says what the ledger says")
 }
@@ -201,7 +201,7 @@ func (r Rules) candidate(c MatchChoice) Answer {
 	case c.Figures == nil:
 		return Right
 	case r.Facts == nil:
-		return Forgotten
+		return Unknown
 	}
 	if a := r.Facts.Block(c.Figures.Height, c.Figures.Epoch); a != Right {
 		return a
@@ -218,7 +218,7 @@ func (r Rules) drawn(m *Match, epoch uint64) Answer {
 		}
 	}
 	if r.Facts == nil {
-		return Forgotten
+		return Unknown
 	}
 	if _, ok := r.Facts.Beacon(m.Beacon); !ok || m.Strange {
 		return Wrong

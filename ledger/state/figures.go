@@ -73,7 +73,7 @@ func DecodeChanges(b []byte) (c Changes, err error) {
 	return c, r.done()
 }
 
-// After says whether these were the figures after a block: Forgotten where too much changed
+// After says whether these were the figures after a block: Unknown where too much changed
 // since to tell.
 func (c Changes) After(height uint64, f proof.Figures) proof.Answer {
 	var had proof.Figures // nothing was said
@@ -86,7 +86,7 @@ func (c Changes) After(height uint64, f proof.Figures) proof.Answer {
 	}
 	switch {
 	case !known:
-		return proof.Forgotten
+		return proof.Unknown
 	case had == f:
 		return proof.Right
 	}

@@ -110,7 +110,7 @@ func (m *Machine) judgeFraud(c *txContext, op *tx.FraudProof, f Fraud, id [32]by
 		return facts.bad
 	}
 	if errors.Is(err, proof.ErrOld) {
-		return refuse(ErrInnocent, "%v; report within %d epochs", err, MatchEpochs)
+		return refuse(ErrInnocent, "%v; report within %d epochs, and after the blocks that it names", err, MatchEpochs)
 	}
 	if err != nil {
 		c.forfeit = m.params.AppealBond

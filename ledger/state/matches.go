@@ -57,13 +57,17 @@ func (f *matchFacts) Beacon(seed [32]byte) (uint64, bool) { return f.number(Beac
 func (f *matchFacts) past(epoch uint64) bool { return epoch < f.now && f.now-epoch > MatchEpochs }
 
 // Block implements proof.Facts. The block that judges is not over: nobody has read what
-// stands after it.
+// stands after it. A block of this epoch or a later one that is still to come is not wrong:
+// it may be there when a report of it is judged, and whoever reports it would lose a bond for
+// having been early.
 func (f *matchFacts) Block(height, epoch uint64) proof.Answer {
 	switch {
-	case height >= f.height || epoch > f.now:
-		return proof.Wrong
+	case epoch > f.now || epoch == f.now && height >= f.height:
+		return proof.Unknown
 	case f.past(epoch):
-		return proof.Forgotten
+		return proof.Unknown
+	case height >= f.height:
+		return proof.Wrong
 	}
 	first, ok := f.number(BeganKey(epoch))
 	if !ok || height < first {
@@ -89,22 +93,26 @@ func (f *matchFacts) Figures(container key.Node, height uint64, said proof.Figur
 	c, _, err := load(f.r, FiguresKey(container), DecodeChanges)
 	if err != nil {
 		f.bad = err
-		return proof.Forgotten
+		return proof.Unknown
 	}
 	return c.After(height, said)
 }
 
-// Indexer implements proof.Facts. Nodes may be an epoch apart and slow, so every set counts
-// from the one before on.
+// Indexer implements proof.Facts. Nodes may be an epoch apart, so the sets of the epochs
+// before and after count as well; none after that, or what was wrong when it was reported
+// could be right when it is judged.
 func (f *matchFacts) Indexer(n key.Node, epoch uint64) proof.Answer {
 	if f.past(epoch) {
-		return proof.Forgotten
+		return proof.Unknown
 	}
-	for e := epoch - min(epoch, 1); e <= f.frozen; e++ {
+	for e := epoch - min(epoch, 1); e <= epoch+1; e++ {
+		if e > f.frozen {
+			return proof.Unknown
+		}
 		listed, err := Listed(f.r, e, economics.RoleIndexer, n)
 		if err != nil {
 			f.bad = err
-			return proof.Forgotten
+			return proof.Unknown
 		}
 		if listed {
 			return proof.Right

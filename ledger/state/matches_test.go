@@ -106,21 +106,22 @@ func TestWrongMatchCostsStake(t *testing.T) {
 		lie     func(b *bed, x *plainMatch)
 		offence economics.Offence
 	}{
-		"it does not recompute":  {func(_ *bed, x *plainMatch) { x.Wrong = "order" }, economics.OffenceMatch},
-		"it rests on claims":     {func(_ *bed, x *plainMatch) { x.Choices[1].Figures = nil }, economics.OffenceMatch},
-		"it invents a beacon":    {func(_ *bed, x *plainMatch) { x.Beacon[0]++ }, economics.OffenceMatch},
-		"it names no indexer":    {func(_ *bed, x *plainMatch) { x.Drawn = append(x.Drawn, who("c1").node()) }, economics.OffenceMatch},
-		"it names no node":       {func(_ *bed, x *plainMatch) { x.Strange = true }, economics.OffenceMatch},
-		"it is no indexer":       {func(_ *bed, x *plainMatch) { x.Indexer = who("c1").node() }, economics.OffenceMatch},
-		"an ad is not sealed":    {func(_ *bed, x *plainMatch) { x.Choices[2].Forged = true }, economics.OffenceCandidates},
-		"a better score":         {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.RPMilli++ }, economics.OffenceCandidates},
-		"a better quality":       {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.QualityPPM++ }, economics.OffenceCandidates},
-		"a worse priority":       {func(_ *bed, x *plainMatch) { x.Choices[1].Figures.PriorityPPM-- }, economics.OffenceCandidates},
-		"proven for longer":      {func(_ *bed, x *plainMatch) { x.Choices[1].Figures.ProvenUntil++ }, economics.OffenceCandidates},
-		"figures of nobody":      {func(_ *bed, x *plainMatch) { x.Choices[2].Figures.RPMilli = 1 }, economics.OffenceCandidates},
-		"another epoch":          {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.Epoch-- }, economics.OffenceCandidates},
-		"an epoch to come":       {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.Epoch += 9 }, economics.OffenceCandidates},
-		"a block to come":        {func(b *bed, x *plainMatch) { x.Choices[0].Figures.Height = b.Head().Height }, economics.OffenceCandidates},
+		"it does not recompute": {func(_ *bed, x *plainMatch) { x.Wrong = "order" }, economics.OffenceMatch},
+		"it rests on claims":    {func(_ *bed, x *plainMatch) { x.Choices[1].Figures = nil }, economics.OffenceMatch},
+		"it invents a beacon":   {func(_ *bed, x *plainMatch) { x.Beacon[0]++ }, economics.OffenceMatch},
+		"it names no indexer":   {func(_ *bed, x *plainMatch) { x.Drawn = append(x.Drawn, who("c1").node()) }, economics.OffenceMatch},
+		"it names no node":      {func(_ *bed, x *plainMatch) { x.Strange = true }, economics.OffenceMatch},
+		"it is no indexer":      {func(_ *bed, x *plainMatch) { x.Indexer = who("c1").node() }, economics.OffenceMatch},
+		"an ad is not sealed":   {func(_ *bed, x *plainMatch) { x.Choices[2].Forged = true }, economics.OffenceCandidates},
+		"a better score":        {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.RPMilli++ }, economics.OffenceCandidates},
+		"a better quality":      {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.QualityPPM++ }, economics.OffenceCandidates},
+		"a worse priority":      {func(_ *bed, x *plainMatch) { x.Choices[1].Figures.PriorityPPM-- }, economics.OffenceCandidates},
+		"proven for longer":     {func(_ *bed, x *plainMatch) { x.Choices[1].Figures.ProvenUntil++ }, economics.OffenceCandidates},
+		"figures of nobody":     {func(_ *bed, x *plainMatch) { x.Choices[2].Figures.RPMilli = 1 }, economics.OffenceCandidates},
+		"another epoch":         {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.Epoch-- }, economics.OffenceCandidates},
+		"a block there never was": {func(b *bed, x *plainMatch) {
+			x.Choices[0].Figures.Height, x.Choices[0].Figures.Epoch = b.Head().Height, 1
+		}, economics.OffenceCandidates},
 		"a block long before it": {func(_ *bed, x *plainMatch) { x.Choices[0].Figures.Height = 1 }, economics.OffenceCandidates},
 		"both, and worse counts": {func(_ *bed, x *plainMatch) { x.Wrong = "order"; x.Choices[0].Figures.RPMilli++ }, economics.OffenceCandidates},
 	} {
@@ -303,7 +304,7 @@ func TestChangesKnowWhatStoodWhen(t *testing.T) {
 		}
 		for past := uint64(1); past <= h; past++ {
 			switch right, wrong := got.After(past, f(truth[past])), got.After(past, f(truth[past]+1)); {
-			case right == proof.Forgotten && wrong == right && got.Cut && past < got.All[0].Height:
+			case right == proof.Unknown && wrong == right && got.Cut && past < got.All[0].Height:
 			case right != proof.Right || wrong != proof.Wrong:
 				t.Fatalf("at %d, block %d: %v and %v", h, past, right, wrong)
 			}
