@@ -47,7 +47,7 @@ func (o Offence) Deterministic() bool {
 // Exposure is what a node can lose, in base units.
 type Exposure struct {
 	Required  uint64 // stake that its roles require
-	Stake     uint64 // bonded
+	Stake     uint64 // bonded, and on its way back: or whoever unbonds first would pay nothing
 	Slashable uint64 // bonded, unbonding, vesting and pending rewards together
 }
 

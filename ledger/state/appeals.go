@@ -213,7 +213,7 @@ func (m *Machine) dropAppeal(epoch uint64, id [32]byte) error {
 // note remembers of a container what became of an accusation.
 func (m *Machine) note(a Accusation, verdict uint8) error {
 	n, ok, err := m.node(a.Node)
-	if err != nil || !ok || !n.Roles.Has(economics.RoleContainer) {
+	if err != nil || !ok || !n.wasContainer() {
 		return err
 	}
 	s, err := m.standing(a.Node)

@@ -16,8 +16,8 @@ const dayMS = 86_400_000
 // it; a slash never does at once, because a committee's word can be appealed.
 func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.Entry, members, signers []key.Node) error {
 	n, ok, err := m.node(id)
-	if err != nil || !ok || !n.Roles.Has(economics.RoleContainer) {
-		return err // it left since the batch was drawn: there is nobody to reward
+	if err != nil || !ok {
+		return err // it left since the batch was drawn: there is nobody to judge
 	}
 	s, err := m.standing(id)
 	if err != nil {
@@ -30,7 +30,8 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 	m.countOffline(&s, epoch, m.params.EpochSeconds-online)
 	s.QualityPPM = uint32(economics.SmoothQuality(uint64(s.QualityPPM), uint64(e.QualityPPM)))
 
-	earns := m.follow(&s, &n, epoch, e, late)
+	// Who lays the role down before the certificate comes has nothing to earn, and is judged.
+	earns := m.follow(&s, &n, epoch, e, late) && n.Roles.Has(economics.RoleContainer)
 	if !late {
 		s.LastEpoch, s.LastVerdict, s.LastReason, s.Evidence = epoch, uint8(e.Verdict), uint32(e.Reason), named(e.Evidence)
 	}
@@ -195,7 +196,8 @@ func (m *Machine) reranCheckers(c *txContext, res *proof.Result, signers []key.N
 }
 
 func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bit uint64) error {
-	if n, ok, err := m.node(id); err != nil || !ok || !n.Roles.Has(economics.RoleChecker) {
+	n, ok, err := m.node(id)
+	if err != nil || !ok {
 		return err
 	}
 	conduct, err := m.conduct(id)
@@ -215,8 +217,10 @@ func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bi
 	switch {
 	case guilty: // and punished; what its colleagues did not know is no merit
 		return nil
-	case res.Correct&bit != 0:
+	case res.Correct&bit != 0 && n.Roles.Has(economics.RoleChecker): // nothing for who laid the role down
 		return m.right(c, id, v)
+	case res.Correct&bit != 0:
+		return nil
 	case answered:
 		return m.wrong(c, id, v)
 	}

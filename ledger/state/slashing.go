@@ -156,7 +156,7 @@ func (m *Machine) slashFor(id key.Node, o economics.Offence, to loot, limit uint
 		"rewards", taken.Rewards, "vesting", taken.Vesting, "stake", taken.Stake, "unbonding", taken.Unbonding,
 		"bonus", parts.Bonus, "victim", parts.Victim, "burned", parts.Burned,
 		"jailed", s.Jailed, "tombstoned", s.Tombstoned)}
-	if n.Roles.Has(economics.RoleContainer) {
+	if n.wasContainer() {
 		if err := m.demoted(id); err != nil {
 			return nil, err
 		}
@@ -171,9 +171,25 @@ func (m *Machine) slashFor(id key.Node, o economics.Offence, to loot, limit uint
 	return events, nil
 }
 
+// wasContainer says whether a node is or ever was a container: it answers for that also when
+// it has laid the role down since.
+func (n *Node) wasContainer() bool {
+	return n.Roles.Has(economics.RoleContainer) || n.Need != (Requirement{})
+}
+
+// liable is what the roles of a node need and, of one that was a container, what that needs:
+// a role laid down after the deed makes what it costs no less.
+func (m *Machine) liable(n *Node) uint64 {
+	roles := n.Roles
+	if n.wasContainer() {
+		roles |= economics.RoleContainer
+	}
+	return m.params.StakeFor(roles, n.Validates(), n.Need.At(m.head.Epoch))
+}
+
 func (m *Machine) slashAmount(n *Node, s Stake, o economics.Offence, from economics.Sources) uint64 {
 	return economics.SlashAmount(o, economics.Exposure{
-		Required: m.required(n), Stake: s.Amount,
+		Required: m.liable(n), Stake: from.Stake + from.Unbonding,
 		Slashable: from.Rewards + from.Vesting + from.Stake + from.Unbonding,
 	}, s.Offences > 0)
 }
