@@ -1,8 +1,12 @@
 package state
 
 import (
+	"encoding/json"
+	"strings"
+
 	"pgregory.net/rapid"
 
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
@@ -20,6 +24,9 @@ func (h *history) entry() proof.Entry {
 	case proof.VerdictBad:
 		said := bad(rapid.SampledFrom([]proof.Reason{proof.ReasonTile, proof.ReasonSegment, proof.ReasonSegment, proof.ReasonModule}).Draw(h.T, "reason"))
 		e.Reason, e.Evidence = said.Reason, said.Evidence
+	}
+	if o, _, ok := h.order(); ok && e.Evidence.IsZero() && rapid.IntRange(0, 2).Draw(h.T, "dropped") == 1 {
+		e.Dropped = o.Session
 	}
 	return e
 }
@@ -124,4 +131,41 @@ func (h *history) fraud() {
 		p = b.proof(proof.PairFraud(b.says(container, segment(1, second, 1)), b.says(container, segment(1, second, 2))))
 	}
 	h.say(h.pick("by", modelPeople), nil, p)
+}
+
+// match reports a certificate, an honest one or not, of the block before. An honest one never
+// convicts, whatever came before.
+func (h *history) match() {
+	b := h.bed
+	height := b.Head().Height - 1
+	if first, ok := b.matchFacts().number(BeganKey(b.Epoch())); !ok || first > height {
+		return // it was in an epoch of which nothing may be known any more
+	}
+	x := b.matched()
+	honest := false
+	switch rapid.IntRange(0, 5).Draw(h.T, "lie") {
+	case 0:
+		x.Wrong = "order"
+	case 1:
+		x.Choices[0].Figures.RPMilli++
+	case 2:
+		x.Choices[0].Figures.Height += rapid.Uint64Range(1, 4).Draw(h.T, "blocks")
+	case 3:
+		x.Drawn = append(x.Drawn, h.pick("drawn", modelNodes).node())
+	default:
+		honest = true
+	}
+	for e := b.Epoch() - min(b.Epoch(), 1); e <= b.Epoch(); e++ {
+		listed, err := Listed(b.Reader(), e, economics.RoleIndexer, x.Indexer)
+		if b.must(err); listed {
+			break
+		}
+		honest = honest && e < b.Epoch()
+	}
+	raw, err := json.Marshal(x)
+	b.must(err)
+	h.say(h.pick("by", modelPeople), nil, proof.MatchFraud(x.Indexer, b.Epoch(), raw))
+	if last := h.outcomes[len(h.outcomes)-1]; honest && strings.Contains(last, "fraud_proven") {
+		h.Fatalf("an honest match convicts: %s", last)
+	}
 }

@@ -50,7 +50,7 @@ var (
 var modelActions = []string{
 	"open", "open", "open", "open", "close", "close", "close", "close by player", "close by player", "top up", "batch", "batch",
 	"transfer", "stake", "unbond", "register", "retire", "delegate", "revoke", "commit", "commit", "certificate", "certificate",
-	"certificate", "certificate", "fraud", "fraud", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "claim early", "checker rewards", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "silent", "epochs", "epochs", "pause",
+	"certificate", "certificate", "fraud", "fraud", "match", "match", "appeal", "appeal", "answer", "answer", "double vote", "claim", "claim", "claim early", "checker rewards", "propose", "approve", "weigh", "accuse", "acquit", "misbehave", "silent", "epochs", "epochs", "pause",
 }
 
 // history is a random walk through the ledger: what was done, in a form that can be done
@@ -198,7 +198,15 @@ func (h *history) actions() map[string]func() {
 		},
 		"register": func() {
 			owner, node := h.pick("owner", modelPeople), h.pick("node", modelNodes)
-			h.say(owner, nil, registration(owner, node, economics.Role(rapid.Uint32Range(1, 7).Draw(h.T, "roles")), false))
+			if rapid.Bool().Draw(h.T, "own") { // who lays a role down, takes it up, moves
+				owner, node = byOwner(rapid.SampledFrom(modelNodes).Draw(h.T, "which"))
+			}
+			r := registration(owner, node, economics.Role(rapid.Uint32Range(1, 7).Draw(h.T, "roles")), false)
+			if rapid.Bool().Draw(h.T, "moves") {
+				r.Subnets = [][]byte{{11, 1, rapid.Byte().Draw(h.T, "home")}}
+				r.Consent(chainName, node.private, owner.address())
+			}
+			h.say(owner, nil, r)
 		},
 		"retire": func() {
 			n := rapid.SampledFrom(modelNodes).Draw(h.T, "node")
@@ -260,6 +268,7 @@ func (h *history) actions() map[string]func() {
 		},
 		"certificate": func() { h.certify() },
 		"fraud":       func() { h.fraud() },
+		"match":       func() { h.match() },
 		"appeal": func() {
 			all, err := h.accusations()
 			h.bed.must(err)
