@@ -53,4 +53,4 @@ bench-latency *args:
 
 # fuzz one target for a while, e.g. `just fuzz ./p2p/rpc FuzzFrame 60s`
 fuzz package target time='30s':
-    go test -run '^$' -fuzz '^{{target}}$' -fuzztime {{time}} {{package}}
+    go test -run '^$' -fuzz '^{{target}}$' -fuzztime {{time}} -fuzzminimizetime 100x {{package}}

@@ -213,6 +213,8 @@ func refusal(err error) error {
 		return rpc.Errorf(wire.Code_INVALID, "that cannot be asked of this commitment; ask for the tiles that your nonce picks, once")
 	case errors.Is(err, supervise.ErrBusy):
 		return &rpc.Error{Code: wire.Code_BUSY, Message: "too many questions at once; ask again", RetryAfter: 100 * time.Millisecond}
+	case errors.Is(err, supervise.ErrStopped):
+		return &rpc.Error{Code: wire.Code_BUSY, Message: "this machine is being stopped; ask again once it is back", RetryAfter: time.Second}
 	}
 	return err
 }
