@@ -210,7 +210,7 @@ func (n *Node) startGossip(context.Context) (func(context.Context) error, error)
 func (n *Node) startRPC(context.Context) (func(context.Context) error, error) {
 	n.server = rpc.NewServer(n.p2p.Host(), n.cfg.Network, rpc.Options{Log: n.log, Registerer: n.reg, Now: n.o.Now,
 		Misbehaved: n.conduct.misbehaved})
-	n.client = rpc.NewClient(n.p2p.Host(), n.cfg.Network)
+	n.client = rpc.NewClient(n.p2p.Host(), n.cfg.Network).Through(n.server) // a node may use its own indexer and container
 	return func(context.Context) error { return n.server.Close() }, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -324,8 +325,15 @@ func TestNodesFindEachOtherThroughTheDHT(t *testing.T) {
 			t.Errorf("us-east holds %v", got)
 		}
 	}
-	if got := find(nodes[0], "", 2); slices.ContainsFunc(got, func(p peer.AddrInfo) bool { return p.ID == nodes[0].ID() }) {
-		t.Error("a node found itself")
+	// a node is the first that it finds of its own role, once, and only where it has that role
+	for region, count := range map[string]int{"": 3, "eu-west": 2} {
+		got := find(nodes[0], region, count)
+		if len(got) != count || got[0].ID != nodes[0].ID() || slices.ContainsFunc(got[1:], func(p peer.AddrInfo) bool { return p.ID == nodes[0].ID() }) {
+			t.Errorf("a container of eu-west finds %v in %q", got, region)
+		}
+	}
+	if got := find(nodes[0], "us-east", 1); len(got) != 1 || got[0].ID != nodes[2].ID() {
+		t.Errorf("a container of eu-west finds %v in us-east", got)
 	}
 	if got, err := boot.Discovery().Find(ctx, "container", "", 1); err != nil || len(got) != 1 {
 		t.Errorf("limit 1 gave %d, %v", len(got), err)
@@ -366,6 +374,42 @@ func TestNodesFindEachOtherThroughTheDHT(t *testing.T) {
 		if _, err := boot.Discovery().Find(ctx, "container", "", limit); !errors.Is(err, discovery.ErrLimit) {
 			t.Errorf("limit %d: %v", limit, err)
 		}
+	}
+}
+
+// Who knows nobody finds itself at once, for as long as it advertises.
+func TestANodeAloneFindsItself(t *testing.T) {
+	ctx := within(t)
+	n := startNode(t, nil)
+	found := func(role, region string) []peer.AddrInfo {
+		t.Helper()
+		got, err := n.Discovery().Find(ctx, role, region, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := found("indexer", ""); len(got) != 0 {
+		t.Errorf("found %v before anybody was there", got)
+	}
+	advertised, withdraw := context.WithCancel(ctx)
+	if err := n.Discovery().Announce(advertised, []string{"indexer"}, "eu-west"); err != nil {
+		t.Fatal(err)
+	}
+	for _, region := range []string{"", "eu-west"} {
+		if got := found("indexer", region); len(got) != 1 || got[0].ID != n.ID() || len(got[0].Addrs) == 0 {
+			t.Errorf("found %v in %q", got, region)
+		}
+	}
+	if got := slices.Concat(found("indexer", "us-east"), found("container", "eu-west")); len(got) != 0 {
+		t.Errorf("found %v where nobody is", got)
+	}
+	withdraw()
+	for len(found("indexer", "")) != 0 { // the context's end is told in its own goroutine
+		if ctx.Err() != nil {
+			t.Fatal("still found after it withdrew")
+		}
+		runtime.Gosched()
 	}
 }
 

@@ -81,7 +81,7 @@ func (g *Gateway) match(ctx context.Context, r LaunchRequest, app sha, wait bool
 		return nil, nil, err
 	}
 	if len(indexers) == 0 {
-		return nil, nil, &Refused{Code: "no-indexer", Text: "No indexer of this region can be found.", Try: "again in a few seconds; if it stays so, check p2p.bootstrap"}
+		return nil, nil, &Refused{Code: "no-indexer", Text: "No indexer of this region can be found.", Try: "again in a few seconds; if it stays so, check p2p.bootstrap, or add \"indexer\" to the roles of this node"}
 	}
 	found := len(indexers)
 	if indexers, err = match.Eligible(ctx, g.o.Beacon, indexers); err != nil {

@@ -75,7 +75,7 @@ type treasury struct {
 
 // newTreasury writes the genesis of a network whose nodes are not running yet: their keys are
 // made here, so that the file can name them.
-func newTreasury(o Options, names map[string]node.Role) (*treasury, error) {
+func newTreasury(o Options, names map[string][]node.Role) (*treasury, error) {
 	p := &treasury{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, "genesis.json"),
 		rate: filepath.Join(o.Dir, "frm-per-usd"), accounts: map[string]ed25519.PrivateKey{}, nodes: map[string]key.Node{}}
 	if p.Validators > o.Checkers {
@@ -92,7 +92,7 @@ func newTreasury(o Options, names map[string]node.Role) (*treasury, error) {
 		if n != nil {
 			plan.Nodes = append(plan.Nodes, *n)
 			p.nodes[name] = n.Node
-			if name == "checker-1" {
+			if p.first(name) {
 				plan.Oracles = []key.Address{key.Address(n.Node)}
 			}
 		}
@@ -153,7 +153,7 @@ func (p *treasury) account(name string) (key.Address, error) {
 }
 
 // node describes one node for the genesis; nil for roles that the ledger does not know.
-func (p *treasury) node(o Options, name string, r node.Role, e economics.Params) (*genesis.Node, key.Address, error) {
+func (p *treasury) node(o Options, name string, roles []node.Role, e economics.Params) (*genesis.Node, key.Address, error) {
 	owner, err := p.account(name)
 	if err != nil {
 		return nil, owner, err
@@ -171,18 +171,24 @@ func (p *treasury) node(o Options, name string, r node.Role, e economics.Params)
 		return nil, owner, err
 	}
 	n := &genesis.Node{Node: key.Node(pub), Owner: owner, Region: "local", Delegate: true}
-	switch r {
-	case node.RoleContainer:
-		n.Roles, n.Price, n.Stake = genesis.Roles(economics.RoleContainer), node.DefaultConfig().Container.Price, 4*e.ContainerStake // a machine may be four times the reference
-		if !p.newcomer(o, name) {
-			n.RPMilli = standingRP
-		}
-	case node.RoleIndexer:
-		n.Roles, n.Stake = genesis.Roles(economics.RoleIndexer), e.IndexerStake
-	case node.RoleChecker:
-		n.Roles, n.Stake = genesis.Roles(economics.RoleChecker), e.CheckerStake
-		if p.validates(name) {
-			n.Stake = e.ValidatorMinStake
+	var has economics.Role
+	for _, r := range roles {
+		switch r {
+		case node.RoleContainer:
+			has, n.Price = has|economics.RoleContainer, node.DefaultConfig().Container.Price
+			n.Stake += 4 * e.ContainerStake // a machine may be four times the reference
+			if !p.newcomer(o, name) {
+				n.RPMilli = standingRP
+			}
+		case node.RoleIndexer:
+			has, n.Stake = has|economics.RoleIndexer, n.Stake+e.IndexerStake
+		case node.RoleChecker:
+			has |= economics.RoleChecker
+			if !p.validates(name) {
+				n.Stake += e.CheckerStake
+				continue
+			}
+			n.Stake += e.ValidatorMinStake
 			ck, err := chain.ConsensusKey(node.LedgerDir(dir))
 			if err != nil {
 				return nil, owner, err
@@ -193,14 +199,19 @@ func (p *treasury) node(o Options, name string, r node.Role, e economics.Params)
 			}
 			n.ConsensusKey, n.VRFKey = genesis.Key(ck), genesis.Key(vk)
 		}
-	default:
+	}
+	if has == 0 {
 		return nil, owner, nil
 	}
+	n.Roles = genesis.Roles(has)
 	return n, owner, nil
 }
 
 // newcomer says whether the container of that name is one that nothing was said of.
 func (p *treasury) newcomer(o Options, name string) bool {
+	if name == solo {
+		return p.Newcomers > 0
+	}
 	for i := range p.Newcomers {
 		if name == fmt.Sprintf("container-%d", o.Containers-i) {
 			return true
@@ -209,8 +220,14 @@ func (p *treasury) newcomer(o Options, name string) bool {
 	return false
 }
 
+// first says whether the node of that name is the first checker, which names the price.
+func (p *treasury) first(name string) bool { return name == "checker-1" || name == solo }
+
 // validates says whether the node of that name makes blocks: checker-1 to checker-V.
 func (p *treasury) validates(name string) bool {
+	if name == solo {
+		return true
+	}
 	for i := 1; i <= p.Validators; i++ {
 		if name == fmt.Sprintf("checker-%d", i) {
 			return true
@@ -227,7 +244,7 @@ func (p *treasury) edit(name string, c *node.Config) {
 	if p.validates(name) {
 		c.Ledger.Mode = node.LedgerValidator
 	}
-	if name == "checker-1" {
+	if p.first(name) {
 		c.Ledger.OracleFile = p.rate
 	}
 	if p.Validators > 1 && strings.HasPrefix(name, "checker-") && p.validates(name) {
@@ -243,7 +260,7 @@ func (n *Net) startValidators(ctx context.Context, boot []string) error {
 	}
 	n.o.Progress("starting the ledger")
 	for i := 1; i <= n.treasury.Validators; i++ {
-		if _, err := n.add(ctx, fmt.Sprintf("checker-%d", i), node.RoleChecker, boot); err != nil {
+		if _, err := n.add(ctx, fmt.Sprintf("checker-%d", i), []node.Role{node.RoleChecker}, boot); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,9 +36,12 @@ type Options struct {
 	Indexers   int
 	Containers int
 	Checkers   int
-	Dir        string // a directory per node is made in it
-	CacheDir   string // shared by all containers: compiled apps, start benchmark; "" = per node
-	Listen     string // of the first gateway; "" = 127.0.0.1 on any port
+	// Solo makes them one peer of that name with the roles of all, at most one of each; Find
+	// knows it by every other name too.
+	Solo     bool
+	Dir      string // a directory per node is made in it
+	CacheDir string // shared by all containers: compiled apps, start benchmark; "" = per node
+	Listen   string // of the first gateway; "" = 127.0.0.1 on any port
 	// InsistListen makes a taken port an error instead of taking the next.
 	InsistListen bool
 	Slots        int // per container; 0 = what the machine holds, shared among the containers
@@ -88,6 +92,9 @@ func Start(ctx context.Context, o Options) (*Net, error) {
 	if o.Indexers < 1 || o.Gateways < 1 {
 		return nil, errors.New("testnet: a network needs at least one indexer (--indexers) and one gateway")
 	}
+	if o.Solo && max(o.Gateways, o.Indexers, o.Containers, o.Checkers) > 1 {
+		return nil, errors.New("testnet: one peer has each role once; use 0 or 1 of each")
+	}
 	n := &Net{o: o}
 	if o.Money != nil {
 		var err error
@@ -106,8 +113,16 @@ func Start(ctx context.Context, o Options) (*Net, error) {
 }
 
 func (n *Net) up(ctx context.Context) error {
+	roles := n.roles()
+	if n.o.Solo {
+		n.o.Progress("starting the one peer")
+		if _, err := n.add(ctx, solo, roles[solo], nil); err != nil {
+			return err
+		}
+		return n.ready(ctx)
+	}
 	n.o.Progress("starting the first indexer")
-	first, err := n.add(ctx, "indexer-1", node.RoleIndexer, nil)
+	first, err := n.add(ctx, "indexer-1", roles["indexer-1"], nil)
 	if err != nil {
 		return err
 	}
@@ -117,7 +132,6 @@ func (n *Net) up(ctx context.Context) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	n.o.Progress("starting the other peers")
-	roles := n.roles()
 	for _, name := range sortedNames(roles) {
 		if n.Find(name) != nil {
 			continue
@@ -131,39 +145,47 @@ func (n *Net) up(ctx context.Context) error {
 	return n.ready(ctx)
 }
 
-// roles names every node that the options ask for.
-func (n *Net) roles() map[string]node.Role {
-	out := map[string]node.Role{}
+// solo is the name of the one peer of a network that has no other.
+const solo = "solo"
+
+// roles names every node that the options ask for, with what it does.
+func (n *Net) roles() map[string][]node.Role {
+	out := map[string][]node.Role{}
 	for _, k := range []struct {
 		role  node.Role
 		count int
 	}{{node.RoleIndexer, n.o.Indexers}, {node.RoleContainer, n.o.Containers}, {node.RoleChecker, n.o.Checkers}, {node.RoleGateway, n.o.Gateways}} {
 		for i := 1; i <= k.count; i++ {
-			out[fmt.Sprintf("%s-%d", k.role, i)] = k.role
+			name := fmt.Sprintf("%s-%d", k.role, i)
+			if n.o.Solo {
+				name = solo
+			}
+			out[name] = append(out[name], k.role)
 		}
 	}
 	return out
 }
 
-func sortedNames(m map[string]node.Role) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedNames(m map[string][]node.Role) []string { return slices.Sorted(maps.Keys(m)) }
 
 // add starts one more node and joins it by the given addresses.
-func (n *Net) add(ctx context.Context, name string, r node.Role, boot []string) (*Peer, error) {
+func (n *Net) add(ctx context.Context, name string, roles []node.Role, boot []string) (*Peer, error) {
 	c := node.DefaultConfig()
-	c.Network, c.Region, c.Roles = n.o.Network, "local", []node.Role{r}
+	c.Network, c.Region, c.Roles = n.o.Network, "local", roles
 	c.DataDir = filepath.Join(n.o.Dir, name)
 	c.P2P = node.P2PConfig{Profile: "loopback", Bootstrap: boot}
 	c.Gateway.Listen = "127.0.0.1:0"
-	if name == "gateway-1" && n.o.Listen != "" {
+	first := name == "gateway-1" || name == solo
+	if first && n.o.Listen != "" {
 		c.Gateway.Listen = n.o.Listen
 	}
 	c.Container.Slots, c.Container.Encoder = n.o.Slots, n.o.Encoder
-	o := node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && name == "gateway-1"}
+	o := node.Options{Log: n.o.Log.With("node", name), CacheDir: n.o.CacheDir, ShareMachine: max(n.o.Containers, 1), InsistHTTP: n.o.InsistListen && first}
 	o.Gateways = n.gateways
 	if n.treasury != nil {
 		n.treasury.edit(name, &c)
 		c.Ledger.Peers = n.validatorAddresses()
-		if r == node.RoleGateway {
+		if slices.Contains(roles, node.RoleGateway) {
 			o.Faucet = n.treasury.accounts["faucet"]
 		}
 		if err := n.rounds(name, &o); err != nil {
@@ -239,7 +261,7 @@ func (n *Net) priced() bool {
 
 // Add starts one more peer of a role, joined through the first indexer.
 func (n *Net) Add(ctx context.Context, name string, r node.Role) (*Peer, error) {
-	return n.add(ctx, name, r, n.Find("indexer-1").Addrs())
+	return n.add(ctx, name, []node.Role{r}, n.Find("indexer-1").Addrs())
 }
 
 // Peers lists the nodes that were started, in no particular order.
@@ -251,10 +273,14 @@ func (n *Net) Peers() []*Peer {
 
 // Find returns the peer of that name, or nil.
 func (n *Net) Find(name string) *Peer {
-	for _, p := range n.Peers() {
+	peers := n.Peers()
+	for _, p := range peers {
 		if p.Name == name {
 			return p
 		}
+	}
+	if role, _, ok := strings.Cut(name, "-"); ok && n.o.Solo && len(peers) > 0 && slices.Contains(n.roles()[solo], node.Role(role)) {
+		return peers[0]
 	}
 	return nil
 }

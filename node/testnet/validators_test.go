@@ -83,11 +83,11 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 
 	until(t, "a snapshot and a few blocks more", 30*time.Second, func() bool { return first.Head().Height > 21 })
 	boot := n.Find("indexer-1").Addrs()
-	replays, err := n.add(t.Context(), "replays", node.RoleChecker, boot)
+	replays, err := n.add(t.Context(), "replays", []node.Role{node.RoleChecker}, boot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	late, err := n.add(t.Context(), "late", node.RoleChecker, boot)
+	late, err := n.add(t.Context(), "late", []node.Role{node.RoleChecker}, boot)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,10 +82,13 @@ type Discovery struct {
 	ctx  context.Context
 	stop context.CancelFunc
 
-	mu         sync.Mutex // guards the two below
+	mu         sync.Mutex // guards the three below
 	closed     bool
 	remembered []Remembered
+	spaces     map[string]int // rendezvous this node advertises itself under now, by how often
 	running    sync.WaitGroup
+
+	tellAlone sync.Once
 }
 
 // New starts looking for peers: it dials the bootstrap peers and those remembered
@@ -101,7 +104,7 @@ func New(c Config) (*Discovery, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Discovery{cfg: c, self: c.Host.ID(), routing: drouting.NewRoutingDiscovery(c.DHT), log: c.Log}
+	d := &Discovery{cfg: c, self: c.Host.ID(), routing: drouting.NewRoutingDiscovery(c.DHT), log: c.Log, spaces: map[string]int{}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	if c.PeersFile != "" {
 		list, err := readPeers(c.PeersFile)
@@ -133,7 +136,7 @@ func (d *Discovery) Close() error {
 // Advertise makes this node findable as one of a role, in a region and among all. It
 // returns at once; until ctx ends or Close, a loop tries until it worked and then
 // repeats it, so that the others' 30-minute memory never runs out. An empty region
-// means no region in particular.
+// means no region in particular. This node's own Find knows of it at once.
 func (d *Discovery) Advertise(ctx context.Context, role, region string) error {
 	if !nameRule.MatchString(role) || (region != "" && !nameRule.MatchString(region)) {
 		return fmt.Errorf("%w: role %.40q, region %.40q", ErrName, role, region)
@@ -150,8 +153,27 @@ func (d *Discovery) Advertise(ctx context.Context, role, region string) error {
 		if err != nil {
 			return err
 		}
+		d.join(ctx, ns)
 	}
 	return nil
+}
+
+// join remembers, until ctx ends, that this node is among those of a rendezvous.
+func (d *Discovery) join(ctx context.Context, ns string) {
+	d.count(ns, 1)
+	context.AfterFunc(ctx, func() { d.count(ns, -1) })
+}
+
+func (d *Discovery) count(ns string, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.spaces[ns] += n
+}
+
+func (d *Discovery) joined(ns string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.closed && d.spaces[ns] > 0
 }
 
 // Announce advertises every role and keeps this node's sealed record in the DHT,
@@ -185,7 +207,11 @@ func (d *Discovery) keep(ctx context.Context, what string, do func(context.Conte
 			if err != nil {
 				failures++
 				wait = retryAfter(failures)
-				if failures == 6 { // about half a minute: no longer the usual race at the start
+				switch {
+				case failures != 6: // about half a minute: no longer the usual race at the start
+				case d.alone():
+					d.tellAlone.Do(func() { d.log.Info("no other peer is known; name one in p2p.bootstrap to join others") })
+				default:
 					d.log.Warn("discovery does not get through; is a bootstrap peer reachable?", "what", what, "err", err)
 				}
 			} else {
@@ -198,6 +224,13 @@ func (d *Discovery) keep(ctx context.Context, what string, do func(context.Conte
 		}
 	})
 	return nil
+}
+
+// alone says whether nobody is there and nobody was named: a network of one, or its first.
+func (d *Discovery) alone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.cfg.Bootstrap) == 0 && len(d.remembered) == 0 && d.cfg.DHT.RoutingTable().Size() == 0
 }
 
 // sleep waits; false means that ctx ended first.
@@ -215,8 +248,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // Find looks for up to limit (1 to MaxFind) peers of a role in a region, or in any
 // region if it is empty. It returns when the limit is reached, the search is
 // exhausted or ctx ends: what was found by then is the answer, and an empty answer
-// is not an error. The node itself is never in it. An entry may lack addresses; the
-// host's Connect then looks them up.
+// is not an error. The node itself is the first of it when it advertises the role, and
+// else never in it. An entry may lack addresses; the host's Connect then looks them up.
 func (d *Discovery) Find(ctx context.Context, role, region string, limit int) ([]peer.AddrInfo, error) {
 	if !nameRule.MatchString(role) || (region != "" && !nameRule.MatchString(region)) {
 		return nil, fmt.Errorf("%w: role %.40q, region %.40q", ErrName, role, region)
@@ -224,14 +257,21 @@ func (d *Discovery) Find(ctx context.Context, role, region string, limit int) ([
 	if limit < 1 || limit > MaxFind {
 		return nil, fmt.Errorf("%w: %d", ErrLimit, limit)
 	}
-	// one more, because this node may be among them
+	ns := Rendezvous(d.cfg.Network, role, region)
+	var out []peer.AddrInfo
+	if d.joined(ns) {
+		out = append(out, peer.AddrInfo{ID: d.self, Addrs: d.cfg.Host.Addrs()})
+		if len(out) == limit {
+			return out, nil
+		}
+	}
+	// one more, because the others may have this node among them
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	found, err := d.routing.FindPeers(ctx, Rendezvous(d.cfg.Network, role, region), corediscovery.Limit(limit+1))
+	found, err := d.routing.FindPeers(ctx, ns, corediscovery.Limit(limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("discovery: find %s in %q: %w", role, region, err)
 	}
-	var out []peer.AddrInfo
 	seen := map[peer.ID]bool{d.self: true}
 	for p := range found {
 		if seen[p.ID] || p.ID.Validate() != nil {

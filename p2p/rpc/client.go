@@ -29,12 +29,23 @@ const (
 type Client struct {
 	host    host.Host
 	network string
-	most    int // bytes of an answer
+	most    int     // bytes of an answer
+	own     *Server // answers calls to the host itself; nil = they are UNAVAILABLE
 }
 
 // NewClient returns a client that calls over h in the given network.
 func NewClient(h host.Host, network string) *Client {
 	return &Client{host: h, network: network, most: MaxResponse}
+}
+
+// Through is the same client with calls to the host's own id answered by its own server: a
+// host cannot dial itself. All that holds for a stranger's call holds for such a one, in
+// both directions: the framing, the limits, the deadlines, the counters; and the handler
+// is told the node's own id as that of the peer that asks.
+func (c *Client) Through(s *Server) *Client {
+	out := *c
+	out.own = s
+	return &out
 }
 
 // Reading is the same client for a protocol whose bodies are larger: it reads answers with
@@ -69,6 +80,9 @@ func (c *Client) call(ctx context.Context, to peer.ID, name string, req, resp pr
 	if err != nil {
 		return err
 	}
+	if to == c.host.ID() {
+		return c.callSelf(ctx, name, frame, resp)
+	}
 	st, err := c.host.NewStream(ctx, to, ProtocolID(c.network, name))
 	if err != nil {
 		return c.failure(ctx, err)
@@ -91,13 +105,22 @@ func (c *Client) call(ctx context.Context, to peer.ID, name string, req, resp pr
 		return c.failure(ctx, errors.Join(err, writeErr))
 	}
 	_ = st.Close()
+	return decode(&answer, resp)
+}
+
+// decode puts the answer's body into resp, or returns the error that it is.
+func decode(answer *wire.Response, resp proto.Message) error {
 	if answer.GetCode() != wire.Code_OK {
-		return responseError(&answer)
+		return responseError(answer)
 	}
 	if err := proto.Unmarshal(answer.GetBody(), resp); err != nil {
 		return fmt.Errorf("%w: body: %v", errFrame, err)
 	}
 	return nil
+}
+
+func notOffered() *Error {
+	return Errorf(wire.Code_UNAVAILABLE, "the peer does not offer this protocol; try another peer")
 }
 
 // failure says why no answer came.
@@ -107,7 +130,7 @@ func (c *Client) failure(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w (%v)", ctx.Err(), err)
 	case errors.As(err, &unsupported):
-		return Errorf(wire.Code_UNAVAILABLE, "the peer does not offer this protocol; try another peer")
+		return notOffered()
 	case errors.Is(err, errFrame), errors.Is(err, errFrameTooLarge):
 		return err
 	default:

@@ -62,8 +62,8 @@ type Server struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	names   map[string]bool
-	reading map[network.Stream]struct{} // streams whose request has not arrived; reset by Close
+	methods map[string]*method
+	reading map[exchange]struct{} // those whose request has not arrived; reset by Close
 	closed  bool
 	busy    sync.WaitGroup
 }
@@ -83,8 +83,8 @@ func NewServer(h host.Host, networkName string, opts Options) *Server {
 	return &Server{
 		host: h, network: networkName, opts: opts, metrics: newMetrics(opts.Registerer),
 		ctx: ctx, cancel: cancel,
-		names:   make(map[string]bool),
-		reading: make(map[network.Stream]struct{}),
+		methods: make(map[string]*method),
+		reading: make(map[exchange]struct{}),
 	}
 }
 
@@ -124,11 +124,11 @@ type method struct {
 func (s *Server) handle(name string, lim Limits, newReq func() proto.Message, fn handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.names[name] {
+	if s.closed || s.methods[name] != nil {
 		panic(fmt.Sprintf("rpc: handle %q: name taken or server closed", name))
 	}
-	s.names[name] = true
 	m := &method{Server: s, name: name, lim: lim, admit: newAdmission(lim), newReq: newReq, fn: fn}
+	s.methods[name] = m
 	s.host.SetStreamHandler(ProtocolID(s.network, name), m.serve)
 }
 
@@ -141,7 +141,7 @@ var ErrHung = errors.New("rpc: handlers did not stop")
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
-	for name := range s.names {
+	for name := range s.methods {
 		s.host.RemoveStreamHandler(ProtocolID(s.network, name))
 	}
 	for st := range s.reading {
@@ -160,8 +160,17 @@ func (s *Server) Close() error {
 	}
 }
 
-// begin registers a stream with the server; false means that the server is closing.
-func (s *Server) begin(st network.Stream) bool {
+// exchange is what a method reads a request from and answers on: a network.Stream, or the
+// loopback of a node that asks itself.
+type exchange interface {
+	io.ReadWriteCloser
+	Reset() error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// begin registers an exchange with the server; false means that the server is closing.
+func (s *Server) begin(st exchange) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -172,8 +181,8 @@ func (s *Server) begin(st network.Stream) bool {
 	return true
 }
 
-// arrived says that the request is in; Close no longer resets this stream.
-func (s *Server) arrived(st network.Stream) {
+// arrived says that the request is in; Close no longer resets this exchange.
+func (s *Server) arrived(st exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.reading, st)
@@ -181,6 +190,16 @@ func (s *Server) arrived(st network.Stream) {
 
 // serve answers one stream, from its goroutine.
 func (m *method) serve(st network.Stream) {
+	if err := st.Scope().SetService(ServiceName); err != nil {
+		m.reject(rejectResources)
+		_ = st.ResetWithError(network.StreamResourceLimitExceeded)
+		return
+	}
+	m.converse(st, st.Conn().RemotePeer())
+}
+
+// converse takes the request of a peer and answers it.
+func (m *method) converse(st exchange, from peer.ID) {
 	if !m.begin(st) {
 		m.reject(rejectClosing)
 		_ = st.Reset()
@@ -190,12 +209,6 @@ func (m *method) serve(st network.Stream) {
 	defer m.arrived(st)
 
 	start := time.Now()
-	from := st.Conn().RemotePeer()
-	if err := st.Scope().SetService(ServiceName); err != nil {
-		m.reject(rejectResources)
-		_ = st.ResetWithError(network.StreamResourceLimitExceeded)
-		return
-	}
 	resp := m.answer(st, from)
 	if resp == nil { // the stream is gone or not worth a word
 		_ = st.Reset()
@@ -207,13 +220,13 @@ func (m *method) serve(st network.Stream) {
 }
 
 // answer reads the request and runs the handler. nil means: reset the stream.
-func (m *method) answer(st network.Stream, from peer.ID) *wire.Response {
+func (m *method) answer(st exchange, from peer.ID) *wire.Response {
 	bucket, v := m.admit.enter(from, m.opts.Now())
 	if v.reject != "" {
 		m.reject(v.reject)
 		if v.flood {
 			m.reject(rejectFlood)
-			m.opts.Misbehaved(from, string(rejectFlood))
+			m.misbehaved(from, rejectFlood)
 		}
 		return busy(v.retryAfter)
 	}
@@ -276,9 +289,16 @@ func (m *method) refuse(from peer.ID, err error) *wire.Response {
 	}
 	m.reject(why)
 	if why != rejectReset {
-		m.opts.Misbehaved(from, string(why))
+		m.misbehaved(from, why)
 	}
 	return resp
+}
+
+// misbehaved reports a peer. A node does not report itself: it cannot part with itself.
+func (m *method) misbehaved(from peer.ID, why reason) {
+	if from != m.host.ID() {
+		m.opts.Misbehaved(from, string(why))
+	}
 }
 
 func (m *method) reject(why reason) {
@@ -315,7 +335,7 @@ func (m *method) run(ctx context.Context, from peer.ID, req proto.Message) (resp
 }
 
 // send writes the response and closes the stream. The peer has Timeout to take it.
-func (m *method) send(st network.Stream, resp *wire.Response) {
+func (m *method) send(st exchange, resp *wire.Response) {
 	frame, err := appendFrame(nil, resp)
 	if err == nil {
 		err = st.SetWriteDeadline(time.Now().Add(m.lim.Timeout))
