@@ -155,7 +155,7 @@ var services = []service{
 	{"reserve", "container-1", func(i int, h host.Host) proto.Message {
 		switch i % 4 {
 		case 0:
-			return &wire.ReserveRequest{Nonce: random(16), Certificate: random(60_000)}
+			return &wire.ReserveRequest{Nonce: random(16), Certificate: random(match.MaxCertificateBytes)}
 		case 1:
 			return &wire.ReserveRequest{Nonce: random(5), Certificate: random(10)}
 		case 2:
