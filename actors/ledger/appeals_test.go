@@ -40,7 +40,6 @@ func TestAppealsAreReadRecordByRecord(t *testing.T) {
 		p.Candidates = append(p.Candidates, state.Candidate{Node: node(i), Stake: 1, Owner: key.Address(node(i))})
 	}
 	slices.SortFunc(p.Candidates, func(a, b state.Candidate) int { return bytes.Compare(a.Node[:], b.Node[:]) })
-	f.put(state.CandidatesKey(epoch, economics.RoleContainer, 0), state.CandidatePage{}.Encode())
 	f.put(state.CandidatesKey(epoch, economics.RoleChecker, 0), p.Encode())
 	all, err := l.Appeals(within(t), epoch)
 	if err != nil || len(all) != 1 {

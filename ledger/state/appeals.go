@@ -50,6 +50,9 @@ func (m *Machine) accuse(id [32]byte, a Accusation) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Subnets, err = m.livedIn(a.Node, a.Epoch, &node); err != nil {
+		return nil, err
+	}
 	a.Amount = m.slashAmount(&node, s, a.Offence, e.sources())
 	a.Final = m.head.Epoch + m.params.AppealEpochs + 1
 	if err := m.schedule(a.Final, dueSlash, id[:]); err != nil {

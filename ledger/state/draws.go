@@ -176,8 +176,8 @@ func AppealCommittee(r Reader, epoch uint64, id [32]byte, a Accusation, p econom
 	return new(Draws).appealCommittee(r, epoch, id, a, p)
 }
 
-// appealCommittee is AppealCommittee, drawn once. Where the accused lives is as it was frozen:
-// one that moves once it knows who is drawn gets no others. Those who judged before may change
+// appealCommittee is AppealCommittee, drawn once. Where the accused lives is as it was
+// when it was accused: one that moves later gets no other judges. Those who judged before may change
 // hands in between, so what was drawn counts for the owners that they had.
 func (d *Draws) appealCommittee(r Reader, epoch uint64, id [32]byte, a Accusation, p economics.Params) (members []key.Node, ok bool, err error) {
 	seed, ok, err := ReadSeed(r, epoch)
@@ -199,18 +199,12 @@ func (d *Draws) appealCommittee(r Reader, epoch uint64, id [32]byte, a Accusatio
 	if known := d.appeal(seed, id, except); known != nil {
 		return known, true, nil
 	}
-	containers, ok, err := drawable(r, epoch, economics.RoleContainer)
-	if err != nil || !ok {
-		return nil, false, err
-	}
 	checkers, ok, err := drawable(r, epoch, economics.RoleChecker)
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	all := slices.Clone(except)
-	if i := slices.IndexFunc(containers, func(c judge.Candidate) bool { return c.Node == a.Node }); i >= 0 {
-		all[len(all)-1].Subnets = containers[i].Subnets // who judged before may have neighbours among those who judge now
-	}
+	all[len(all)-1].Subnets = a.Subnets // who judged before may have neighbours among those who judge now
 	members = judge.Appeal(seed, id, checkers, all, judge.From(p))
 	d.addAppeal(appealDraw{seed, id, except, members})
 	return members, true, nil

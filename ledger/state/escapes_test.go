@@ -4,8 +4,10 @@ import (
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/subnet"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -93,4 +95,35 @@ func TestACheckerThatLaysItsRoleDownWasWrong(t *testing.T) {
 func (b *bed) judgedCheckersOf(r *proof.Result, members []key.Node) {
 	b.tb.Helper()
 	b.must(b.judgedCheckers(&txContext{}, r, members))
+}
+
+// TestTheAccusedDoesNotChooseItsJudges: it declares to live where all the others do, before it
+// appeals, and long enough before for the next sets to have it.
+func TestTheAccusedDoesNotChooseItsJudges(t *testing.T) {
+	b := newRounds(t, manyCheckers, func(p *genesis.Plan) {
+		p.Params.AppealEpochs = 20
+		for i := range p.Nodes { // the checkers in two subnets, the containers nowhere
+			if !economics.Role(p.Nodes[i].Roles).Has(economics.RoleContainer) {
+				p.Nodes[i].Subnets = []subnet.Subnet{subnet.Subnet([]byte{11, 1, byte(i % 2)})}
+			}
+		}
+	})
+	b.pass(1)
+	committee := b.drawn(1).Batches[0].Committee
+	b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", bad(proof.ReasonSegment))), committee[:2]...)))
+	b.must(b.do(who("c1 owner"), b.lives(who("c1 owner"), who("c1"), "11.1.0.0/24", "11.1.1.0/24")))
+	b.pass(int(b.Params().CandidateLead) + 2)
+	id := AccusationID(who("c1").node(), 1, 0, economics.OffenceForged)
+	b.must(b.do(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
+	b.pass(1)
+	r, members := b.appealAnswer(b.Epoch(), id, bad(proof.ReasonSegment))
+	if len(members) != 7 {
+		t.Fatalf("%d are left to judge it", len(members))
+	}
+	r.Entries[0].Found = 0
+	b.must(b.send(who("alice"), b.certificateBy(r, members[:4]...)))
+	if s := b.stakeOf(who("c1")); s.Offences != 1 {
+		t.Errorf("got %+v", s)
+	}
+	b.end()
 }

@@ -148,12 +148,18 @@ func JudgeMatch(r Reader, chain string, x proof.Matcher, sealed []byte) (*tx.Fra
 // Listed says whether a node is a candidate of a role in an epoch: it looks only at the pages
 // where the node would stand. A set that is not known lists nobody.
 func Listed(r Reader, epoch uint64, role economics.Role, n key.Node) (bool, error) {
+	_, ok, err := candidate(r, epoch, role, n)
+	return ok, err
+}
+
+// candidate is a node as it stands in a set; ok is false where it does not.
+func candidate(r Reader, epoch uint64, role economics.Role, n key.Node) (c Candidate, ok bool, err error) {
 	page := func(i uint32) (CandidatePage, bool, error) {
 		return load(r, CandidatesKey(epoch, role, i), DecodeCandidates)
 	}
 	first, ok, err := page(0)
 	if err != nil || !ok || first.Total == 0 {
-		return false, err
+		return c, false, err
 	}
 	// The page of a node is the last one whose first candidate is not above it.
 	low, high := uint32(0), (first.Total-1)/PageSize
@@ -162,7 +168,7 @@ func Listed(r Reader, epoch uint64, role economics.Role, n key.Node) (bool, erro
 		mid := low + (high-low+1)/2
 		p, ok, err := page(mid)
 		if err != nil || !ok || len(p.Candidates) == 0 {
-			return false, err
+			return c, false, err
 		}
 		if bytes.Compare(p.Candidates[0].Node[:], n[:]) <= 0 {
 			low, at = mid, p
@@ -171,5 +177,8 @@ func Listed(r Reader, epoch uint64, role economics.Role, n key.Node) (bool, erro
 		}
 	}
 	i := sort.Search(len(at.Candidates), func(i int) bool { return bytes.Compare(at.Candidates[i].Node[:], n[:]) >= 0 })
-	return i < len(at.Candidates) && at.Candidates[i].Node == n, nil
+	if i == len(at.Candidates) || at.Candidates[i].Node != n {
+		return c, false, nil
+	}
+	return at.Candidates[i], true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/subnet"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -185,6 +186,9 @@ type Accusation struct {
 	Found    uint64     // bits by place in Signers of those who were wrong if it is acquitted; 0 = all
 	Appealed uint64     // epoch from whose seed the wider committee is drawn; 0 = no appeal
 	Bond     uint64     // base units that the appeal put at stake
+	// Subnets are where the accused lived by the set that it was drawn from for the round: none
+	// of its neighbours there answers its appeal.
+	Subnets []subnet.Subnet
 
 	// Of a container that went (economics.OffenceDrop); nothing in others.
 	Session [16]byte   // from which it went
@@ -205,9 +209,9 @@ func (a *Accusation) Answer() (all []key.Node) {
 	return all
 }
 
-// Encode writes 164 bytes and 32 for each signer and each who was drawn.
+// Encode writes 165 bytes, the subnets, and 32 for each signer and each who was drawn.
 func (a Accusation) Encode() []byte {
-	w := newWriter(163 + key.Size*(len(a.Signers)+len(a.Asked)))
+	w := newWriter(164 + (1+subnet.SizeV6)*len(a.Subnets) + key.Size*(len(a.Signers)+len(a.Asked)))
 	w.bytes(a.Node[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)
@@ -221,6 +225,7 @@ func (a Accusation) Encode() []byte {
 	w.bytes(a.Session[:])
 	w.u64(a.Most)
 	w.u64(a.Found)
+	w.subnets(a.Subnets)
 	for _, list := range [][]key.Node{a.Asked, a.Signers} {
 		w.u8(uint8(len(list)))
 		for _, n := range list {
@@ -236,7 +241,7 @@ func DecodeAccusation(b []byte) (a Accusation, err error) {
 	a = Accusation{Node: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
 	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b20(), r.u64(), r.u64()
 	r.check(a.Offence.String() != "")
-	a.Session, a.Most, a.Found = r.b16(), r.u64(), r.u64()
+	a.Session, a.Most, a.Found, a.Subnets = r.b16(), r.u64(), r.u64(), r.subnets()
 	asked := int(r.u8())
 	r.check(asked <= maxAsked && len(r.b) > asked*key.Size)
 	for range min(asked, maxAsked, len(r.b)/key.Size) {

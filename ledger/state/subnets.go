@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/framemesh/framemesh/ledger/economics"
+	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/subnet"
 )
 
@@ -23,6 +25,16 @@ func (m *Machine) relocate(n *Node, raw [][]byte) error {
 	}
 	n.Subnets, n.Moved = list, m.head.Epoch
 	return nil
+}
+
+// livedIn is where a container lived when it was drawn for an epoch or, where it was not or that
+// is long ago, lives now.
+func (m *Machine) livedIn(id key.Node, epoch uint64, n *Node) ([]subnet.Subnet, error) {
+	c, ok, err := candidate(m.overlay, epoch, economics.RoleContainer, id)
+	if err != nil || ok {
+		return c.Subnets, err
+	}
+	return n.Subnets, nil
 }
 
 // subnetText writes subnets with blanks between them.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/subnet"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -140,6 +141,7 @@ func moneyRecords() map[string]moneyRecord {
 			Node: key.Node{1}, Offence: 2, Amount: 3, Victim: key.Address{4}, Final: 5, Epoch: 6, Batch: 7,
 			Evidence: proof.Name{8}, Signers: []key.Node{{9}, {10}}, Appealed: 11, Bond: 12,
 			Session: [16]byte{13}, Most: 14, Asked: []key.Node{{16}, {15}}, Found: 2,
+			Subnets: []subnet.Subnet{"\x0b\x01\x01", "\x0b\x01\x02"},
 		}, DecodeAccusation),
 		"weight":     recordOf(Weight{1, 2, 3}, DecodeWeight),
 		"weight sum": recordOf(WeightSum{1, 2, 3, 4, 5}, DecodeWeightSum),
