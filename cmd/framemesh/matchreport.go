@@ -79,7 +79,7 @@ func explainMatch(err error) error {
 		hint string
 	}{
 		{proof.ErrInnocent, "nothing: the indexer matched by the rules; `framemesh match verify` shows what it chose from"},
-		{proof.ErrOld, "nothing: nobody can be convicted of it any more"},
+		{proof.ErrOld, "nothing where it is older than six epochs; where it names a block still to come, the same after that block"},
 		{proof.ErrUnknown, "the whole certificate, and --config or --genesis of the network that it was made on"},
 		{proof.ErrSignature, "--config or --genesis of the network that it was made on"},
 		{proof.ErrMalformed, "the whole header Framemesh-Certificate of a WHEP answer"},
