@@ -89,7 +89,7 @@ func (s *rounds) handedIn(c *supervise.Ctx, m handedIn) {
 		rep.Busy++
 		s.lookAtSession(c, m.from, b.GetSession())
 	}
-	c.Reply(stamped{have, uint32(min(m.atMS-min(s.t0, m.atMS), 1<<32-1))})
+	s.stamp(c, stamped{have, uint32(min(m.atMS-min(s.t0, m.atMS), 1<<32-1))})
 }
 
 // commitRefusal chooses what a container hears of an error.

@@ -67,10 +67,12 @@ type (
 	}
 	askDuties struct{}
 	saveDue   struct{ epoch uint64 }
+	stampsDue struct{ epoch uint64 }
 	written   struct {
-		epoch uint64
-		out   []round.Action
-		err   error
+		epoch  uint64
+		out    []round.Action
+		stamps []stampKept
+		err    error
 	}
 )
 
@@ -98,10 +100,12 @@ type rounds struct {
 	wake   func()
 	wakeMS uint64 // when it rings; 0 = not set
 
-	outbox  []round.Action // waits for the disk: Publish and Submit
-	dirty   bool           // the round changed since it was written
-	writing bool
-	saving  bool // a saveDue is under way
+	outbox   []round.Action // waits for the disk: Publish and Submit
+	stamps   []stampKept    // wait for the disk too
+	dirty    bool           // the round changed since it was written
+	writing  bool
+	saving   bool // a saveDue is under way
+	stamping bool // a stampsDue is
 }
 
 func newRounds(r *Rounds) *rounds {
@@ -191,6 +195,11 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 		if m.epoch == s.epoch {
 			s.write(c)
 		}
+	case stampsDue:
+		if m.epoch == s.epoch {
+			s.stamping = false
+			s.write(c)
+		}
 	case written:
 		s.written(c, m)
 	}
@@ -201,7 +210,8 @@ func (s *rounds) begin(c *supervise.Ctx, epoch uint64) {
 	s.epoch, s.round, s.roll, s.rtt = epoch, nil, nil, map[key.Node]uint32{}
 	s.certified, s.sessions, s.watches = map[uint32]bool{}, map[key.Node]inSession{}, map[watchOf]bool{}
 	s.double = s.r.o.Double()
-	s.outbox, s.dirty = nil, false
+	answerStamps(s.stamps, false)
+	s.outbox, s.stamps, s.stamping, s.dirty = nil, nil, false, false
 	s.early = slices.DeleteFunc(s.early, func(e said) bool { at, _ := e.o.Epoch(); return at < epoch })
 	if s.wake != nil {
 		s.wake()

@@ -1,7 +1,9 @@
 package checker_test
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -9,9 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/actors/checker"
 	"github.com/framemesh/framemesh/ledger/judge"
@@ -41,6 +46,26 @@ func (m *mesh) kept(n key.Node, epoch uint64) (vote, attested bool) {
 		return round.Duties[0].Vote != nil, round.Duties[0].Attested != nil
 	}
 	return false, false
+}
+
+// hasStamp says whether a checker's disk has a commitment.
+func (m *mesh) hasStamp(checker peer.ID, commit []byte) bool {
+	for name := range m.keys {
+		if m.id(name) != checker {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(m.dir, name, "round-*"))
+		if err != nil {
+			m.t.Error(err)
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err == nil && bytes.Contains(b, []byte(base64.StdEncoding.EncodeToString(commit))) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // What a checker is bound to is on its disk before anybody hears of it, the certificate that it
@@ -76,8 +101,21 @@ func TestNothingLeavesBeforeTheDiskHasIt(t *testing.T) {
 			}
 			return nil
 		}
+		var mu sync.Mutex
+		stamps := 0
+		m.stamped = func(to peer.ID, commit []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			stamps++
+			if !m.hasStamp(to, commit) {
+				t.Errorf("%s has stamped what it may forget", to)
+			}
+		}
 		m.startAll()
 		m.until(2, 1)
+		if stamps < 20 {
+			t.Errorf("%d stamps", stamps)
+		}
 		if votes < 20 || certificates < 6 {
 			t.Errorf("%d statements of votes, %d attestations", votes, certificates)
 		}

@@ -62,7 +62,8 @@ type mesh struct {
 	spoil      map[string]bool  // containers whose device renders wrong pixels
 	skew       map[string]time.Duration
 	leaves     func(*proof.Opened)
-	send       func(*tx.Body) error // nil refuses the first try
+	stamped    func(to peer.ID, commit []byte) // a container has its answer
+	send       func(*tx.Body) error            // nil refuses the first try
 }
 
 func newMesh(t *testing.T, containers, checkers int) *mesh {
@@ -404,7 +405,11 @@ func (c courier) Commit(ctx context.Context, to peer.ID, st []byte) ([32]byte, u
 	if r == nil {
 		return [32]byte{}, 0, errGone
 	}
-	return r.Commit(ctx, c.self, st)
+	commit, arrival, err := r.Commit(ctx, c.self, st)
+	if err == nil && c.m.stamped != nil {
+		c.m.stamped(to, st)
+	}
+	return commit, arrival, err
 }
 
 type calls struct {
