@@ -258,7 +258,7 @@ export class Stage {
   // lives is gone back to, anything else means the next machine.
   async #silent(s, kind) {
     const run = ++this.run, { app } = this.how, w = kind === 'picture' ? words.silentPicture : kind === 'connect' ? words.noConnection : words.gone;
-    const token = s.tokens?.owner || this.how.query.token, had = this.lastBack ?? -Infinity, { payer } = this.till;
+    const token = s.tokens?.owner || this.how.query.token, had = this.lastBack ?? -Infinity, { payer } = this.till, held = this.till.held();
     this.#drop();
     this.veil.wait(w.title, 'Asking the mesh whether it is still there…');
     let alive = false;
@@ -274,8 +274,8 @@ export class Stage {
       return saved?.session === s.session ? this.resume(saved) : this.#begin({ ...this.how, query: { session: s.session, token } });
     }
     if (kind === 'gone' && !alive) this.#missed(payer);
-    const own = s.role === 'owner' && app.id;
-    this.veil.failed(own ? w : { ...w, tip: '' }, own ? [this.#next(s.container), this.#home()] : [this.#home(true)]);
+    const own = s.role === 'owner' && app.id, text = held ? `${w.text} ${held}` : w.text;
+    this.veil.failed({ ...w, text, tip: own ? w.tip : '' }, own ? [this.#next(s.container), this.#home()] : [this.#home(true)]);
   }
 
   // A machine that goes in the middle of a paid game pays for it, if checkers find it gone, too.

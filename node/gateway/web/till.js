@@ -69,6 +69,14 @@ export class Till {
     return `You paid ${short(p.paid)} ${unit} for ${p.signedFor} seconds; ${short(p.refund)} ${unit} set aside and not played come back with the next block.`;
   }
 
+  /** held says what becomes of the money when the machine went; '' where none is set aside. */
+  held() {
+    const p = this.payer, { purse } = this.env;
+    if (p?.escrow.state !== 'locked') return '';
+    const unit = purse.ledger.symbol;
+    return `It gets ${short(p.paid)} ${unit} at most, for the ${p.signedFor} seconds you played. The other ${short(p.refund)} ${unit} come back by themselves: when the machine settles, or when the session expires.`;
+  }
+
   #draw() {
     const p = this.payer, { purse } = this.env;
     if (!p) return;
