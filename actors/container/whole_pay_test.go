@@ -51,7 +51,7 @@ func TestWholePaidPlay(t *testing.T) {
 	w.await("five seconds of play that are paid", func() bool { return money.Report().Seconds >= 5 })
 	r, says := money.Report(), p.Report()
 	t.Logf("launch: post %v, connect %v, first frame %v", says.Stages.Post, says.Stages.Connect, says.Stages.FirstFrame)
-	if r.Escrow != 3600 || r.Paid != uint64(r.Seconds)*r.PerSecond || r.Seconds > r.Seen+1 || r.Failed != "" {
+	if r.Escrow != 600 || r.Paid != uint64(r.Seconds)*r.PerSecond || r.Seconds > r.Seen+1 || r.Failed != "" {
 		t.Errorf("purse: %+v", r)
 	}
 	if says.Payment.State != control.PayOK || says.Escrow.State != control.EscrowLocked {

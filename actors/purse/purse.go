@@ -34,11 +34,11 @@ var (
 
 // Rules of paying, the same as the page's.
 const (
-	planned    = 3600 // s of an escrow and of each addition
-	least      = 30   // s; a shorter escrow is not worth its transaction
-	topUpAt    = 60   // s before the end of the escrow
-	unseen     = 2    // s that may be paid unseen, and one more for each minute of play
-	tries      = 4    // to open an escrow
+	planned    = 600 // s of an escrow and of each addition, as the page plans them
+	least      = 30  // s; a shorter escrow is not worth its transaction
+	topUpAt    = 60  // s before the end of the escrow
+	unseen     = 2   // s that may be paid unseen, and one more for each minute of play
+	tries      = 4   // to open an escrow
 	retryEvery = 700 * time.Millisecond
 	moneyEvery = 250 * time.Millisecond // while money from a faucet is awaited
 	moneyFor   = 15 * time.Second
@@ -60,7 +60,7 @@ type Options struct {
 	Account func(ctx context.Context) (Account, error)
 	TxFee   uint64 // base units that each transaction costs
 	Ceiling uint64 // µUSD per hour that are paid at most; 0 = any price
-	Planned uint32 // seconds of an escrow; 0 = an hour
+	Planned uint32 // seconds of an escrow; 0 = ten minutes
 	Faucet  bool   // money may be on its way: wait for it
 	Gift    uint64 // base units that the faucet gives a new account; 0 = not known
 

@@ -184,20 +184,20 @@ func TestPaysASecondAhead(t *testing.T) {
 		defer cancel()
 		go p.Run(ctx, c.say)
 		x := c.last(t)
-		if op := x.Body.GetOpen(); op.GetSeconds() != 3600 || op.GetPerSecond() != 20_000 || x.Body.GetNonce() != 4 || x.Signer != p.Address() {
+		if op := x.Body.GetOpen(); op.GetSeconds() != 600 || op.GetPerSecond() != 20_000 || x.Body.GetNonce() != 4 || x.Signer != p.Address() {
 			t.Fatalf("%+v", x.Body)
 		}
 		p.Second()
 		if v := c.vouchers(); len(v) != 0 {
 			t.Errorf("promised before the lock: %v", v)
 		}
-		p.Heard(control.Escrow{State: control.EscrowSent, Total: "72000000", Seconds: 3600})
+		p.Heard(control.Escrow{State: control.EscrowSent, Total: "12000000", Seconds: 600})
 		p.Heard(control.Escrow{State: control.EscrowLocked, Total: "99", Seconds: 99_999}) // says more than was signed for
 		for range 9 {
 			p.Second()
 		}
 		v := c.vouchers()
-		if len(v) != 10 || v[0].Seconds != 2 || v[9].Seconds != 11 || v[9].Seq != 10 || v[9].Paid != "220000" || p.Report().Escrow != 3600 {
+		if len(v) != 10 || v[0].Seconds != 2 || v[9].Seconds != 11 || v[9].Seq != 10 || v[9].Paid != "220000" || p.Report().Escrow != 600 {
 			t.Errorf("%v; %+v", v, p.Report())
 		}
 		paid, sig, err := v[9].Values()

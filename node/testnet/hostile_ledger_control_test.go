@@ -168,7 +168,7 @@ func hostilePages(t *testing.T, n *Net, honest *player.Player, money *pay.Purse,
 		}
 	}
 	goesOn("orders that are none")
-	if r := money.Report(); r.Escrow != 3600 {
+	if r := money.Report(); r.Escrow != 600 {
 		t.Errorf("the escrow is of %d s", r.Escrow)
 	}
 	t.Logf("%d orders refused: %q", wanted, slices.Compact(slices.Sorted(slices.Values(own.refusals()))))
@@ -266,7 +266,7 @@ func hostileVouchers(t *testing.T, n *Net) {
 	stop(t, players["old"].p)
 	var done map[string]map[string]uint64
 	until(t, "both are settled", 15*time.Second, func() bool { done = settlements(t, n, began); return len(done) == 2 })
-	if got := done[liar.m.Address().String()]; got["gross"] != 0 || got["refund"] != 3600*liar.m.Report().PerSecond {
+	if got := done[liar.m.Address().String()]; got["gross"] != 0 || got["refund"] != 600*liar.m.Report().PerSecond {
 		t.Errorf("false vouchers settled for %v", got)
 	}
 	if h := players["old"]; done[h.m.Address().String()]["gross"] != uint64(first.Seconds)*h.m.Report().PerSecond {

@@ -220,7 +220,7 @@ func termsOf(t *testing.T, p *player.Player, money *pay.Purse) voucher.Terms {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return voucher.Terms{Chain: "demo", Container: node, Session: sessionID(t, p), Player: money.Address(), PerSecond: money.Report().PerSecond, Seconds: 3600}
+	return voucher.Terms{Chain: "demo", Container: node, Session: sessionID(t, p), Player: money.Address(), PerSecond: money.Report().PerSecond, Seconds: money.Report().Escrow}
 }
 
 // sessionID is the id of the session that a player plays in.

@@ -10,7 +10,7 @@ import { equal } from './bytes.js';
 /** TermsError: the container's terms do not hold. Its text is for people. */
 export class TermsError extends Error {}
 
-const PLANNED_S = 3600; // of an escrow, and of each addition to it
+const PLANNED_S = 600; // of an escrow, and of each addition to it: what a machine that goes away can tie up
 const LEAST_S = 30; // an escrow shorter than this is not worth its transaction
 const TOP_UP_S = 60; // before the end of the escrow
 const MONEY_MS = 15_000; // that a faucet's money is waited for

@@ -129,23 +129,23 @@ const settle = () => new Promise(r => setTimeout(r, 5));
 async function opened(change) {
   const x = await payer(change), going = x.p.start();
   await settle();
-  x.p.heard({ t: 'escrow', state: 'sent', total: '72000000', seconds: 3600 });
-  x.p.heard({ t: 'escrow', state: 'locked', total: '72000000', seconds: 3600 });
+  x.p.heard({ t: 'escrow', state: 'sent', total: '12000000', seconds: 600 });
+  x.p.heard({ t: 'escrow', state: 'locked', total: '12000000', seconds: 600 });
   await going;
   await settle();
   return x;
 }
 
-test('a page locks an hour, pays a second ahead and never more', async () => {
+test('a page locks ten minutes, pays a second ahead and never more', async () => {
   const { p, said, vouchers } = await opened();
   const raw = unbase64(said[0].tx), body = bytesOf(fields(raw), 1), op = fields(bytesOf(fields(body), 17));
   assert.equal(said[0].t, 'open');
-  assert.deepEqual([numberOf(fields(body), 1), numberOf(op, 3), numberOf(op, 5), numberOf(op, 6)], [4n, 360_000n, 20_000n, 3600n]);
+  assert.deepEqual([numberOf(fields(body), 1), numberOf(op, 3), numberOf(op, 5), numberOf(op, 6)], [4n, 360_000n, 20_000n, 600n]);
   assert.deepEqual(vouchers().map(v => [v.seq, v.seconds, v.paid]), [[1, 1, '20000']]);
   for (let i = 0; i < 5; i++) await p.second(1000);
   assert.deepEqual(vouchers().map(v => v.seconds), [1, 2, 3, 4, 5, 6]);
   assert.equal(p.paid, 120_000n);
-  assert.equal(p.refund, 72_000_000n - 120_000n);
+  assert.equal(p.refund, 12_000_000n - 120_000n);
   await p.second(400); // not a whole second
   assert.equal(vouchers().length, 6);
 });
@@ -180,12 +180,12 @@ test('a container cannot make a page pay before the money is locked, or beyond i
   assert.equal(vouchers().length, 0);
   p.heard({ t: 'escrow', state: 'locked', total: '1', seconds: 999_999 }); // says more than was signed for
   await settle();
-  assert.equal(p.escrow.seconds, 3600);
+  assert.equal(p.escrow.seconds, 600);
   assert.equal(vouchers().at(-1).seconds, 6);
   assert.equal(said.filter(m => m.t === 'open').length, 1);
   p.seenMS = 4_000_000;
   await p.second(1000);
-  assert.equal(vouchers().at(-1).seconds, 3600);
+  assert.equal(vouchers().at(-1).seconds, 600);
 });
 
 test('an escrow is as long as the account allows, and waits for a faucet', async () => {
@@ -234,17 +234,17 @@ test('what failed is tried again while the game waits for money', async () => {
 
 test('the escrow is topped up a minute before its end, once', async () => {
   const { p, said } = await opened();
-  p.seenMS = 3_539_000;
+  p.seenMS = 539_000;
   p.second(1000);
   p.second(1000);
   await settle();
   const tops = said.filter(m => m.t === 'topup');
   assert.equal(tops.length, 1);
   const op = fields(bytesOf(fields(bytesOf(fields(unbase64(tops[0].tx)), 1)), 18));
-  assert.equal(numberOf(op, 3), 3600n);
-  p.heard({ t: 'escrow', state: 'locked', total: '144000000', seconds: 7200 });
+  assert.equal(numberOf(op, 3), 600n);
+  p.heard({ t: 'escrow', state: 'locked', total: '24000000', seconds: 1200 });
   await settle();
-  assert.equal(p.escrow.seconds, 7200);
+  assert.equal(p.escrow.seconds, 1200);
 });
 
 test('a reload goes on where the page before it was', async () => {
