@@ -31,7 +31,7 @@ func ledgerKeys(l *ledgerFlags) *cobra.Command {
 	var f walletFlags
 	var owner, stake, region, class string
 	var roles []string
-	var price uint64
+	var price, score uint64
 	var full bool
 	c := &cobra.Command{
 		Use:   "keys",
@@ -42,7 +42,7 @@ give it to whoever builds the file. For a validator it also says what the others
 ledger.peers, and for a node with ledger.oracle_file the account whose prices count. The secret parts stay in <data_dir> and
 <data_dir>/ledger with mode 0600: back them up, and never run two nodes with them.`,
 		Example: `  framemesh ledger keys --owner savings --stake 10000 > validator-1.json
-  framemesh ledger keys --owner frm1… --stake 1334.22 --role container > container-1.json`,
+  framemesh ledger keys --owner frm1… --stake 1334.22 --role container --rp 100 > container-1.json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := l.load(c)
@@ -66,6 +66,9 @@ ledger.peers, and for a node with ledger.oracle_file the account whose prices co
 			}
 			if c.Flags().Changed("price") {
 				n.Price = price
+			}
+			if n.RPMilli, err = trustedScore(score, n.Roles); err != nil {
+				return err
 			}
 			if err := n.Class.UnmarshalText([]byte(class)); err != nil {
 				return withHint(err, "--class edge or enterprise")
@@ -92,7 +95,19 @@ ledger.peers, and for a node with ledger.oracle_file the account whose prices co
 	fl.StringVar(&region, "region", "", "default: region of the configuration")
 	fl.Uint64Var(&price, "price", 0, "µUSD per hour of a container (default: that of the configuration)")
 	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
+	fl.Uint64Var(&score, "rp", 0, "RenderPoints that the network trusts a container with until a round measures it, as `framemesh bench` shows them")
 	return c
+}
+
+// trustedScore is what a genesis file says of a container before anybody measured it, in milli-RP.
+func trustedScore(score uint64, roles genesis.Roles) (uint64, error) {
+	switch {
+	case score != 0 && !economics.Role(roles).Has(economics.RoleContainer):
+		return 0, withHint(errors.New("--rp is the score of a container, and this node is none"), "--role container, or without --rp")
+	case score > genesis.MostRP:
+		return 0, withHint(fmt.Errorf("--rp %d", score), fmt.Sprintf("RenderPoints up to %d", genesis.MostRP))
+	}
+	return 1000 * score, nil
 }
 
 // describeNode makes the keys that a node needs, and the entry that names them.

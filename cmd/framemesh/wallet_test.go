@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/wallet"
 )
 
@@ -174,6 +175,17 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 	}
 	if status, again, _ := inProcess("ledger", "keys", "--data-dir", dir, "--owner", owner.Address.String()); status != 0 || again != entry {
 		t.Errorf("the keys changed: %s, then %s", entry, again)
+	}
+	var trusted genesis.Node
+	status, text, errOut = inProcess("ledger", "keys", "--data-dir", dir, "--owner", owner.Address.String(), "--role", "container", "--rp", "100")
+	if err := json.Unmarshal([]byte(text), &trusted); status != 0 || err != nil || trusted.RPMilli != 100_000 {
+		t.Errorf("status %d, %v, %+v: %s", status, err, trusted, errOut)
+	}
+	for _, args := range [][]string{{"--rp", "100"}, {"--role", "container", "--rp", "4294968"}} {
+		status, out, errOut := inProcess(append([]string{"ledger", "keys", "--data-dir", dir, "--owner", owner.Address.String()}, args...)...)
+		if status != 1 || out != "" || !strings.Contains(errOut, "--rp") || !strings.Contains(errOut, "\n  try: ") {
+			t.Errorf("%v: status %d, printed %q, said %q", args, status, out, errOut)
+		}
 	}
 	file, path := filepath.Join(dir, "v.json"), filepath.Join(dir, "genesis.json")
 	if err := os.WriteFile(file, []byte(entry), 0o600); err != nil {

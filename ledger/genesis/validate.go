@@ -24,6 +24,9 @@ const maxPrice = 1 << 40
 // maxScore in milli-RP, as in transactions.
 const maxScore = 1 << 32
 
+// MostRP is the largest score of a container that a file may name, in whole RenderPoints.
+const MostRP = maxScore / 1000
+
 // The years in which a network can start: its times must fit in milliseconds for longer
 // than the emission lasts.
 const firstYear, lastYear = 2020, 2200
