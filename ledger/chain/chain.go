@@ -200,11 +200,15 @@ func (n *Chain) run(ctx context.Context, signer cmttypes.PrivValidator) error {
 	}
 	n.blocks = n.node.BlockStore()
 	go n.follow()
-	defer n.dialNow()
+	if err := n.node.Switch().AddPersistentPeers(n.c.Peers); err != nil {
+		close(n.done)
+		return fmt.Errorf("chain: peers: %w", err)
+	}
 	if err := n.startNode(ctx); err != nil {
 		close(n.done)
 		return err
 	}
+	n.dialPeers()
 	if sw, ok := n.node.Switch().(*p2p.Switch); ok && n.c.Listen != "" {
 		n.addr = p2p.IDAddressString(sw.NetAddress().ID, sw.NetAddress().DialString())
 	}

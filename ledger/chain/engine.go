@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cometbft/cometbft/blocksync"
@@ -50,7 +49,7 @@ func engineConfig(c Config) (*cmtconfig.Config, error) {
 		e.P2P.AllowDuplicateIP, e.P2P.AddrBookStrict = true, false
 	}
 	e.P2P.PexReactor = false
-	e.P2P.PersistentPeers = strings.Join(c.Peers, ",")
+	// The peers are told to it when it is made, see dialPeers.
 	e.P2P.PersistentPeersMaxDialPeriod = 5 * time.Second
 	e.P2P.HandshakeTimeout = 10 * time.Second
 	e.P2P.SendRate, e.P2P.RecvRate = 20<<20, 20<<20 // bytes per second and peer

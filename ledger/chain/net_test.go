@@ -118,7 +118,7 @@ func TestPartitionStopsAndHealsWithoutAFork(t *testing.T) {
 	}
 	cut.fall()
 	for _, v := range vals {
-		v.dialNow()
+		v.dialPeers()
 	}
 	target := max(before[0], before[1], before[2], before[3]) + 3
 	for _, v := range vals {
