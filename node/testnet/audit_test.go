@@ -2,7 +2,6 @@ package testnet
 
 import (
 	"context"
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,7 +107,7 @@ func TestFalseSessionsAreFoundOut(t *testing.T) {
 				return false
 			})
 			bad, file := false, true
-			var evidence [32]byte
+			var evidence state.Evidence
 			for _, v := range verdicts(t, n, "container-1") {
 				if v.Verdict == proof.VerdictBad {
 					bad, file = v.Reason == uint32(why), why == proof.ReasonSegment
@@ -158,11 +157,11 @@ func accusations(t *testing.T, n *Net) (all []state.Accusation) {
 
 // reruns finds the proof file that a certificate names on some checker's disk and verifies it
 // with nothing but the game.
-func reruns(t *testing.T, n *Net, evidence [32]byte) {
+func reruns(t *testing.T, n *Net, evidence state.Evidence) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(n.o.Dir, "checker-*", "proofs", hex.EncodeToString(evidence[:])+".proof"))
+	files, err := filepath.Glob(filepath.Join(n.o.Dir, "checker-*", "proofs", evidence.String()+"*.proof"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no checker has %x: %v", evidence, err)
+		t.Fatalf("no checker has %s: %v", evidence, err)
 	}
 	b, err := os.ReadFile(files[0])
 	if err != nil {
