@@ -171,8 +171,8 @@ func TestHonestMatchesNeverConvict(t *testing.T) {
 			rt.Fatalf("%+v, %v", v, err)
 		}
 	})
-	if matched < 10 {
-		t.Errorf("only %d requests had a match", matched)
+	if matched == 0 {
+		t.Errorf("no request had a match: nothing was judged")
 	}
 }
 
