@@ -135,7 +135,7 @@ func TestWhySaysWhyAContainerWasNotChosen(t *testing.T) {
 	m.asks(func(r *wire.MatchRequest) { r.MaxLatencyMs = 30 })
 	m.asks(func(r *wire.MatchRequest) { r.AppSha256 = make([]byte, 32) })
 
-	r, text := m.why("container-1")
+	r, _ := m.why("container-1")
 	if !r.OK || len(r.Indexers) != 1 || r.Indexers[0].First != 3 || r.Indexers[0].Asked != 5 {
 		t.Errorf("the cheap one: %+v", r)
 	}
@@ -143,7 +143,7 @@ func TestWhySaysWhyAContainerWasNotChosen(t *testing.T) {
 	m.finding(r, "other_games", false)
 	m.finding(r, "latency_unknown", false)
 
-	r, text = m.why("container-2")
+	r, text := m.why("container-2")
 	if f := m.finding(r, "price_high", true); !strings.Contains(f.Text, "0.40 $") || !strings.Contains(f.Next, "300000") || r.OK {
 		t.Errorf("the dear one: %+v", f)
 	}

@@ -217,9 +217,8 @@ func TestPagePays(t *testing.T) {
 	if op.GetPerSecond() != 6_944_445 || op.GetPriceMicroUsdPerHour() != 250_000 || key.Node(op.GetContainer()) != f.terms.Container || [16]byte(op.GetSession()) != f.terms.Session || open[0].Signer != f.terms.Player || key.Node(op.GetIndexer()) != indexer || len(op.GetCertificate()) != 32 {
 		t.Errorf("order %+v", op)
 	}
-	// 100 FRM are less than an hour: the escrow is as long as the account allows.
-	if want := uint32((100*100_000_000 - 2000) / 6_944_445); op.GetSeconds() != want {
-		t.Errorf("an escrow of %d seconds, want %d", op.GetSeconds(), want)
+	if op.GetSeconds() != 600 { // of the 1,439 that 100 FRM are enough for
+		t.Errorf("an escrow of %d seconds, want ten minutes", op.GetSeconds())
 	}
 	for i, v := range vouchers {
 		if v.Seq != uint64(i+1) || v.Paid != f.terms.Owed(v.Seconds) {
@@ -232,12 +231,12 @@ func TestPagePays(t *testing.T) {
 	r.tab.Eval(`document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`, nil)
 	r.tab.Wait(`/^0\.\d+ FRM · \$0\.25 \/ h$/.test(document.querySelector('[data-money]').textContent)`, 3*time.Second)
 	r.tab.Key("F9", true)
-	r.tab.Wait(`/for \d+ s$/.test(document.querySelector('[data-stat=paid]').textContent) && /for 1439 s$/.test(document.querySelector('[data-stat=escrow]').textContent)`, 3*time.Second)
+	r.tab.Wait(`/for \d+ s$/.test(document.querySelector('[data-stat=paid]').textContent) && /for 600 s$/.test(document.querySelector('[data-stat=escrow]').textContent)`, 3*time.Second)
 	r.tab.Screenshot("pay-stats")
 
 	// Stop says what was paid and what comes back.
 	r.tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
-	r.tab.Wait(`/You paid 0\.\d+ FRM for \d+ seconds; 99\.\d+ FRM .* come back/.test(document.getElementById('toasts').textContent)`, 3*time.Second)
+	r.tab.Wait(`/You paid 0\.\d+ FRM for \d+ seconds; 41\.\d+ FRM .* come back/.test(document.getElementById('toasts').textContent)`, 3*time.Second)
 	r.tab.Screenshot("pay-bill")
 	r.tab.NoExceptions()
 }
