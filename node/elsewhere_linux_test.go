@@ -45,10 +45,14 @@ func inNamespace(t *testing.T, addrs ...string) bool {
 	if _, err := exec.LookPath("ip"); err != nil {
 		cannot("no network namespace can be set up: %v", err)
 	}
-	if out, err := exec.Command("unshare", "-rn", "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		cannot("no network namespace can be made: %v: %s", err, out)
+	how := "-rn" // by anybody, as root of its own namespace of users
+	if out, err := exec.Command("unshare", how, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		how = "-n" // by root alone
+		if more, err := exec.Command("unshare", how, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+			cannot("no network namespace can be made: %v: %s%s", err, out, more)
+		}
 	}
-	again := exec.CommandContext(t.Context(), "unshare", "-rn", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	again := exec.CommandContext(t.Context(), "unshare", how, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	again.Env = append(os.Environ(), insideEnv+"=1")
 	out, err := again.CombinedOutput()
 	t.Logf("%s", out)

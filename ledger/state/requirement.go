@@ -11,12 +11,6 @@ import (
 // is SC times its score. It is part of the registry's entry, so whoever reads that knows it,
 // and a container that does not meet it is out of standing by itself: no list is walked.
 
-// ReadCoefficient is SC as it stands in r, and what makes the next one.
-func ReadCoefficient(r Reader) (Coefficient, error) {
-	c, _, err := load(r, CoefficientKey(), DecodeCoefficient)
-	return c, err
-}
-
 // Coefficient is SC in the block that is being applied.
 func (m *Machine) Coefficient() Coefficient { return m.coefficient }
 

@@ -166,7 +166,7 @@ func TestCoefficientFollowsRevenue(t *testing.T) {
 	current := func() Coefficient {
 		t.Helper()
 		b.end()
-		c, err := ReadCoefficient(b.store)
+		c, _, err := load(b.store, CoefficientKey(), DecodeCoefficient)
 		b.must(err)
 		b.begin(1)
 		return c
