@@ -170,7 +170,7 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 	r.tab.Wait(gonePage, 10*time.Second)
 	r.tab.Wait(offersNext, 5*time.Second)
 	r.tab.Wait(reported+` && `+offersNext, 3*time.Second)
-	r.tab.Wait(`/It gets 0\.\d+ FRM at most, for the \d+ seconds you played\. The other 99\.\d+ FRM come back by themselves/.test(document.querySelector('.veil').textContent)`, time.Second)
+	r.tab.Wait(`/It gets 0\.\d+ FRM at most, for the \d+ seconds you played\. The other 41\.\d+ FRM come back by themselves/.test(document.querySelector('.veil').textContent)`, time.Second)
 	r.tab.Screenshot("gone-reported")
 	waitFor(t, "ten checkers to be told", func() bool { return len(w.heard(f)) == 10 })
 	told := w.heard(f)

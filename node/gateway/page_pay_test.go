@@ -244,7 +244,7 @@ func TestPagePays(t *testing.T) {
 // A new player with a faucet: the page orders before anybody can prove that the gift is
 // there, for what the gift pays, and again while the gift is on its way.
 func TestPageOrdersWithTheGift(t *testing.T) {
-	const gift, blockTime = 50 * 100_000_000, 1_780_000_000_000
+	const gift, blockTime = 30 * 100_000_000, 1_780_000_000_000
 	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) {
 		l.status.Gift, l.status.TimeMS, f.poor = gift, blockTime, 6
 		l.slow = true

@@ -141,8 +141,7 @@ func TestBusyCheckersAreToldAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		n.mu.Lock()
-		defer n.mu.Unlock()
+		synctest.Wait()
 		if len(n.told) != 1 || d.open != 0 {
 			t.Errorf("told %v, %d are still being brought", n.told, d.open)
 		}
@@ -174,6 +173,7 @@ func TestWhatIsNoComplaint(t *testing.T) {
 			t.Errorf("settled: %v", err)
 		}
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if len(n.told) != 0 {
 			t.Errorf("told %v", n.told)
 		}
