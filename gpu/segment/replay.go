@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -49,7 +50,8 @@ var clean = Verdict{FirstBad: -1}
 // Bad says whether something is not as claimed.
 func (v Verdict) Bad() bool { return v.FirstBad >= 0 }
 
-// String says the verdict in words.
+// String says the verdict in words. Roots are cut to their first 8 bytes, unless those are equal:
+// then it is the rest that tells them apart.
 func (v Verdict) String() string {
 	switch {
 	case !v.Bad():
@@ -57,7 +59,11 @@ func (v Verdict) String() string {
 	case v.Reason != "":
 		return fmt.Sprintf("second %d: %s: %s", v.Number, v.Field, v.Reason)
 	}
-	return fmt.Sprintf("second %d: the %s is %x, claimed was %x", v.Number, v.Field, v.Got[:8], v.Claimed[:8])
+	got, claimed := v.Got[:8], v.Claimed[:8]
+	if bytes.Equal(got, claimed) {
+		got, claimed = v.Got[:], v.Claimed[:]
+	}
+	return fmt.Sprintf("second %d: the %s is %x, claimed was %x", v.Number, v.Field, got, claimed)
 }
 
 // Replay, Audit and VerifySecond are those of the zero Auditor.

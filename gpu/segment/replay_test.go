@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/framemesh/framemesh/gpu/app"
@@ -341,5 +342,17 @@ func TestPortable(t *testing.T) {
 	w := Window{Params: Params{App: sum(code), Arch: "riscv64", Memory: app.DefaultMemory}, Seconds: []Second{{}}}
 	if _, err := Replay(context.Background(), code, w); !errors.Is(err, ErrArch) {
 		t.Error(err)
+	}
+}
+
+func TestAVerdictTellsItsRootsApart(t *testing.T) {
+	v := Verdict{Number: 7, Field: FieldState, Got: [32]byte{0x5d, 0x10, 31: 1}, Claimed: [32]byte{0xa0, 31: 2}}
+	if got, want := v.String(), "second 7: the state is 5d10000000000000, claimed was a000000000000000"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	v.Claimed = [32]byte{0x5d, 0x10, 31: 2}
+	zeros := strings.Repeat("00", 29)
+	if got, want := v.String(), "second 7: the state is 5d10"+zeros+"01, claimed was 5d10"+zeros+"02"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
