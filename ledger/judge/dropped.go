@@ -2,35 +2,39 @@ package judge
 
 import (
 	"bytes"
+	"math/bits"
 
 	"github.com/framemesh/framemesh/ledger/proof"
 )
 
 // dropped is the session from which a container went, by at least a quorum of members that
-// name the same one; nil for none. It says nothing about the round: a container may commit and
-// then go. Of several sessions the one that most name counts, of as many the smallest.
-func (j *judgement) dropped(i int) (best []byte) {
-	most := 0
-	for n, b := range j.ballots {
+// name the same one, and who they are, as bits by place; nil for none. It says nothing about the
+// round: a container may commit and then go. Of several sessions the one that most name counts,
+// of as many the smallest. Those who name it answer for it: others who attest the result attest
+// what votes come to.
+func (j *judgement) dropped(i int) (best []byte, found uint64) {
+	for _, b := range j.ballots {
 		s := b.findings[i].GetDropped()
 		if len(s) == 0 {
 			continue
 		}
-		if count := j.naming(i, s); count >= j.Params.Quorum() && (count > most || count == most && bytes.Compare(s, best) < 0) {
-			best, most = j.ballots[n].findings[i].GetDropped(), count
+		by := j.naming(i, s)
+		count, most := bits.OnesCount64(by), bits.OnesCount64(found)
+		if count >= j.Params.Quorum() && (count > most || count == most && bytes.Compare(s, best) < 0) {
+			best, found = s, by
 		}
 	}
-	return best
+	return best, found
 }
 
-// naming is how many members say that the container went from this session.
-func (j *judgement) naming(i int, session []byte) (n int) {
+// naming are the members who say that the container went from this session, as bits by place.
+func (j *judgement) naming(i int, session []byte) (by uint64) {
 	for _, b := range j.ballots {
 		if bytes.Equal(b.findings[i].GetDropped(), session) {
-			n++
+			by |= 1 << b.member
 		}
 	}
-	return n
+	return by
 }
 
 // Missed says whether a panel's watches show that a container was gone: more than half of all

@@ -22,21 +22,22 @@ func TestAQuorumSaysThatAContainerWent(t *testing.T) {
 	for name, c := range map[string]struct {
 		found   []findings
 		dropped []byte
+		by      uint64 // who named it
 		verdict uint32
 		correct uint64
 	}{
-		"nobody":                      {[]findings{one(), one(), one(), one(), one()}, nil, proof.VerdictOK, 31},
-		"N liars":                     {[]findings{one(), one(), one(), gone(1), gone(1)}, nil, proof.VerdictOK, 31},
-		"a quorum":                    {[]findings{one(), one(), gone(2), gone(2), gone(2)}, fill(2, 16), proof.VerdictOK, 31},
-		"of two sessions":             {[]findings{gone(1), gone(1), gone(2), gone(2), gone(1)}, fill(1, 16), proof.VerdictOK, 31},
-		"about sessions of their own": {[]findings{gone(1), gone(2), gone(3), gone(4), gone(5)}, nil, proof.VerdictOK, 31},
-		"before it committed":         {[]findings{lost(4), lost(4), lost(4), lost(4), lost(4)}, fill(4, 16), proof.VerdictAbsent, 31},
-		"between two verdicts":        {[]findings{gone(4), gone(4), lost(4), lost(4), nil}, fill(4, 16), proof.VerdictNone, 0},
+		"nobody":                      {[]findings{one(), one(), one(), one(), one()}, nil, 0, proof.VerdictOK, 31},
+		"N liars":                     {[]findings{one(), one(), one(), gone(1), gone(1)}, nil, 0, proof.VerdictOK, 31},
+		"a quorum":                    {[]findings{one(), one(), gone(2), gone(2), gone(2)}, fill(2, 16), 0b11100, proof.VerdictOK, 31},
+		"of two sessions":             {[]findings{gone(1), gone(1), gone(2), gone(2), gone(1)}, fill(1, 16), 0b10011, proof.VerdictOK, 31},
+		"about sessions of their own": {[]findings{gone(1), gone(2), gone(3), gone(4), gone(5)}, nil, 0, proof.VerdictOK, 31},
+		"before it committed":         {[]findings{lost(4), lost(4), lost(4), lost(4), lost(4)}, fill(4, 16), 0b11111, proof.VerdictAbsent, 31},
+		"between two verdicts":        {[]findings{gone(4), gone(4), lost(4), lost(4), nil}, fill(4, 16), 0b01111, proof.VerdictNone, 0},
 	} {
 		out := judge.Judge(input(batch(1), five(t, c.found...)...))
 		e := out.Entries[0]
-		if !bytes.Equal(e.Dropped, c.dropped) || e.Verdict != c.verdict || out.Correct != c.correct || out.Wrong != 0 {
-			t.Errorf("%s: dropped %x, verdict %s, correct %05b, wrong %05b", name, e.Dropped, proof.VerdictName(e.Verdict), out.Correct, out.Wrong)
+		if !bytes.Equal(e.Dropped, c.dropped) || e.Found != c.by || e.Verdict != c.verdict || out.Correct != c.correct || out.Wrong != 0 {
+			t.Errorf("%s: dropped %x by %05b, verdict %s, correct %05b, wrong %05b", name, e.Dropped, e.Found, proof.VerdictName(e.Verdict), out.Correct, out.Wrong)
 		}
 	}
 }

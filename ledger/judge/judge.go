@@ -62,7 +62,7 @@ func Judge(in Input) Outcome {
 	for i := range j.containers {
 		verdicts[i] = j.container(i)
 		if e := &verdicts[i].entry; !e.Accuses() {
-			if e.Dropped = j.dropped(i); e.Dropped != nil {
+			if e.Dropped, e.Found = j.dropped(i); e.Dropped != nil {
 				e.Evidence = proof.Name{} // there is room for one of the two
 			}
 		}

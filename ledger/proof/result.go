@@ -35,7 +35,8 @@ type Entry struct {
 	// in the place of the evidence (see Accuses).
 	Dropped []byte
 	// Found are bits by place in the committee: the members whose finding is bad and names the
-	// evidence. Only where the entry accuses: it is they who answer for it.
+	// evidence or, with Dropped, names that session. It is they who answer for what the entry
+	// accuses of; 0 in all others.
 	Found uint64
 }
 
@@ -81,7 +82,7 @@ func checkEntry(e *Entry) error {
 		return wrong("evidence", "with the verdict %s; it goes with bad", VerdictName(e.Verdict))
 	case len(e.Dropped) != 0 && (!e.Evidence.IsZero() || e.Accuses()):
 		return wrong("dropped", "beside evidence; there is room for one of the two")
-	case e.Found != 0 && !e.Accuses():
+	case e.Found != 0 && !e.Accuses() && len(e.Dropped) == 0:
 		return wrong("found", "goes with what opens an accusation, and only with it")
 	}
 	return nil

@@ -13,9 +13,9 @@ import (
 const MaxResult = 1280
 
 // What the first byte of an entry says besides its verdict (the lowest three bits): which
-// numbers follow, in this order; one that is 0 is left out. Behind them stands the session that
-// the container went from, or else, where the verdict is bad, the name of the evidence, and
-// before it who found it where the entry accuses.
+// numbers follow, in this order; one that is 0 is left out. Behind them stands who found that the
+// container went and the session that it went from, or else, where the verdict is bad, the name of
+// the evidence, and before it who found it where the entry accuses.
 const (
 	entryVerdict = 0b111
 	entryReason  = 1 << 3
@@ -65,7 +65,7 @@ func appendEntry(b []byte, e *Entry) []byte {
 	switch {
 	case len(e.Dropped) != 0:
 		b[at] |= entryDropped
-		b = append(b, e.Dropped...)
+		b = append(protowire.AppendVarint(b, e.Found), e.Dropped...)
 	case e.Accuses():
 		b = append(protowire.AppendVarint(b, e.Found), e.Evidence[:]...)
 	case e.Verdict == VerdictBad:
@@ -157,6 +157,7 @@ func (in *resultReader) entry() (e Entry) {
 	e.QualityPPM = uint32(field(entryQuality, "quality_ppm", PPM))
 	switch {
 	case head[0]&entryDropped != 0:
+		e.Found = in.number("found", 1<<MaxMembers-1)
 		e.Dropped = in.take("dropped", SessionSize)
 	case e.Verdict == VerdictBad:
 		if e.Accuses() {

@@ -46,7 +46,8 @@ func TestResultsHaveLimits(t *testing.T) {
 		"  dropped": func(r *proof.Result) {
 			r.Entries[3] = proof.Entry{Verdict: proof.VerdictBad, Reason: proof.ReasonSegment, Dropped: fill(1, 16)}
 		},
-		"found": func(r *proof.Result) { r.Entries[0].Found = 1 },
+		"found":   func(r *proof.Result) { r.Entries[0].Found = 1 },
+		"  found": func(r *proof.Result) { r.Entries[0].Found, r.Entries[0].Dropped = 1<<proof.MaxMembers, fill(1, 16) },
 		" found": func(r *proof.Result) {
 			r.Entries[3].Reason, r.Entries[3].Found = proof.ReasonSegment, 1<<proof.MaxMembers
 		},
@@ -171,11 +172,11 @@ func TestACertificateIsSmall(t *testing.T) {
 		{"all bad, offline and with a quality", proof.Entry{Verdict: proof.VerdictBad, Reason: proof.ReasonTile, Evidence: proof.NameOf(fill(1, 32)),
 			OfflinePPM: 133_333, QualityPPM: 987_654}, [3]int{823, 951, 1000}},
 		{"all fast, offline, with a quality, gone from a session", proof.Entry{Verdict: proof.VerdictOK, RPMilli: proof.MaxScore, QualityPPM: 987_654, OfflinePPM: 133_333,
-			Dropped: fill(9, 16)}, [3]int{823, 951, 1000}},
+			Dropped: fill(9, 16), Found: 1<<5 - 1}, [3]int{839, 967, 1016}},
 		{"all accused of a wrong second, offline and with a quality", proof.Entry{Verdict: proof.VerdictBad, Reason: proof.ReasonSegment, Evidence: proof.NameOf(fill(1, 32)),
 			Found: 1<<5 - 1, OfflinePPM: 133_333, QualityPPM: 987_654}, [3]int{839, 967, 1016}},
 		{"all silent about their tiles, gone from a session", proof.Entry{Verdict: proof.VerdictBad, Reason: proof.ReasonUnopened, QualityPPM: 987_654, OfflinePPM: 133_333,
-			Dropped: fill(9, 16)}, [3]int{759, 887, 936}},
+			Dropped: fill(9, 16), Found: 1<<5 - 1}, [3]int{775, 903, 952}},
 	} {
 		five, _ := certificateSizes(t, 5, c.entry)
 		seven, body := certificateSizes(t, 7, c.entry)

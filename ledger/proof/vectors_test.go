@@ -89,7 +89,7 @@ func resultVectors(t *testing.T) (all []resultVector) {
 	wide := &proof.Result{Epoch: 1<<64 - 1, Batch: 1<<31 | 5, Attempt: 1, Correct: 1 << 42, Wrong: 1<<42 - 1, Votes: [32]byte(fill(6, 32)), Entries: []proof.Entry{
 		{Verdict: proof.VerdictBad, Reason: proof.ReasonSegment, OfflinePPM: proof.PPM, QualityPPM: 1, Found: 1<<20 | 5, Evidence: proof.NameOf(fill(0xfe, 32))},
 		{Verdict: proof.VerdictOK, RPMilli: proof.MaxScore},
-		{Verdict: proof.VerdictBusy, OfflinePPM: 128, Dropped: fill(7, 16)},
+		{Verdict: proof.VerdictBusy, OfflinePPM: 128, Found: 1<<20 | 3, Dropped: fill(7, 16)},
 		{Verdict: proof.VerdictBad, Reason: proof.ReasonUnopened, Dropped: fill(8, 16)},
 	}}
 	for _, r := range []*proof.Result{goodResult(), wide} {

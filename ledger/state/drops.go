@@ -58,8 +58,13 @@ func (m *Machine) sessionIn(id sessionID, epoch uint64) (p ongoing, ok bool, err
 // went accuses a container of having gone while this session ran, if the ledger knows of a
 // session that a watch of that epoch can have been about: it had begun, its seconds had not run
 // out, and neither had its player closed it nor the container settled it before. Of all that
-// ran when it went, one session counts: a machine that loses its power does so once.
-func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]byte, signers []key.Node) error {
+// ran when it went, one session counts: a machine that loses its power does so once. found are
+// the signers, by place, who found nobody there; where none of them did, nobody answers for it,
+// and nobody is accused.
+func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]byte, signers []key.Node, found uint64) error {
+	if found == 0 {
+		return nil
+	}
 	p, ok, err := m.sessionIn(sessionID{id, name}, res.Epoch)
 	if err != nil || !ok {
 		return err
@@ -88,7 +93,7 @@ func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]by
 	batch := a.Batches[res.Batch] // it was found there
 	asked := append(append([]key.Node(nil), batch.Committee...), batch.Reserve...)
 	return m.accusedBy(c, Accusation{
-		Node: id, Offence: economics.OffenceDrop, Victim: p.player, Epoch: res.Epoch, Batch: res.Batch, Signers: signers,
+		Node: id, Offence: economics.OffenceDrop, Victim: p.player, Epoch: res.Epoch, Batch: res.Batch, Signers: signers, Found: found,
 		Session: name, Most: p.cost(votes), Asked: asked,
 	})
 }

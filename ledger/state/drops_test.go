@@ -11,9 +11,14 @@ import (
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// gone is a round in which the container was not there, and a player missed it.
+// gone is a round in which the container was not there, and a player missed it, as all three
+// members say.
 func gone(session []byte) proof.Entry {
-	return proof.Entry{Verdict: proof.VerdictAbsent, Reason: proof.ReasonAbsent, Dropped: session}
+	e := proof.Entry{Verdict: proof.VerdictAbsent, Reason: proof.ReasonAbsent, Dropped: session}
+	if len(session) != 0 {
+		e.Found = 7
+	}
+	return e
 }
 
 // droppedID is the name of what c1 is accused of by the only batch of an epoch.
@@ -181,14 +186,47 @@ func TestOneWayOutIsOneOffence(t *testing.T) {
 	b.end()
 }
 
-// TestAnAppealOfADropAcquits those whom N + 1 colluders accuse, at their cost.
+// TestNobodyIsAccusedOfADropByThoseWhoFoundNone: who attests only what others say accuses
+// nobody, since nobody would answer for it.
+func TestNobodyIsAccusedOfADropByThoseWhoFoundNone(t *testing.T) {
+	b := newRounds(t)
+	b.pass(1)
+	o := b.open(b.order(1, 600))
+	b.next(6_500)
+	e := gone(o.Session)
+	e.Found = 0b011
+	r := b.result(1, 0, b.on(1, "c1", e))
+	b.must(b.send(who("alice"), b.certificateBy(r, b.drawn(1).Batches[0].Committee[1:]...)))
+	if a, ok := b.accusation(droppedID(1)); !ok || len(a.Answer()) != 1 || a.Answer()[0] != b.drawn(1).Batches[0].Committee[1] {
+		t.Errorf("one who found it attests: %+v", a)
+	}
+	b.end()
+
+	b = newRounds(t)
+	b.pass(1)
+	o = b.open(b.order(1, 600))
+	b.next(6_500)
+	e = gone(o.Session)
+	e.Found = 0b001
+	b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", e)), b.drawn(1).Batches[0].Committee[1:]...)))
+	if _, ok := b.accusation(droppedID(1)); ok {
+		t.Error("nobody who attests it has found it")
+	}
+	b.end()
+}
+
+// TestAnAppealOfADropAcquits those whom N + 1 colluders accuse, at their cost: who heard the
+// container and only attests what the votes come to was not wrong.
 func TestAnAppealOfADropAcquits(t *testing.T) {
 	b := newRounds(t, manyCheckers)
 	b.pass(1)
 	o := b.open(b.order(1, 600))
 	b.next(6_500)
-	liars := b.drawn(1).Batches[0].Committee[:2]
-	b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", gone(o.Session))), liars...)))
+	committee := b.drawn(1).Batches[0].Committee
+	liars, honest := committee[:2], committee[2]
+	e := gone(o.Session)
+	e.Found = 0b011
+	b.must(b.send(who("alice"), b.certificateBy(b.result(1, 0, b.on(1, "c1", e)), committee...)))
 	id := droppedID(1)
 	b.must(b.send(who("c1 owner"), &tx.Appeal{Accusation: id[:]}))
 	b.pass(1)
@@ -205,6 +243,9 @@ func TestAnAppealOfADropAcquits(t *testing.T) {
 		if b.conductOf(n).WrongTotal != wrong[n]+1 {
 			t.Error("whoever accused it was not wrong")
 		}
+	}
+	if got := b.conductOf(honest); got.WrongTotal != 0 {
+		t.Errorf("who heard it answers for what others found: %+v", got)
 	}
 	b.end()
 }

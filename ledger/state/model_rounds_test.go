@@ -23,10 +23,10 @@ func (h *history) entry() proof.Entry {
 		e.RPMilli = rapid.Uint64Range(1, 500_000).Draw(h.T, "rp")
 	case proof.VerdictBad:
 		said := bad(rapid.SampledFrom([]proof.Reason{proof.ReasonTile, proof.ReasonSegment, proof.ReasonSegment, proof.ReasonModule}).Draw(h.T, "reason"))
-		e.Reason, e.Evidence = said.Reason, said.Evidence
+		e.Reason, e.Evidence, e.Found = said.Reason, said.Evidence, said.Found
 	}
 	if o, _, ok := h.order(); ok && e.Evidence.IsZero() && rapid.IntRange(0, 2).Draw(h.T, "dropped") == 1 {
-		e.Dropped = o.Session
+		e.Dropped, e.Found = o.Session, rapid.Uint64Range(0, 7).Draw(h.T, "found")
 	}
 	return e
 }

@@ -76,7 +76,7 @@ func (m *Machine) judged(c *txContext, res *proof.Result, id key.Node, e *proof.
 	if err != nil || len(e.Dropped) == 0 {
 		return err
 	}
-	return m.went(c, res, id, [16]byte(e.Dropped), signers)
+	return m.went(c, res, id, [16]byte(e.Dropped), signers, answering(e.Found, members, signers))
 }
 
 // answering are the signers, by place, among the members whom bits name.
