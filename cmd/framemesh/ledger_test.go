@@ -49,7 +49,10 @@ func newOperator(t *testing.T) *operator {
 	o := &operator{T: t, dir: t.TempDir(), data: t.TempDir()}
 	var err error
 	o.net, err = testnet.Start(ctx, testnet.Options{Network: "commands", Gateways: 1, Indexers: 1, Checkers: 2, Dir: o.dir, Log: slog.New(slog.DiscardHandler),
-		Money: &testnet.Money{Validators: 2, EpochSeconds: 1, BlockMS: 100, Params: func(p *economics.Params) { p.UnbondEpochs, p.ChallengeEpochs, p.ParamDelayEpochs = 2, 1, 1_000 }}})
+		Money: &testnet.Money{Validators: 2, EpochSeconds: 1, BlockMS: 100, Params: func(p *economics.Params) {
+			p.UnbondEpochs, p.AppealEpochs = economics.VerdictEpochs, 0
+			p.ChallengeEpochs, p.ParamDelayEpochs = 1, 1_000
+		}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func TestMoneyByCommand(t *testing.T) {
 	if b := do[balance](o, "wallet", "balance", "op"); !b.Listed || len(b.Unbonding) != 1 || b.Unbonding[0].Held != 133422000000 || len(b.Staked) != 0 {
 		t.Errorf("after unstaking: %+v", b)
 	}
-	for epoch := free; epoch < free+8; {
+	for epoch := free; epoch < free+60; {
 		epoch = do[statusRow](o, "ledger", "status").Epoch
 		if status, _, _ := inProcess("claim", "--wallet", "op", "--config", o.config); status == 0 {
 			o.fees += 1000

@@ -42,7 +42,7 @@ var settings = []bounded{
 	{"reward_vest_3_epochs", 0, 175_200, false, func(p *Params) *uint64 { return &p.RewardVest3Epochs }},
 	{"early_epochs", 1, 175_200, false, func(p *Params) *uint64 { return &p.EarlyEpochs }},
 
-	{"unbond_epochs", 1, 175_200, true, func(p *Params) *uint64 { return &p.UnbondEpochs }},
+	{"unbond_epochs", VerdictEpochs, 175_200, true, func(p *Params) *uint64 { return &p.UnbondEpochs }},
 	{"container_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.ContainerStake }},
 	{"checker_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.CheckerStake }},
 	{"indexer_stake", 0, maxStake, false, func(p *Params) *uint64 { return &p.IndexerStake }},

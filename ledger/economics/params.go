@@ -23,6 +23,14 @@ var (
 	ErrParams    = errors.New("economics: parameters contradict each other")
 )
 
+// VerdictEpochs is how many epochs besides AppealEpochs pass, at most, from a deed to the last word
+// on it where a committee votes. Of a deed in epoch e: an audit reaches back into the epoch before
+// its own, e + 1; what it finds too late for a vote goes into the next one's, e + 2, whose
+// certificate is taken until e + 3 ends; the accused appeals in e + 3 + AppealEpochs; the next epoch
+// draws the wider committee, the one after still takes its certificate, and when e + 6 +
+// AppealEpochs begins nothing is open. Stake that began to leave with the deed is free then.
+const VerdictEpochs = 6
+
 // Params are the numbers of one network. They stand in the genesis file under their JSON
 // names; amounts of base units are JSON strings there. Times are in epochs unless the name
 // says otherwise. The zero value is not valid: start from DefaultParams.
@@ -59,8 +67,9 @@ type Params struct {
 	RewardVest3Epochs uint64 `json:"reward_vest_3_epochs"` // when all the rest is free
 	EarlyEpochs       uint64 `json:"early_epochs"`         // until a checker's reward may leave at a loss
 
-	// UnbondEpochs is how long stake stays slashable after it leaves. Fixed: consensus takes
-	// evidence, and light clients trust a header, for a time that follows from it.
+	// UnbondEpochs is how long stake stays slashable after it leaves, at least AppealEpochs +
+	// VerdictEpochs. Fixed: consensus takes evidence, and light clients trust a header, for a
+	// time that follows from it.
 	UnbondEpochs      uint64 `json:"unbond_epochs"`
 	ContainerStake    uint64 `json:"container_stake,string"`     // SC at genesis: for a container of reference score
 	CheckerStake      uint64 `json:"checker_stake,string"`       // per licence
@@ -200,6 +209,7 @@ func (p Params) Validate() error {
 		{p.RewardVest1Bps+p.RewardVest2Bps <= amount.BPS, "reward_vest_1_bps and reward_vest_2_bps must not pass 10000 together"},
 		{p.RewardVest2Epochs <= p.RewardVest3Epochs, "reward_vest_3_epochs must not come before reward_vest_2_epochs"},
 		{p.ChallengeEpochs < p.SessionExpiryEpochs, "session_expiry_epochs must be above challenge_epochs, or a close could never be challenged"},
+		{p.UnbondEpochs >= p.AppealEpochs+VerdictEpochs, fmt.Sprintf("unbond_epochs is %d, so an accused could take its stake away before its appeal is decided; it must be at least appeal_epochs + %d = %d: raise it in the genesis file, or choose a shorter appeal_epochs", p.UnbondEpochs, VerdictEpochs, p.AppealEpochs+VerdictEpochs)},
 		{p.ValidatorMinStake >= p.CheckerStake, "validator_min_stake must be at least checker_stake: validators are checkers"},
 		{p.ValidatorMinStake >= p.PowerUnit, "power_unit must not pass validator_min_stake, or a validator would have no vote"},
 	} {

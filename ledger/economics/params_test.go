@@ -144,6 +144,26 @@ func TestValidateNamesTheParameter(t *testing.T) {
 	}
 }
 
+// An accused that unbonds at once still has its stake bound when an appeal is decided; a vote
+// cannot change that, and the sentence says what can be done.
+func TestUnbondingOutlastsAnAppeal(t *testing.T) {
+	p := economics.DefaultParams()
+	p.AppealEpochs, p.UnbondEpochs = 4, 10
+	if err := p.Validate(); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.With("appeal_epochs", 5); !errors.Is(err, economics.ErrParams) || !strings.Contains(err.Error(), "choose a shorter appeal_epochs") {
+		t.Errorf("a vote for an appeal that lasts longer than stake is bound: %v", err)
+	}
+	p.UnbondEpochs = 9
+	if err := p.Validate(); !errors.Is(err, economics.ErrParams) || !strings.Contains(err.Error(), "appeal_epochs + 6 = 10") {
+		t.Errorf("unbonding of 9 epochs with appeals of 4: %v", err)
+	}
+	if _, most, _ := economics.Bounds("appeal_epochs"); most+economics.VerdictEpochs > economics.DefaultParams().UnbondEpochs {
+		t.Error("the main network cannot vote for the longest appeal")
+	}
+}
+
 // Whatever is voted, the parameters stay valid or the vote changes nothing.
 func TestVotesKeepParamsValid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

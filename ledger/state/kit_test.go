@@ -106,7 +106,7 @@ func validatorNode(name string, stake uint64) genesis.Node {
 func testPlan() genesis.Plan {
 	p := economics.DefaultParams()
 	p.EpochSeconds = 10
-	p.UnbondEpochs, p.VestLotEpochs, p.HostVestEpochs = 40, 4, 20
+	p.UnbondEpochs, p.AppealEpochs, p.VestLotEpochs, p.HostVestEpochs = 40, 34, 4, 20
 	p.RewardVest2Epochs, p.RewardVest3Epochs = 20, 40
 	p.ParamDelayEpochs, p.ParamWindowEpochs, p.DelegationMaxEpochs = 3, 5, 50
 	p.OracleMin = 1

@@ -185,7 +185,7 @@ func TestAccusationsWait(t *testing.T) {
 	accuse(1, economics.OffenceDrop)
 	accuse(1, economics.OffenceCapacity) // the name is taken: nothing happens
 	accuse(2, economics.OffenceDrop)
-	if b.event("accused")["final_epoch"] != "97" || b.stakeOf(who("c1")).Offences != 0 {
+	if b.event("accused")["final_epoch"] != "35" || b.stakeOf(who("c1")).Offences != 0 {
 		t.Errorf("event %v", b.event("accused"))
 	}
 	if _, ok, err := b.Acquit([32]byte{2}); !ok || err != nil {
@@ -194,7 +194,7 @@ func TestAccusationsWait(t *testing.T) {
 	if _, ok, err := b.Acquit([32]byte{2}); ok || err != nil {
 		t.Error("acquitted twice", err)
 	}
-	b.next(96 * 10_000)
+	b.next(34 * 10_000)
 	if b.stakeOf(who("c1")).Amount != 2_000*frm {
 		t.Error("carried out before its time")
 	}

@@ -65,7 +65,7 @@ func validators(t *testing.T, c *chain.Chain) (out []state.Validator) {
 // has the same state throughout.
 func TestAValidatorComesAndGoes(t *testing.T) {
 	n := start(t, Options{Checkers: 4, Money: &Money{Validators: 4, EpochSeconds: 2, BlockMS: 150,
-		Params: func(p *economics.Params) { p.UnbondEpochs = 2 }},
+		Params: func(p *economics.Params) { p.UnbondEpochs, p.AppealEpochs = economics.VerdictEpochs, 0 }},
 		Edit: func(name string, c *node.Config) {
 			switch {
 			case strings.HasPrefix(name, "checker-"):
