@@ -11,7 +11,6 @@ import (
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/proof"
-	ledgerstate "github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/witness"
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -134,7 +133,7 @@ func (s *rounds) complaint(c *supervise.Ctx, m complaint) {
 // was settled meanwhile is no dropped one.
 func (r *Rounds) watch(ctx context.Context, epoch uint64, m complaint, length time.Duration) watched {
 	out := watched{epoch: epoch, complaint: m}
-	if out.unfounded, out.err = r.unfounded(ctx, m); out.unfounded || out.err != nil {
+	if out.unfounded, out.err = r.unfounded(ctx, epoch, m); out.unfounded || out.err != nil {
 		return out
 	}
 	w := &proof.Watch{Epoch: epoch, Container: m.container[:], Session: m.session[:]}
@@ -160,13 +159,14 @@ func (r *Rounds) watch(ctx context.Context, epoch uint64, m complaint, length ti
 	if w.Answered > 0 {
 		return out
 	}
-	out.unfounded, out.err = r.unfounded(ctx, m)
+	out.unfounded, out.err = r.unfounded(ctx, epoch, m)
 	return out
 }
 
 // unfounded says whether the ledger has no session from which the container could have gone
-// now: one of this player, open, whose seconds have not run out.
-func (r *Rounds) unfounded(ctx context.Context, m complaint) (bool, error) {
+// now: one of this player, not settled, whose seconds have not run out. That the player has begun
+// to close it since it complained is no answer of the container's.
+func (r *Rounds) unfounded(ctx context.Context, epoch uint64, m complaint) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchRead)
 	defer cancel()
 	s, ok, err := r.o.Book.Session(ctx, m.container, m.session)
@@ -174,8 +174,7 @@ func (r *Rounds) unfounded(ctx context.Context, m complaint) (bool, error) {
 		return false, err
 	}
 	now := uint64(max(r.o.Now().UnixMilli(), 0))
-	return !ok || s.Phase != ledgerstate.PhaseOpen || s.Player != key.Address(m.player) || m.gone.Seconds >= s.Seconds ||
-		now >= s.OpenedMS+1000*uint64(s.Seconds), nil
+	return !ok || !s.Awaits(key.Address(m.player), m.gone.Seconds, now, r.o.Book.EpochStart(epoch-min(epoch, 1))), nil
 }
 
 // hears asks a container once whether it is there. Whatever it says, a refusal too, it is.

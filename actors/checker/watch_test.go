@@ -54,6 +54,11 @@ func (g *game) settle() {
 	delete(g.m.played, g.id)
 }
 
+// close is what a player does who wants the rest back without the container.
+func (g *game) close() {
+	g.on(func(s *state.Session) { s.Phase, s.ClosingMS = state.PhaseClosing, uint64(time.Now().UnixMilli()) })
+}
+
 // gone is the player's word.
 func (g *game) gone() *wire.Gone {
 	s := witness.Session{Chain: testChain, Container: g.m.node("container-1"), ID: g.id, Player: [32]byte(g.player[ed25519.SeedSize:])}
@@ -116,11 +121,25 @@ func TestAContainerThatGoesIsMissed(t *testing.T) {
 			time.Sleep(time.Second)
 			g.settle()
 		}, false},
-		"its player has closed it": {func(m *mesh, g *game) {
-			g.on(func(s *state.Session) { s.Phase = state.PhaseClosing })
+		"its player closes it, and then complains": {func(m *mesh, g *game) {
+			m.kill("container-1")
+			g.close()
+			g.complain(5)
+		}, true},
+		"its player complains, and closes it while they look": {func(m *mesh, g *game) {
 			m.kill("container-1")
 			g.complain(5)
+			time.Sleep(time.Second)
+			g.close()
+		}, true},
+		"its player closes it, and it settles while they look": {func(m *mesh, g *game) {
+			m.kill("container-1")
+			g.close()
+			g.complain(5)
+			time.Sleep(time.Second)
+			g.settle()
 		}, false},
+		"its player closes it while it runs": {func(m *mesh, g *game) { g.close(); g.complain(5) }, false},
 		"its seconds have run out": {func(m *mesh, g *game) {
 			g.on(func(s *state.Session) { s.Seconds = 6 })
 			m.kill("container-1")

@@ -110,10 +110,25 @@ func TestNobodyIsAccusedWithoutASessionThatCouldGoOn(t *testing.T) {
 			b.next(13_000)
 			return o.Session
 		}, false},
-		"its player had closed it before": {func(b *bed) []byte {
+		"its player closed it in the epoch before": {func(b *bed) []byte {
 			o := b.open(b.order(1, 600))
 			b.must(b.send(who("alice"), closing(o, nil)))
 			b.next(13_000)
+			return o.Session
+		}, true}, // having complained: this epoch's checkers are the next who could look
+		"its player closed it, and it settled when it was back": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			b.must(b.send(who("alice"), closing(o, nil)))
+			b.next(13_000)
+			settle(b, o)
+			return o.Session
+		}, true},
+		"its player closed it, and it settled before a watch could end": {func(b *bed) []byte {
+			o := b.open(b.order(1, 600))
+			b.must(b.send(who("alice"), closing(o, nil)))
+			b.next(9_500)
+			settle(b, o)
+			b.next(3_000)
 			return o.Session
 		}, false},
 		"it had been settled before": {func(b *bed) []byte {
@@ -157,6 +172,107 @@ func TestNobodyIsAccusedWithoutASessionThatCouldGoOn(t *testing.T) {
 			}
 			b.end()
 		})
+	}
+}
+
+// TestWhoClosesWhatItMissesLosesNothingByIt: whatever a player does to have its money back after
+// its complaint, the container is accused as it would have been, settles for the same or not, and
+// the victim gets no more. The result is about epoch 2.
+func TestWhoClosesWhatItMissesLosesNothingByIt(t *testing.T) {
+	// times are ms after the session was opened, 1 s into epoch 0; 0 = never
+	story := func(seconds uint32, closes, settles uint64) (accused bool, most uint64) {
+		b := newRounds(t, func(p *genesis.Plan) { p.Params.ChallengeEpochs, p.Params.AppealEpochs = 1, 20 })
+		o := b.open(b.order(1, seconds))
+		at := uint64(0)
+		until := func(ms uint64) { b.next(ms - at); at = ms }
+		steps := []struct {
+			ms uint64
+			do func() error
+		}{
+			{closes, func() error { return b.send(who("alice"), closing(o, promise(who("alice"), o, 1, 3))) }},
+			{settles, func() error {
+				return b.sendFor(who("c1 owner"), who("c1"), closing(o, promise(who("alice"), o, 2, 4)))
+			}},
+		}
+		if settles < closes && settles != 0 {
+			steps[0], steps[1] = steps[1], steps[0]
+		}
+		for _, s := range steps {
+			if s.ms != 0 {
+				until(s.ms)
+				_ = s.do() // what is settled is closed no more
+			}
+		}
+		until(26_000) // votes on epoch 2 are due at 24.5 s
+		b.certify(2, b.on(2, "c1", gone(o.Session)))
+		a, accused := b.accusation(droppedID(2))
+		b.end()
+		return accused, a.Most
+	}
+	for _, seconds := range []uint32{18, 600} { // 18: run out before epoch 2
+		for _, settles := range []uint64{0, 15_000, 19_400, 21_000, 25_000} {
+			accused, most := story(seconds, 0, settles)
+			if want := seconds == 600 && (settles == 0 || settles > 20_000); accused != want {
+				t.Fatalf("%d s, settled at %d: accused %v", seconds, settles, accused)
+			}
+			for _, closes := range []uint64{9_100, 12_000, 18_900, 20_500, 24_000} { // in epochs 1 and 2
+				if got, more := story(seconds, closes, settles); got != accused || more > most {
+					t.Errorf("%d s, settled at %d, closed at %d: accused %v for at most %d, and %v for %d without that", seconds, settles, closes, got, more, accused, most)
+				}
+			}
+			// Closed in epoch 0: the player had ended it long before.
+			if got, _ := story(seconds, 5_000, settles); got {
+				t.Errorf("%d s, settled at %d: accused for a session that was closed two epochs before", seconds, settles)
+			}
+		}
+	}
+	// The window ends before the certificate comes: nobody answered.
+	b := newRounds(t, func(p *genesis.Plan) { p.Params.ChallengeEpochs, p.Params.AppealEpochs = 1, 20 })
+	o := b.open(b.order(1, 600))
+	b.next(5_000)
+	b.must(b.send(who("alice"), closing(o, nil))) // in epoch 0: it settles with the first block of epoch 2
+	b.next(8_000)                                 // a block of epoch 1 draws its checkers
+	b.next(6_500)
+	if _, ok := b.sessionOf(o); ok {
+		t.Fatal("the window has not ended")
+	}
+	b.certify(1, b.on(1, "c1", gone(o.Session)))
+	if a, ok := b.accusation(droppedID(1)); !ok || a.Most != 5*testRate { // from 1 s to 6 s, when it was closed
+		t.Errorf("accused %v, %+v", ok, a)
+	}
+	b.end()
+}
+
+// TestAwaits: from which sessions a container can be missed.
+func TestAwaits(t *testing.T) {
+	player := who("alice").address()
+	s := Session{Player: player, Seconds: 60, OpenedMS: 1_000_000, Phase: PhaseOpen}
+	closed := func(at uint64) Session {
+		s := s
+		s.Phase, s.ClosingMS = PhaseClosing, at
+		return s
+	}
+	for name, c := range map[string]struct {
+		s        Session
+		player   key.Address
+		promised uint32
+		now      uint64
+		want     bool
+	}{
+		"it runs":                         {s, player, 30, 1_031_000, true},
+		"its last second":                 {s, player, 59, 1_059_999, true},
+		"its seconds have run out":        {s, player, 30, 1_060_000, false},
+		"all of it is promised":           {s, player, 60, 1_031_000, false},
+		"another's":                       {s, key.Address{1}, 30, 1_031_000, false},
+		"closed since":                    {closed(1_020_000), player, 30, 1_031_000, true},
+		"closed just then":                {closed(1_010_000), player, 30, 1_031_000, true},
+		"closed before":                   {closed(1_009_999), player, 30, 1_031_000, false},
+		"closed since, and has run out":   {closed(1_020_000), player, 30, 1_060_000, false},
+		"closed since, and is all played": {closed(1_020_000), player, 60, 1_031_000, false},
+	} {
+		if got := c.s.Awaits(c.player, c.promised, c.now, 1_010_000); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

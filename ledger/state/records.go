@@ -189,11 +189,12 @@ type Session struct {
 	Seq       uint64 // of the voucher that the player presented; the next three are its fields
 	Covered   uint32 // seconds
 	Paid      uint64 // base units, at most Escrow
+	ClosingMS uint64 // time of the block in which its player began to close it; 0 = it did not
 }
 
-// Encode writes 178 bytes.
+// Encode writes 186 bytes.
 func (s Session) Encode() []byte {
-	w := newWriter(177)
+	w := newWriter(185)
 	w.bytes(s.Player[:])
 	w.bytes(s.Owner[:])
 	w.u64(s.PerSecond)
@@ -209,6 +210,7 @@ func (s Session) Encode() []byte {
 	w.u64(s.Seq)
 	w.u32(s.Covered)
 	w.u64(s.Paid)
+	w.u64(s.ClosingMS)
 	return w.b
 }
 
@@ -218,10 +220,10 @@ func DecodeSession(b []byte) (s Session, err error) {
 	s = Session{
 		Player: r.b32(), Owner: r.b32(), PerSecond: r.u64(), Seconds: r.u32(), Escrow: r.u64(),
 		Price: r.u64(), Rate: r.u64(), Indexer: r.b32(), OpenedMS: r.u64(), Expires: r.u64(),
-		Phase: Phase(r.u8()), Closes: r.u64(), Seq: r.u64(), Covered: r.u32(), Paid: r.u64(),
+		Phase: Phase(r.u8()), Closes: r.u64(), Seq: r.u64(), Covered: r.u32(), Paid: r.u64(), ClosingMS: r.u64(),
 	}
 	r.check(s.Phase == PhaseOpen || s.Phase == PhaseClosing)
-	r.check(s.Paid <= s.Escrow && s.Covered <= s.Seconds)
+	r.check(s.Paid <= s.Escrow && s.Covered <= s.Seconds && (s.Phase == PhaseClosing || s.ClosingMS == 0))
 	return s, r.done()
 }
 

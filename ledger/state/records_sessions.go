@@ -64,6 +64,7 @@ type Memory struct {
 	OpenedMS  uint64      // time of the block that opened it
 	SettledMS uint64      // and of the one that settled it
 	Ended     uint8       // by whom, see EndedByContainer
+	ClosingMS uint64      // time of the block in which its player began to close it; 0 = it did not
 }
 
 // Whose doing the end of a settled session was.
@@ -73,9 +74,9 @@ const (
 	EndedByExpiry    = 3 // nobody closed it
 )
 
-// Encode writes 70 bytes.
+// Encode writes 78 bytes.
 func (m Memory) Encode() []byte {
-	w := newWriter(69)
+	w := newWriter(77)
 	w.u64(m.Until)
 	w.bytes(m.Player[:])
 	w.u64(m.PerSecond)
@@ -83,13 +84,14 @@ func (m Memory) Encode() []byte {
 	w.u64(m.OpenedMS)
 	w.u64(m.SettledMS)
 	w.u8(m.Ended)
+	w.u64(m.ClosingMS)
 	return w.b
 }
 
 // DecodeMemory reads what Encode wrote. It wraps ErrRecord.
 func DecodeMemory(b []byte) (m Memory, err error) {
 	r := newReader("memory of a session", b)
-	m = Memory{Until: r.u64(), Player: r.b32(), PerSecond: r.u64(), Seconds: r.u32(), OpenedMS: r.u64(), SettledMS: r.u64(), Ended: r.u8()}
+	m = Memory{Until: r.u64(), Player: r.b32(), PerSecond: r.u64(), Seconds: r.u32(), OpenedMS: r.u64(), SettledMS: r.u64(), Ended: r.u8(), ClosingMS: r.u64()}
 	r.check(m.Ended >= EndedByContainer && m.Ended <= EndedByExpiry)
 	return m, r.done()
 }

@@ -74,7 +74,7 @@ func samples() map[string][]byte {
 		"delegation": Delegation{Expires: 4, CutPPM: maxCutPPM}.Encode(),
 		"session": Session{
 			Player: a, Owner: a, PerSecond: 3, Seconds: 10, Escrow: 30, Price: 1, Rate: 2, Indexer: n, OpenedMS: 5,
-			Expires: 9, Phase: PhaseClosing, Closes: 8, Seq: 2, Covered: 10, Paid: 30,
+			Expires: 9, Phase: PhaseClosing, Closes: 8, Seq: 2, Covered: 10, Paid: 30, ClosingMS: 6,
 		}.Encode(),
 		"deviations":  Deviations{Total: 3, MadeMS: 4, Epochs: []uint64{5, 6}}.Encode(),
 		"coefficient": Coefficient{SC: 1, Next: 2, Day: 3, Revenue: [economics.RevenueDays]uint64{4, 5}}.Encode(),
@@ -132,6 +132,7 @@ func TestRecordsOutOfRange(t *testing.T) {
 		"delegation/cut":        Delegation{CutPPM: maxCutPPM + 1}.Encode(),
 		"session/phase":         Session{Phase: 3}.Encode(),
 		"session/overdrawn":     Session{Phase: PhaseOpen, Paid: 1}.Encode(),
+		"session/open-closing":  Session{Phase: PhaseOpen, ClosingMS: 1}.Encode(),
 		"lot/more than granted": Lot{Held: 2, Granted: 1}.Encode(),
 		"lot/early of nothing":  Lot{Held: 1, Granted: 1, From: 3}.Encode(),
 		"lot/all too early":     Lot{Held: 1, Granted: 3, Early: 2, From: 3}.Encode(),

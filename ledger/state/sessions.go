@@ -290,7 +290,7 @@ func (m *Machine) applyClose(c *txContext, op *tx.CloseSession) error {
 		return err
 	}
 	// The rest of this epoch and challenge_epochs whole ones.
-	s.Phase, s.Closes = PhaseClosing, m.head.Epoch+m.params.ChallengeEpochs+1
+	s.Phase, s.Closes, s.ClosingMS = PhaseClosing, m.head.Epoch+m.params.ChallengeEpochs+1, m.head.TimeMS
 	if err := m.schedule(s.Closes, dueSettle, id.subject()); err != nil {
 		return err
 	}

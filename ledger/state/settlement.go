@@ -126,7 +126,8 @@ func containerClass(c economics.Class) RewardClass {
 // remember keeps the name of a settled session taken for MemoryEpochs.
 func (m *Machine) remember(id sessionID, s Session, how string) error {
 	until := m.head.Epoch + MemoryEpochs
-	left := Memory{Until: until, Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, OpenedMS: s.OpenedMS, SettledMS: m.head.TimeMS, Ended: endedBy[how]}
+	left := Memory{Until: until, Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, OpenedMS: s.OpenedMS, SettledMS: m.head.TimeMS,
+		Ended: endedBy[how], ClosingMS: s.ClosingMS}
 	if err := m.overlay.Set(UsedKey(id.container, id.name), left.Encode()); err != nil {
 		return err
 	}

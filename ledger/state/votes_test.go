@@ -133,7 +133,7 @@ func recordOf[T interface{ Encode() []byte }](v T, decode func([]byte) (T, error
 
 func moneyRecords() map[string]moneyRecord {
 	return map[string]moneyRecord{
-		"memory":      recordOf(Memory{7, key.Address{8}, 9, 10, 11, 12, EndedByContainer}, DecodeMemory),
+		"memory":      recordOf(Memory{7, key.Address{8}, 9, 10, 11, 12, EndedByContainer, 13}, DecodeMemory),
 		"vote":        recordOf(Vote{[32]byte{1}, 2}, DecodeVote),
 		"certificate": recordOf(Certificate{[32]byte{1}, key.Address{2}, 3, 4, 1}, DecodeCertificate),
 		"fraud":       recordOf(Fraud{1, key.Node{2}, 3, key.Address{4}, 5}, DecodeFraud),

@@ -71,7 +71,8 @@ func (w *watchmen) Session(_ context.Context, container key.Node, id [16]byte) (
 		terms, seconds := f.terms, f.seconds
 		f.mu.Unlock()
 		if terms.Container == container && terms.Session == id {
-			return state.Session{Player: terms.Player, PerSecond: terms.PerSecond, Seconds: seconds, Phase: state.PhaseOpen}, seconds > 0, nil
+			return state.Session{Player: terms.Player, PerSecond: terms.PerSecond, Seconds: seconds, Phase: state.PhaseOpen,
+				OpenedMS: uint64(time.Now().UnixMilli())}, seconds > 0, nil
 		}
 	}
 	return state.Session{}, false, nil

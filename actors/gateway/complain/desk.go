@@ -129,7 +129,8 @@ func (d *Desk) Take(ctx context.Context, g *wire.Gone) error {
 	if err != nil {
 		return fmt.Errorf("complain: look for the session: %w", err)
 	}
-	if !ok || s.Player != key.Address(of.Player) || s.Phase != state.PhaseOpen || word.Seconds >= s.Seconds {
+	epoch := d.o.Book.EpochAt(d.now())
+	if !ok || !s.Awaits(key.Address(of.Player), word.Seconds, d.now(), d.o.Book.EpochStart(epoch-min(epoch, 1))) {
 		return ErrNoSession
 	}
 	d.mu.Lock()

@@ -92,7 +92,7 @@ func word(seconds uint32, session byte) *wire.Gone {
 
 func open(t *testing.T) (*net, *Desk) {
 	_, player := named("player")
-	n := &net{genesis: uint64(time.Now().UnixMilli()), told: map[uint64]int{}, session: state.Session{Player: key.Address(player), Phase: state.PhaseOpen, Seconds: 600}}
+	n := &net{genesis: uint64(time.Now().UnixMilli()), told: map[uint64]int{}, session: state.Session{Player: key.Address(player), Phase: state.PhaseOpen, Seconds: 600, OpenedMS: uint64(time.Now().UnixMilli())}}
 	d, err := New(Options{Book: n, Calls: n, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +120,24 @@ func TestAllWhoAreDrawnAreTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAPlayerThatClosesIsHeard all the same: it wants the rest of its money back.
+func TestAPlayerThatClosesIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, d := open(t)
+		defer func() { _ = d.Stop(context.Background()) }()
+		time.Sleep(3 * time.Second)
+		n.session.Phase, n.session.ClosingMS = state.PhaseClosing, uint64(time.Now().UnixMilli())
+		if err := d.Take(t.Context(), word(5, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n.told[0] != 10 {
+			t.Errorf("told %v", n.told)
+		}
+	})
 }
 
 // TestBusyCheckersAreToldAgain, and those who refuse are not.
@@ -160,11 +178,11 @@ func TestWhatIsNoComplaint(t *testing.T) {
 		if err := d.Take(t.Context(), word(600, 1)); !errors.Is(err, ErrNoSession) {
 			t.Errorf("all was played: %v", err)
 		}
-		n.session.Phase = state.PhaseClosing
+		n.session.Phase, n.session.ClosingMS = state.PhaseClosing, n.genesis-1
 		if err := d.Take(t.Context(), word(5, 1)); !errors.Is(err, ErrNoSession) {
-			t.Errorf("closed: %v", err)
+			t.Errorf("closed before: %v", err)
 		}
-		n.session.Phase, n.session.Player = state.PhaseOpen, key.Address{1}
+		n.session.Phase, n.session.ClosingMS, n.session.Player = state.PhaseOpen, 0, key.Address{1}
 		if err := d.Take(t.Context(), word(5, 1)); !errors.Is(err, ErrNoSession) {
 			t.Errorf("another's: %v", err)
 		}
