@@ -24,7 +24,7 @@ var errAsked = errors.New("checker: too few of those who were drawn for the cont
 
 // askAll asks everybody who was drawn for a container what a watch heard. More than half of them
 // must have heard nothing, and one must show that the player missed it, or the accusation is
-// not confirmed; where N + 1 had an answer, whoever accused it was wrong.
+// not confirmed; where 2N + 1 had an answer, whoever accused it was wrong.
 func (a *Appeals) askAll(ctx context.Context, x ledgeractor.Appeal) (uint32, error) {
 	var (
 		mu      sync.Mutex

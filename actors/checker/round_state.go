@@ -89,7 +89,7 @@ type rounds struct {
 	reports   []*Report              // of the last epochs
 	certified map[uint32]bool        // batches whose certificate is on the ledger
 	sessions  map[key.Node]inSession // those that busy containers named
-	watches   map[watchOf]bool       // begun in this epoch
+	watches   map[watchOf]watchState // begun in this epoch
 	late      []auditKept            // that came after their vote
 	seconds   *simplelru.LRU[secondOf, *proof.Opened]
 
@@ -155,6 +155,10 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 		s.pingDue(c, m)
 	case pinged:
 		s.pinged(m)
+	case mayWatch:
+		if s.mayWatch(c, m.complaint) {
+			c.Reply(true)
+		}
 	case complaint:
 		s.complaint(c, m)
 	case watched:
@@ -208,7 +212,7 @@ func (s *rounds) Receive(c *supervise.Ctx, msg any) {
 // begin turns to an epoch.
 func (s *rounds) begin(c *supervise.Ctx, epoch uint64) {
 	s.epoch, s.round, s.roll, s.rtt = epoch, nil, nil, map[key.Node]uint32{}
-	s.certified, s.sessions, s.watches = map[uint32]bool{}, map[key.Node]inSession{}, map[watchOf]bool{}
+	s.certified, s.sessions, s.watches = map[uint32]bool{}, map[key.Node]inSession{}, map[watchOf]watchState{}
 	s.double = s.r.o.Double()
 	answerStamps(s.stamps, false)
 	s.outbox, s.stamps, s.stamping, s.dirty = nil, nil, false, false

@@ -25,7 +25,17 @@ const (
 	watchRead   = 10 * time.Second       // for one look at the ledger
 	watchSkew   = 10 * 60_000            // ms by which a player's clock may be off
 	watchesAt   = 32                     // watches at the same time
-	watchesEach = 8                      // of one container, in an epoch
+	watchesEach = 8                      // of one container that has not answered, in an epoch
+	watchesMost = 1 << 14                // sessions that are remembered, in an epoch
+)
+
+// watchState is what is known of a watch of this epoch.
+type watchState uint8
+
+const (
+	watchLooks watchState = iota + 1
+	watchSilent
+	watchHeard // it takes no room from others: or whoever is about to go could have it all taken
 )
 
 type (
@@ -39,7 +49,9 @@ type (
 		player [32]byte
 		gone   witness.Gone
 	}
-	watched struct {
+	// mayWatch asks whether a complaint can be looked into, before the ledger is asked.
+	mayWatch struct{ complaint }
+	watched  struct {
 		epoch uint64
 		complaint
 		watch     *proof.Watch // nil where there was nothing to look at
@@ -48,7 +60,8 @@ type (
 	}
 )
 
-// Gone implements check.Checker. Who brings it does not matter: the player has signed it.
+// Gone implements check.Checker. Who brings it does not matter: the player has signed it. Only
+// what the ledger has a session for takes the room of a watch: keys that sign are free.
 func (r *Rounds) Gone(ctx context.Context, _ peer.ID, g *wire.Gone) error {
 	m := complaintOf(g)
 	refuse := func(code wire.Code, text string) error {
@@ -64,10 +77,18 @@ func (r *Rounds) Gone(ctx context.Context, _ peer.ID, g *wire.Gone) error {
 	if age := book.EpochStart(epoch+1) - book.EpochStart(epoch) + watchSkew; now > m.gone.AtMS+age || m.gone.AtMS > now+watchSkew {
 		return refuse(wire.Code_EXPIRED, "it was said long ago, or the player's clock is wrong; set the clock")
 	}
-	if _, err := supervise.Ask[bool](ctx, r.ref, m); err != nil {
+	if _, err := supervise.Ask[bool](ctx, r.ref, mayWatch{m}); err != nil {
 		return err
 	}
-	return nil
+	switch unfounded, err := r.unfounded(ctx, epoch, m); {
+	case err != nil:
+		return refuse(wire.Code_BUSY, "this checker cannot read the ledger; bring it again in a moment")
+	case unfounded:
+		r.metrics.watches.WithLabelValues("unfounded").Inc()
+		return rpc.Errorf(wire.Code_NOT_FOUND, "the ledger has no session of that player from which the container could have gone now")
+	}
+	_, err := supervise.Ask[bool](ctx, r.ref, m)
+	return err
 }
 
 func complaintOf(g *wire.Gone) complaint {
@@ -83,39 +104,48 @@ func (m *complaint) wire() *wire.Gone {
 	return &wire.Gone{Container: m.container[:], Session: m.session[:], Player: m.player[:], Seconds: m.gone.Seconds, AtMs: m.gone.AtMS, Signature: m.gone.Signature[:]}
 }
 
-// complaint begins a watch, where there is time for one before the vote.
-func (s *rounds) complaint(c *supervise.Ctx, m complaint) {
-	no := func(code wire.Code, text string) {
+// mayWatch says whether there is time and room to look for a container; it replies where not.
+func (s *rounds) mayWatch(c *supervise.Ctx, m complaint) bool {
+	no := func(code wire.Code, text string) bool {
 		s.r.metrics.watches.WithLabelValues("refused").Inc()
 		c.Reply(&rpc.Error{Code: code, Message: text, RetryAfter: time.Second})
+		return false
 	}
 	if s.round == nil {
-		no(wire.Code_BUSY, "this checker does not know the epoch's round yet; bring it again in a moment")
-		return
+		return no(wire.Code_BUSY, "this checker does not know the epoch's round yet; bring it again in a moment")
 	}
 	vote := s.round.Votes(m.container)
 	each := 0
-	for w := range s.watches {
-		if w.container == m.container {
+	for w, state := range s.watches {
+		if w.container == m.container && state != watchHeard {
 			each++
 		}
 	}
 	watch := s.roll.Params.WatchMS()
 	switch {
 	case vote == 0:
-		no(wire.Code_UNAUTHORISED, "this checker does not judge that container in this epoch; compare the assignment")
-		return
-	case s.watches[m.watchOf]:
-		c.Reply(true) // it looks already
-		return
+		return no(wire.Code_UNAUTHORISED, "this checker does not judge that container in this epoch; compare the assignment")
+	case s.watches[m.watchOf] != 0:
+		return true // it looks already, or did
 	case s.now()+watch+watch/2 > vote:
-		no(wire.Code_EXPIRED, "votes are made before anybody could look; bring it to the next epoch's checkers")
-		return
-	case each >= watchesEach || len(s.watches) >= watchesAt*watchesEach:
-		no(wire.Code_BUSY, "this checker looks for it already")
+		return no(wire.Code_EXPIRED, "votes are made before anybody could look; bring it to the next epoch's checkers")
+	case each >= watchesEach || len(s.watches) >= watchesMost:
+		return no(wire.Code_BUSY, "this checker looks for it already")
+	}
+	return true
+}
+
+// complaint begins a watch, where there is time for one before the vote.
+func (s *rounds) complaint(c *supervise.Ctx, m complaint) {
+	if !s.mayWatch(c, m) {
 		return
 	}
-	s.watches[m.watchOf] = true
+	c.Reply(true)
+	if s.watches[m.watchOf] != 0 {
+		return
+	}
+	watch := s.roll.Params.WatchMS()
+	s.watches[m.watchOf] = watchLooks
 	r, epoch := s.r, s.epoch
 	c.Go(func(ctx context.Context) any {
 		select {
@@ -126,16 +156,12 @@ func (s *rounds) complaint(c *supervise.Ctx, m complaint) {
 		defer func() { <-r.watching }()
 		return r.watch(ctx, epoch, m, time.Duration(watch)*time.Millisecond)
 	})
-	c.Reply(true)
 }
 
-// watch looks at the ledger, then for the container, then at the ledger again: a session that
-// was settled meanwhile is no dropped one.
+// watch looks for the container, then at the ledger again: a session that was settled meanwhile
+// is no dropped one.
 func (r *Rounds) watch(ctx context.Context, epoch uint64, m complaint, length time.Duration) watched {
 	out := watched{epoch: epoch, complaint: m}
-	if out.unfounded, out.err = r.unfounded(ctx, epoch, m); out.unfounded || out.err != nil {
-		return out
-	}
 	w := &proof.Watch{Epoch: epoch, Container: m.container[:], Session: m.session[:]}
 	pause := length / (watchAsks - 1) // the first at once, the last when it is over
 	for range watchAsks {
@@ -198,6 +224,12 @@ func (s *rounds) watched(c *supervise.Ctx, m watched) {
 		count("unfounded")
 		c.Log().Debug("a player's complaint leads nowhere", "container", m.container, "err", m.err)
 		return
+	}
+	if m.epoch == s.epoch {
+		s.watches[m.watchOf] = watchSilent
+		if m.watch.GetAnswered() > 0 {
+			s.watches[m.watchOf] = watchHeard
+		}
 	}
 	o, err := proof.Sign(s.r.o.Book.Chain(), s.r.o.Key, &proof.Statement{Says: &proof.Statement_Watch{Watch: m.watch}})
 	if err == nil {

@@ -26,33 +26,43 @@ import (
 // What a checker heard in a watch stays on its disk: an appeal asks for it later.
 const (
 	watchPrefix = "watch-"
-	maxWatch    = 2 << 10 // bytes of a file
-	keptWatches = 1024    // files; those of the oldest epochs give way
+	heardPrefix = "heard-" // of those in which the container answered
+	maxWatch    = 2 << 10  // bytes of a file
+	// keptWatches is how many files of each kind are kept; those of the oldest epochs give way.
+	// The kinds do not give way to each other: answers can be had for a session's fee, so who is
+	// accused could else have what others did not hear forgotten.
+	keptWatches = 1024
 )
 
-func watchFile(dir string, epoch uint64, w watchOf) string {
-	return filepath.Join(dir, watchPrefix+strconv.FormatUint(epoch, 10)+"-"+hex.EncodeToString(w.container[:])+"-"+hex.EncodeToString(w.session[:]))
+func watchFile(dir, prefix string, epoch uint64, w watchOf) string {
+	return filepath.Join(dir, prefix+strconv.FormatUint(epoch, 10)+"-"+hex.EncodeToString(w.container[:])+"-"+hex.EncodeToString(w.session[:]))
 }
 
 // keepWatch writes down what was heard, with the player's word that began it.
 func (s *rounds) keepWatch(c *supervise.Ctx, m watched, o *ledgerproof.Opened) {
-	dir, log := s.r.o.Dir, c.Log()
+	dir, log, prefix := s.r.o.Dir, c.Log(), watchPrefix
+	if m.watch.GetAnswered() > 0 {
+		prefix = heardPrefix
+	}
 	c.Go(func(context.Context) any {
 		b, err := proto.Marshal(&wire.WatchResponse{Gone: m.complaint.wire(), Statement: o.Raw})
 		if err == nil {
-			err = record.Write(watchFile(dir, m.epoch, m.watchOf), b)
+			err = record.Write(watchFile(dir, prefix, m.epoch, m.watchOf), b)
 		}
 		if err != nil {
 			log.Warn("what this checker heard of a container cannot be kept; make room on the disk", "container", m.container, "err", err)
 		}
-		forgetWatches(dir)
+		forgetWatches(dir, prefix)
 		return nil
 	})
 }
 
 // watchKept is what this checker heard; nil where it heard nothing of it.
 func watchKept(dir string, epoch uint64, w watchOf) (*wire.WatchResponse, error) {
-	b, err := record.Read(watchFile(dir, epoch, w), maxWatch)
+	b, err := record.Read(watchFile(dir, watchPrefix, epoch, w), maxWatch)
+	if record.Missing(err) {
+		b, err = record.Read(watchFile(dir, heardPrefix, epoch, w), maxWatch)
+	}
 	if record.Missing(err) {
 		return nil, nil
 	}
@@ -75,8 +85,8 @@ func (r *Rounds) Watched(_ context.Context, _ peer.ID, epoch uint64, container [
 	return out, nil
 }
 
-// forgetWatches removes the oldest where there are too many.
-func forgetWatches(dir string) {
+// forgetWatches removes the oldest of a kind where there are too many.
+func forgetWatches(dir, prefix string) {
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return
@@ -87,7 +97,7 @@ func forgetWatches(dir string) {
 	}
 	var all []kept
 	for _, e := range list {
-		rest, ok := strings.CutPrefix(e.Name(), watchPrefix)
+		rest, ok := strings.CutPrefix(e.Name(), prefix)
 		number, _, _ := strings.Cut(rest, "-")
 		if at, err := strconv.ParseUint(number, 10, 64); ok && err == nil {
 			all = append(all, kept{at, e.Name()})

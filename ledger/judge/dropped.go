@@ -39,7 +39,7 @@ func (j *judgement) naming(i int, session []byte) (by uint64) {
 
 // Missed says whether a panel's watches show that a container was gone: more than half of all
 // who were drawn for it, the reserve included, heard nothing. Answered says that so many heard
-// it that they cannot all be lying: more than may be in a committee. Watches count once for
+// it that they cannot all be lying: 2N + 1, since N may be in the committee and N in its reserve. Watches count once for
 // each member; those of others count nothing. asked is the whole panel.
 func Missed(asked [][32]byte, watches []*proof.Opened, container [32]byte, session [16]byte, epoch uint64, p Params) (missed, answered bool) {
 	silent, heard := 0, 0
@@ -57,5 +57,5 @@ func Missed(asked [][32]byte, watches []*proof.Opened, container [32]byte, sessi
 			break
 		}
 	}
-	return 2*silent > len(asked), heard >= p.Quorum()
+	return 2*silent > len(asked), heard >= p.Members()
 }
