@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -360,63 +358,4 @@ func readNode(path string) (n genesis.Node, err error) {
 		return n, withHint(fmt.Errorf("%s: %w", path, err), "a file that `framemesh ledger keys` printed, one node in each")
 	}
 	return n, nil
-}
-
-func genesisCheck() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use:     "check FILE",
-		Short:   "Check a genesis file and say which network it starts",
-		Example: "  framemesh ledger genesis check genesis.json\n  framemesh ledger genesis check genesis.json --json",
-		Args:    oneArg("FILE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			d, err := genesis.Load(args[0])
-			if err != nil {
-				return withHint(err, "the file again from whoever runs the network: this one starts none")
-			}
-			return printGenesis(c, args[0], d, asJSON)
-		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	return c
-}
-
-// genesisRow is what a genesis file says.
-type genesisRow struct {
-	File       string `json:"file"`
-	Chain      string `json:"chain"`
-	Hash       string `json:"hash"`
-	Time       string `json:"time"`
-	Symbol     string `json:"symbol"`
-	Supply     units  `json:"supply"`
-	Pools      units  `json:"in_pools"`
-	Accounts   int    `json:"accounts"`
-	Nodes      int    `json:"nodes"`
-	Validators int    `json:"validators"`
-	Oracles    int    `json:"oracles"`
-	Epoch      uint64 `json:"epoch_seconds"`
-}
-
-func printGenesis(c *cobra.Command, path string, d *genesis.Doc, asJSON bool) error {
-	h := d.Hash()
-	r := genesisRow{File: path, Chain: d.ChainID, Hash: hex.EncodeToString(h[:]), Time: d.Time.UTC().Format(time.RFC3339Nano), Symbol: d.Symbol,
-		Supply: units(d.Supply), Accounts: len(d.Accounts), Nodes: len(d.Nodes), Validators: len(d.Validators()), Oracles: len(d.Oracles), Epoch: d.Params.EpochSeconds}
-	for _, p := range economics.Pools() {
-		r.Pools += units(d.Pools.Of(p))
-	}
-	if asJSON {
-		return printJSON(c.OutOrStdout(), r)
-	}
-	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "file\t%s\nchain\t%s\nhash\t%s\nstarts\t%s\nsupply\t%s, allocated to the last base unit\nin pools\t%s\naccounts\t%d\nnodes\t%d, %d of them validators\noracles\t%d\nepoch\t%d s\n",
-		r.File, r.Chain, r.Hash, r.Time, frm(uint64(r.Supply)), frm(uint64(r.Pools)), r.Accounts, r.Nodes, r.Validators, r.Oracles, r.Epoch)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if r.Oracles == 0 {
-		fmt.Fprintln(c.ErrOrStderr(), "warning: without an oracle nobody can say what a dollar costs, and no session can be paid; --oracle when it is built")
-	} else if uint64(r.Oracles) < d.Params.OracleMin {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: a price needs %d oracles and there are %d, so no session can be paid; more of them, or --param oracle_min=%d when it is built\n", d.Params.OracleMin, r.Oracles, r.Oracles)
-	}
-	return nil
 }

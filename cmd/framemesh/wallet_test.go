@@ -224,13 +224,16 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &r); status != 0 || err != nil {
 		t.Fatalf("status %d, %v: %s", status, err, errOut)
 	}
-	if r.Chain != "mine" || r.Validators != 1 || r.Accounts != 2 || r.Epoch != 60 || r.Time != "2027-01-01T00:00:00Z" || r.Supply != 42e17 || errOut != "" {
+	if r.Chain != "mine" || r.Validators != 1 || r.Accounts != 2 || r.Epoch != 60 || r.Time != "2027-01-01T00:00:00Z" || r.Supply != 42e17 || r.Unstaked != 1 || errOut != "" {
 		t.Errorf("%+v %q", r, errOut)
 	}
 	var checked genesisRow
 	status, text, _ = inProcess("ledger", "genesis", "check", path, "--json")
 	if err := json.Unmarshal([]byte(text), &checked); status != 0 || err != nil || checked != r {
 		t.Errorf("status %d, %v: built %+v, read %+v", status, err, r, checked)
+	}
+	if status, _, errOut := inProcess("ledger", "genesis", "check", path); status != 0 || !strings.Contains(errOut, "1 of the oracles") || !strings.Contains(errOut, "name node keys") {
+		t.Errorf("an oracle without stake: status %d, %q", status, errOut)
 	}
 	if status, _, errOut := build("--node", file); status != 1 || !strings.Contains(errOut, "stays as it is") {
 		t.Errorf("a genesis file was overwritten: %q", errOut)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,5 +245,18 @@ func TestValidators(t *testing.T) {
 	p.Params = &two
 	if again := build(t, p).Validators(); !reflect.DeepEqual(again, set[:2]) {
 		t.Errorf("the largest two: %+v", again)
+	}
+}
+
+func TestOraclesWithoutStake(t *testing.T) {
+	p := plan()
+	p.Oracles[1] = pub("a")
+	if got, want := build(t, p).OraclesWithoutStake(), []key.Address{pub("o1"), pub("o3")}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	d := build(t, p)
+	d.Nodes[0].Stake = 0
+	if got := d.OraclesWithoutStake(); len(got) != 3 {
+		t.Errorf("a node that stakes nothing has something to lose: %v", got)
 	}
 }

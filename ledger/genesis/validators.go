@@ -41,3 +41,14 @@ func (d *Doc) Validators() []Validator {
 	}
 	return set
 }
+
+// OraclesWithoutStake are the oracles that have nothing to lose: the keys of no node of the file,
+// or of one that stakes nothing. Such a file is valid, see docs/spec/economics.md §9.
+func (d *Doc) OraclesWithoutStake() (out []key.Address) {
+	for _, o := range d.Oracles {
+		if !slices.ContainsFunc(d.Nodes, func(n Node) bool { return n.Node == key.Node(o) && n.Stake > 0 }) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
