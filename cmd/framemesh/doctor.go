@@ -99,6 +99,7 @@ func examine(ctx context.Context, cfg node.Config) []finding {
 	fs = append(fs, examineProof(ctx)...)
 	fs = append(fs, examineKey(cfg))
 	fs = append(fs, examinePorts(cfg)...)
+	fs = append(fs, examineSubnets(ctx, cfg)...)
 	return append(fs, examineClock(time.Now()), examineBrowser())
 }
 

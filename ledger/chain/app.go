@@ -142,7 +142,9 @@ func (a *application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 		return nil, err
 	}
 	res.AppHash = a.tree.WorkingHash()
-	res.Events = abciEvents(append(events, end.Events...))
+	events = append(events, end.Events...)
+	a.metrics.note(events)
+	res.Events = abciEvents(events)
 	n := len(req.DecidedLastCommit.Votes)
 	if n == 0 {
 		n = len(a.c.Genesis.Validators())
@@ -181,6 +183,7 @@ func (a *application) execute(raw []byte, i int, hash *[32]byte) (*abci.ExecTxRe
 	}
 	events, err := a.machine.Apply(t)
 	if err == nil {
+		a.metrics.note(events)
 		return &abci.ExecTxResult{Events: abciEvents(events)}, nil
 	}
 	var no *state.Error

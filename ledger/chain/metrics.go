@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/framemesh/framemesh/ledger/state"
 )
 
 type metrics struct {
@@ -17,6 +19,8 @@ type metrics struct {
 	clock      prometheus.Gauge
 	execute    prometheus.Histogram
 	snapshots  prometheus.Gauge
+	penalties  *prometheus.CounterVec // offence
+	oraclesOff *prometheus.CounterVec // oracle
 }
 
 // newMetrics registers with reg; chains that share a process and a registry share the
@@ -51,6 +55,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		snapshots: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "framemesh_ledger_snapshots", Help: "Snapshots of the state that others can start from.",
 		}),
+		penalties: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "framemesh_ledger_penalties_total", Help: "Slashes in blocks that this node executed, by offence.",
+		}, []string{"offence"}),
+		oraclesOff: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "framemesh_ledger_oracle_off_total", Help: "Quotes off the median that were counted in blocks that this node executed, by oracle of the genesis file.",
+		}, []string{"oracle"}),
 	}
 	if reg == nil {
 		return m, nil
@@ -68,6 +78,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		{m.clock, func(c prometheus.Collector) { m.clock = c.(prometheus.Gauge) }},
 		{m.execute, func(c prometheus.Collector) { m.execute = c.(prometheus.Histogram) }},
 		{m.snapshots, func(c prometheus.Collector) { m.snapshots = c.(prometheus.Gauge) }},
+		{m.penalties, func(c prometheus.Collector) { m.penalties = c.(*prometheus.CounterVec) }},
+		{m.oraclesOff, func(c prometheus.Collector) { m.oraclesOff = c.(*prometheus.CounterVec) }},
 	} {
 		err := reg.Register(c.in)
 		var twice prometheus.AlreadyRegisteredError
@@ -79,4 +91,26 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// note counts what an operator wants to hear of: who was punished for what, and whose prices are
+// off. Both labels come from short lists: the offences, and the oracles of the genesis file.
+func (m *metrics) note(events []state.Event) {
+	for _, e := range events {
+		switch e.Kind {
+		case "slash":
+			m.penalties.WithLabelValues(attr(e, "offence")).Inc()
+		case "oracle_off":
+			m.oraclesOff.WithLabelValues(attr(e, "oracle")).Inc()
+		}
+	}
+}
+
+func attr(e state.Event, name string) string {
+	for _, a := range e.Attrs {
+		if a.Key == name {
+			return a.Value
+		}
+	}
+	return ""
 }
