@@ -198,9 +198,33 @@ func explain(err error, name string) string {
 	var dec *toml.DecodeError
 	if errors.As(err, &dec) {
 		row, col := dec.Position()
-		return fmt.Sprintf("%s:%d:%d: %s; compare with `framemesh init --print`", name, row, col, strings.TrimPrefix(dec.Error(), "toml: "))
+		return fmt.Sprintf("%s:%d:%d: %s; compare with `framemesh init --print`", name, row, col, plain(dec))
 	}
 	return fmt.Sprintf("%s: %v; compare with `framemesh init --print`", name, err)
+}
+
+// wrongType is how the decoder says that a value does not fit its key, in the words of Go.
+var wrongType = regexp.MustCompile(`^cannot decode TOML \w+ into .* of type (\S+)$`)
+
+// wanted says how a value of a Go type is written in the file. What is not here is a section.
+var wanted = map[string]string{"int": "a whole number", "uint64": "a whole number, 0 or more", "string": `text in "quotes"`, "node.Role": `text in "quotes"`,
+	"bool": "true or false", "[]string": `a list such as ["a", "b"]`, "[]node.Role": `a list such as ["container", "gateway"]`}
+
+// plain says what is wrong with a value in words of the file, not of Go.
+func plain(dec *toml.DecodeError) string {
+	text := strings.TrimPrefix(dec.Error(), "toml: ")
+	key := strings.Join(dec.Key(), ".")
+	switch m := wrongType.FindStringSubmatch(text); {
+	case m != nil && wanted[m[1]] != "":
+		return fmt.Sprintf("%s takes %s", key, wanted[m[1]])
+	case m != nil:
+		return fmt.Sprintf("%s is a section: write [%s] on a line of its own and its keys below", key, key)
+	case strings.HasSuffix(text, "cannot be stored in uint64"):
+		return fmt.Sprintf("%s takes %s", key, wanted["uint64"])
+	case strings.HasPrefix(text, "expected keyword"), strings.HasSuffix(text, "at start of value"):
+		return `this is no value; text needs "quotes"`
+	}
+	return text
 }
 
 var hashRule = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)

@@ -140,6 +140,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		start func(context.Context) (func(context.Context) error, error)
 	}
 	for _, s := range []step{
+		{"data directory", nil, n.occupy},
 		{"debug server", nil, n.startDebug},
 		{"p2p host", nil, n.startHost},
 		{"gossip", nil, n.startGossip},

@@ -60,6 +60,9 @@ it prints and click a game. With --for it plays by itself, without a browser, an
 				return listCheats(c.OutOrStdout(), f.asJSON)
 			}
 			f.listenGiven = c.Flags().Changed("listen")
+			if f.cheat != "" && !c.Flags().Changed("log") {
+				f.logLevel = "error" // the demo itself says what the lie comes to; the peers' warnings would say it ten times more
+			}
 			return runDemo(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -79,7 +82,7 @@ it prints and click a game. With --for it plays by itself, without a browser, an
 	fl.StringVar(&f.cheat, "cheat", "", `let somebody lie about rendering, such as overclaim=4, and say how it is caught; "list" names every cheat`)
 	fl.IntVar(&f.slots, "slots", 0, "sessions per container (default: what the machine holds, shared)")
 	fl.StringVar(&f.encoder, "encoder", "", "video encoder by name (default: the best that works)")
-	fl.StringVar(&f.logLevel, "log", "warn", "what the peers say: debug, info, warn, error")
+	fl.StringVar(&f.logLevel, "log", "warn", "what the peers say: debug, info, warn, error; with --cheat error, if not given")
 	_ = c.RegisterFlagCompletionFunc("log", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

@@ -256,7 +256,7 @@ func ownNodeKey(cfg node.Config, create bool) (k nodeKey, err error) {
 	path := filepath.Join(dir, "node.key")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if !create {
-			return k, withHint(fmt.Errorf("there is no node in %s yet", dir), "the node's id as the argument, --data-dir of the node that you mean, or `framemesh ledger keys` to make its key")
+			return k, withHint(fmt.Errorf("there is no node in %s yet", dir), "the id of the node that you mean, 12D3KooW…, or its --data-dir; `framemesh run` or `framemesh ledger keys` makes one here")
 		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return k, withHint(err, "a folder that you may write to, with --data-dir")

@@ -18,7 +18,11 @@ import (
 
 // isAmount says whether a parameter is money: those are FRM for people.
 func isAmount(name string) bool {
-	return name == "tx_fee" || name == "power_unit" || strings.HasSuffix(name, "_stake")
+	switch name {
+	case "tx_fee", "power_unit", "certificate_reward", "appeal_bond":
+		return true
+	}
+	return strings.HasSuffix(name, "_stake")
 }
 
 // paramText writes a parameter's value.

@@ -303,5 +303,8 @@ func printFile(w io.Writer, f why.File, from, path string) error {
 
 // unreadable is the error of a proof that cannot be read.
 func unreadable(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return exit{withHint(fmt.Errorf("there is no file %s", name), "`framemesh proof list` shows those of a checker on this machine; 120/0 asks for the votes behind a certificate"), exitUnreadable}
+	}
 	return exit{withHint(fmt.Errorf("%s is no proof that can be read: %w", name, err), "the file as it was written, begins with \"framemesh proof 1\"; a newer release if it is of one"), exitUnreadable}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -80,12 +81,18 @@ machine and a page to play on.`,
 	root.Args = func(c *cobra.Command, args []string) error { return unknownCommand(c, args) }
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if negative.MatchString(err.Error()) { // an amount, and no option
+			return withHint(err, "an amount above 0, such as 12.5: nothing here takes less than nothing")
+		}
 		return withHint(err, fmt.Sprintf("`%s --help` lists its options", c.CommandPath()))
 	})
 	root.AddCommand(demoCommand(), initCommand(), runCommand(), appsCommand(), walletCommand(), registerCommand(), stakeCommand(), unstakeCommand(),
 		delegateCommand(), revokeCommand(), claimCommand(), retireCommand(), sessionCommand(), ledgerCommand(), matchCommand(), whyCommand(), proofCommand(), appealCommand(), benchCommand(), doctorCommand(), versionCommand())
 	return root
 }
+
+// negative is how a number below zero is refused, which looks like an option.
+var negative = regexp.MustCompile(`^unknown shorthand flag: '[0-9.]' in `)
 
 // group makes c a command that only holds others.
 func group(c *cobra.Command) *cobra.Command {

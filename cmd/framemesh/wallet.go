@@ -228,7 +228,7 @@ is in no list of commands.`,
 			if err != nil {
 				return err
 			}
-			sealed := path != "-" && len(text) != 2*ed25519.SeedSize
+			sealed := path != "-" && strings.HasPrefix(text, "-----BEGIN AGE")
 			prompt := "new passphrase for " + name
 			if sealed {
 				prompt = "passphrase of " + path

@@ -109,8 +109,8 @@ func NodeOf(id peer.ID) (n Node, err error) {
 // ParseNode reads a peer id. It wraps ErrNode.
 func ParseNode(s string) (Node, error) {
 	id, err := peer.Decode(s)
-	if err != nil {
-		return Node{}, fmt.Errorf("%w: %q: %w", ErrNode, s, err)
+	if err != nil { // what the parts of an id are called helps nobody who mistyped one
+		return Node{}, fmt.Errorf("%w: %q; an id starts with 12D3KooW and has 52 characters", ErrNode, s)
 	}
 	return NodeOf(id)
 }

@@ -333,7 +333,15 @@ func (c *Caught) judge() (wrong []string) {
 	case majority && c.Unpaid > 0:
 		c.How = fmt.Sprintf("A majority of a committee kept an honest container from %d rounds' rewards. It lost no stake: nothing that they say recomputes.", c.Unpaid)
 	case c.Unpaid > 0:
-		wrong = append(wrong, fmt.Sprintf("honest containers lost %d rounds", c.Unpaid))
+		wrong = append(wrong, fmt.Sprintf("honest containers lost the reward of %s; on a machine that is busy with other things, give rounds more time with --epoch", rounds(c.Unpaid)))
 	}
 	return wrong
+}
+
+// rounds counts rounds in words.
+func rounds(n int) string {
+	if n == 1 {
+		return "1 round"
+	}
+	return fmt.Sprintf("%d rounds", n)
 }

@@ -78,9 +78,9 @@ func (f *Facts) requirement() Finding {
 		}
 	}
 	if until := r.Until(f.Params); until > 0 {
-		x.Text += fmt.Sprintf(" That is fixed until epoch %d; the first round from then on makes the next requirement, by the best score until then, so far %d milli-RP.", until, max(r.Peak, f.Standing.RPMilli))
+		x.Text += fmt.Sprintf(" That is fixed until epoch %d; the first round from then on makes the next requirement, by the best score until then, so far %s.", until, renderPoints(max(r.Peak, f.Standing.RPMilli)))
 	} else {
-		x.Text += fmt.Sprintf(" That is the need of a machine of the reference score, %d milli-RP: once %d rounds have measured this one, it needs as much more or less as it renders.", economics.ReferenceRPMilli, economics.KeptRounds)
+		x.Text += fmt.Sprintf(" That is the need of a machine of the reference score, %s: once %d rounds have measured this one, it needs as much more or less as it renders.", renderPoints(economics.ReferenceRPMilli), economics.KeptRounds)
 	}
 	return x
 }

@@ -275,8 +275,10 @@ func dollars(micro uint64) string {
 	return fmt.Sprintf("%d.%s $", micro/1_000_000, strings.TrimRight(fmt.Sprintf("%06d", micro%1_000_000), "0"))
 }
 
-// renderPoints writes milli-RP.
-func renderPoints(milli uint64) string { return fmt.Sprintf("%d.%03d RP", milli/1000, milli%1000) }
+// renderPoints writes milli-RP, exactly.
+func renderPoints(milli uint64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%d.%03d", milli/1000, milli%1000), "0"), ".") + " RP"
+}
 
 // span writes what was asked for, from the least to the most.
 func span(o Outs, write func(uint64) string) string {

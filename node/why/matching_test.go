@@ -36,7 +36,7 @@ func TestMatchingIsTold(t *testing.T) {
 			"0.123456 $ an hour was above what 2 of 15 players would pay: they set a limit of 0.099999 $.", "= 99999 would have suited all"},
 		{"latency", func(a *Account) { a.Outs = []Outs{{"latency", 15, 80, 30, 50}} }, "latency_high", true, "80 ms from players who asked for at most 30 ms to 50 ms: 15 times", "wired"},
 		{"no place", func(a *Account) { a.Outs = []Outs{{"latency", 15, 0, 30, 50}} }, "latency_unknown", true, "is not known", "nothing on your side"},
-		{"score", func(a *Account) { a.Outs = []Outs{{"score", 15, 900, 1000, 2000}} }, "score_low", true, "1.000 RP to 2.000 RP were asked for 15 times; it was measured at 0.900 RP", "bench"},
+		{"score", func(a *Account) { a.Outs = []Outs{{"score", 15, 900, 1000, 2000}} }, "score_low", true, "1 RP to 2 RP were asked for 15 times; it was measured at 0.9 RP", "bench"},
 		{"region", func(a *Account) { a.Outs = []Outs{{Filter: "region", Times: 15}} }, "other_region", true, "another region", "region in its configuration"},
 		{"slot", func(a *Account) { a.Passed, a.First = 13, 13; a.Outs = []Outs{{Filter: "slot", Times: 2}} }, "full", false, "All its slots were taken when players asked: 2 times", "container.slots"},
 		{"unproven", func(a *Account) {

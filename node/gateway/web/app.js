@@ -21,7 +21,11 @@ const purse = new Purse(document.getElementById('purse'), { key: () => state.key
 const stage = new Stage({
   root: document.getElementById('stage'), period,
   network: () => state.node?.network ?? '', ice: () => state.ice, key: () => state.key, keyKnown: () => state.keyKnown, sign, purse, apps: () => state.apps,
-  home: () => { catalogue.root.inert = false; refresh(); },
+  home: app => {
+    catalogue.root.inert = false;
+    catalogue.focus(app);
+    refresh();
+  },
 });
 const catalogue = new Catalogue(document.getElementById('catalogue'), {
   play: app => { catalogue.root.inert = true; stage.launch(app); },

@@ -61,6 +61,11 @@ export class Catalogue {
     if (focused) this.root.querySelector(`[data-app="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
+  /** focus goes back to the tile that a game was started from, if there is one. */
+  focus(name) {
+    this.root.querySelector(`[data-app="${CSS.escape(name ?? '')}"]`)?.focus({ preventScroll: true });
+  }
+
   /** say fills the room with words instead of games. */
   say(title, text, tip) {
     this.shape = '';

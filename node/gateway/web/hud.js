@@ -29,6 +29,9 @@ export class Hud {
       this.padTool, this.touchTool,
       tool('help', 'Controls', () => this.#help(), { 'data-tool': 'help' }), this.full);
     this.loud = el('button.unmute.primary', { hidden: true, onclick: e => { stage.unmute(); this.#back(e); } }, icon('muted'), 'Turn the sound on');
+    this.bar.addEventListener('keydown', e => { // the way back for who came with Tab
+      if (e.code === 'Escape') stage.root.focus({ preventScroll: true });
+    });
     stage.root.append(this.bar, this.loud);
     const kept = sound.get({ volume: 0.8, muted: false });
     this.#volume(kept.volume, kept.muted);
@@ -146,7 +149,7 @@ export class Hud {
     const list = this.app?.controls?.length ? this.app.controls : ['Arrow keys or a controller move.'];
     const d = dialog(this.#dialogs(), 'Controls', el('ul', {}, list.map(c => el('li', {}, c))),
       el('h3', {}, 'Everywhere'),
-      el('dl.keys', {}, [['F9', 'Statistics'], ['F11', 'Fullscreen of the browser'], ['Esc', 'Leaves fullscreen, frees the mouse; otherwise the game’s'], ['Tab', 'Reaches the bar above the picture']]
+      el('dl.keys', {}, [['F9', 'Statistics'], ['F11', 'Fullscreen of the browser'], ['Esc', 'Leaves fullscreen, frees the mouse; otherwise the game’s'], ['Tab', 'Reaches the bar above the picture; Esc goes back to the game']]
         .map(([k, t]) => [el('dt', {}, el('kbd', {}, k)), el('dd', {}, t)])),
       el('p.tip', {}, 'Controllers work when plugged in; their buttons can be changed under Controllers.'));
     d.showModal();

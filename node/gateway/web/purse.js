@@ -57,7 +57,8 @@ export class Purse {
     this.root.hidden = !this.ledger;
     if (!this.ledger) return;
     const { account, ledger } = this;
-    this.money.textContent = account ? `${short(account.balance)} ${ledger.symbol}` : this.env.key() || this.env.keyKnown() ? '' : 'no key to pay with';
+    const gift = account?.balance === 0n && ledger.faucet ? ', filled when you play' : '';
+    this.money.textContent = account ? `${short(account.balance)} ${ledger.symbol}${gift}` : this.env.key() || this.env.keyKnown() ? '' : 'no key to pay with';
     this.money.title = account ? `${exact(account.balance)} ${ledger.symbol} in ${account.address}` : '';
   }
 

@@ -25,7 +25,7 @@ const signedFor = remembered(() => sessionStorage, 'framemesh.witness');
 const NEXT_S = 5; // seconds before the next machine is taken by itself
 
 export class Stage {
-  /** env: {root, network(), ice(), key(), keyKnown() (a promise while the key is looked for), sign, purse, period, apps(), home()} */
+  /** env: {root, network(), ice(), key(), keyKnown() (a promise while the key is looked for), sign, purse, period, apps(), home(name of the game that was left)} */
   constructor(env) {
     Object.assign(this, { env, run: 0, session: null, input: null, excluded: [], spare: null });
     const root = this.root = env.root;
@@ -364,7 +364,7 @@ export class Stage {
     document.title = 'framemesh';
     history.replaceState(null, '', location.pathname + location.search);
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
-    this.env.home();
+    this.env.home(this.how?.app?.name);
   }
 
   // drop lets the connection and everything on it go; the words stay.
