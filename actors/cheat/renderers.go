@@ -28,15 +28,18 @@ func (p *precompute) Render(ctx context.Context, r prove.Render) (prove.Renderin
 	return p.Renderer.Render(ctx, r)
 }
 
-// replay shows every round what it rendered in the first one.
+// replay shows every round what it rendered in the first one of the same size: frames of
+// another have other tiles, and it could not even open them.
 type replay struct {
 	prove.Renderer
-	had prove.Rendering
+	had  prove.Rendering
+	size uint32
 }
 
 func (p *replay) Render(ctx context.Context, r prove.Render) (work prove.Rendering, err error) {
-	if p.had == nil {
+	if p.had == nil || p.size != r.Size {
 		p.had, err = p.Renderer.Render(ctx, r)
+		p.size = r.Size
 	}
 	return p.had, err
 }

@@ -98,7 +98,7 @@ func TestWalletsSayWhatToTry(t *testing.T) {
 		"short":          {"short", []string{"create", "x"}, "8 characters or more"},
 		"wrong":          {"not the four words", []string{"export", "savings", "--out", filepath.Join(dir, "x.age")}, "wrong passphrase"},
 		"unknown key":    {"", []string{"export", "nobody"}, "wallet list"},
-		"no key file":    {"", []string{"import", "x", junk}, "junk"},
+		"no key file":    {"", []string{"import", "x", junk}, "or a file that `framemesh wallet export` wrote"},
 		"no such file":   {"", []string{"import", "x", filepath.Join(dir, "none")}, "no such file"},
 		"empty file":     {"", []string{"create", "x", "--passphrase-file", empty}, "is empty"},
 		"neither":        {"", []string{"balance", "nobody"}, "neither an address"},
