@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -56,7 +57,10 @@ const (
 )
 
 type (
-	auditsDue struct{ epoch uint64 }
+	auditsDue struct {
+		epoch   uint64
+		reserve bool // what it judges in a reserve
+	}
 	auditDone struct {
 		epoch   uint64
 		busy    round.Busy
@@ -76,13 +80,16 @@ type (
 )
 
 // scheduleAudits waits until the nonces are out: from them follows which seconds are looked at.
+// A reserve waits until the committee has bound its votes, so that containers are asked by half
+// as many at once, and a machine of several checkers is done with what is wanted first.
 func (s *rounds) scheduleAudits(c *supervise.Ctx) {
 	if s.r.o.Audits == nil {
 		return
 	}
 	t := s.roll.Times
 	at := t.NonceReveal + (t.OpeningsBy-t.NonceReveal)/8
-	c.After(s.until(at), auditsDue{s.epoch})
+	c.After(s.until(at), auditsDue{s.epoch, false})
+	c.After(s.until(max(at, t.VoteBy)), auditsDue{s.epoch, true})
 }
 
 // auditsDue audits the sessions of this checker's containers one after the other, as long as
@@ -92,12 +99,14 @@ func (s *rounds) auditsDue(c *supervise.Ctx, m auditsDue) {
 	if m.epoch != s.epoch || s.round == nil {
 		return
 	}
-	late := s.late
-	s.late = nil
-	for _, k := range late {
-		s.enter(c, k)
+	if !m.reserve { // of both, once
+		late := s.late
+		s.late = nil
+		for _, k := range late {
+			s.enter(c, k)
+		}
 	}
-	busy := s.round.Busy()
+	busy := slices.DeleteFunc(s.round.Busy(), func(b round.Busy) bool { return b.Reserve != m.reserve })
 	if len(busy) == 0 {
 		return
 	}

@@ -18,8 +18,10 @@ import (
 func appealNet(t *testing.T, cheats map[string]cheat.Cheat, about ...string) *Net {
 	t.Helper()
 	realEpochs(t)
-	return start(t, Options{Containers: 1, Checkers: 8, Slots: 1, Cheats: cheats, About: about, Money: &Money{EpochSeconds: 20, Proofs: true,
+	n := start(t, Options{Containers: 1, Checkers: 8, Slots: 1, Cheats: cheats, About: about, Money: &Money{EpochSeconds: 20, Proofs: true,
 		Params: func(p *economics.Params) { p.ProofN, p.AppealEpochs = 1, 8 }}})
+	logRounds(t, n)
+	return n
 }
 
 // appealed waits until container-1 is accused of a false session and lets its owner appeal. It

@@ -31,6 +31,13 @@ func auditedNet(t *testing.T, cheats string) *Net {
 		o.Cheats = map[string]cheat.Cheat{"container-1": c}
 	}
 	n := start(t, o)
+	logRounds(t, n)
+	return n
+}
+
+// logRounds says at the end of a test what came of its network's rounds.
+func logRounds(t *testing.T, n *Net) {
+	t.Helper()
 	t.Cleanup(func() {
 		list, _ := n.Proofs(context.WithoutCancel(t.Context()))
 		for _, p := range list {
@@ -40,7 +47,6 @@ func auditedNet(t *testing.T, cheats string) *Net {
 			t.Logf("container-1: %+v", v)
 		}
 	})
-	return n
 }
 
 // verdicts are what certificates say of a peer, as a container.

@@ -19,6 +19,9 @@ type Busy struct {
 	// Lot is the same for all members of a committee that heard the same nonces, and known to
 	// nobody before the last of them was revealed: it draws which seconds are audited.
 	Lot [32]byte
+	// Reserve: this checker is in the reserve, which is asked only where the committee does not
+	// agree.
+	Reserve bool
 }
 
 // Busy lists the containers of this checker's batches that are in a session.
@@ -34,7 +37,7 @@ func (r *Round) Busy() (all []Busy) {
 				continue
 			}
 			h := sha256.Sum256(append(lot[:], s.node[:]...))
-			b := Busy{Container: s.node, Session: [16]byte(named.GetSession()), Lot: h}
+			b := Busy{Container: s.node, Session: [16]byte(named.GetSession()), Lot: h, Reserve: d.attempt != 0}
 			if o, err := proof.OpenSigned(r.s.Chain, named.GetSegment()); err == nil && o.Signer == s.node &&
 				string(o.Statement.GetSegment().GetSession()) == string(named.GetSession()) {
 				b.Segment = o
