@@ -317,14 +317,14 @@ func TestPageOnAPhone(t *testing.T) {
 // waitFor waits for something at the container's end.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for !ok() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("waited ten seconds for %s", what)
+			t.Fatalf("waited half a minute for %s", what)
 		case <-poll.C:
 		}
 	}

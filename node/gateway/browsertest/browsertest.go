@@ -181,11 +181,16 @@ func (t *Tab) Text(selector string) string {
 	return s
 }
 
+// patience is the least that Wait allows: how soon something comes says more of the machine
+// that runs the test than of the page, and what does come is not waited for any longer.
+const patience = 15 * time.Second
+
 // Wait waits until a JavaScript expression is true and returns how long that took. It
 // looks without a user gesture: a page that may play sound did not get that from here.
 func (t *Tab) Wait(js string, limit time.Duration) time.Duration {
 	t.t.Helper()
 	start := time.Now()
+	limit = max(limit, patience)
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
 	poll := time.NewTicker(20 * time.Millisecond)
