@@ -144,12 +144,33 @@ func (m *Machine) forgetFigures(n key.Node) error {
 	return m.schedule(m.head.Epoch+MatchEpochs+2, dueVoteCleanup, with("", []byte{cleanFiguresOf}, n[:]))
 }
 
-// cleanFigures takes the changes of a node away of which nothing has been said since.
+// cleanFigures takes the changes of a node away of which nothing has been said since. One that
+// came back and left again in between has a later time for it: a certificate that is still
+// judged may name what was said of it meanwhile, and its indexer would be convicted of that.
 func (m *Machine) cleanFigures(n key.Node) error {
 	if b, err := m.overlay.Get(StandingKey(n)); err != nil || b != nil {
 		return err
 	}
+	c, ok, err := load(m.overlay, FiguresKey(n), DecodeChanges)
+	if err != nil || !ok {
+		return err
+	}
+	judged, err := m.firstJudged()
+	if err != nil || len(c.All) > 0 && c.All[len(c.All)-1].Height >= judged {
+		return err
+	}
 	return m.overlay.Delete(FiguresKey(n))
+}
+
+// firstJudged is the height of the first block that certificates are still compared with.
+func (m *Machine) firstJudged() (height uint64, err error) {
+	facts := m.matchFacts()
+	for e := m.head.Epoch - min(m.head.Epoch, MatchEpochs); e <= m.head.Epoch; e++ {
+		if height, ok := facts.number(BeganKey(e)); ok || facts.bad != nil {
+			return height, facts.bad
+		}
+	}
+	return m.head.Height, nil
 }
 
 // began remembers where an epoch begins, and whose seed that is.

@@ -314,3 +314,30 @@ func TestChangesKnowWhatStoodWhen(t *testing.T) {
 		t.Errorf("keeps %d", len(c.All))
 	}
 }
+
+// TestANodeThatLeftTwiceIsRemembered for as long as certificates name what was said of it in
+// between: their indexers would be convicted of it.
+func TestANodeThatLeftTwiceIsRemembered(t *testing.T) {
+	b := newRounds(t)
+	c1 := who("c1").node()
+	b.pass(1)
+	b.must(b.forgetNode(c1)) // in epoch 1
+	b.pass(4)
+	said := proof.Figures{RPMilli: 7, QualityPPM: 8, PriorityPPM: 9, ProvenUntil: 10}
+	b.must(b.setStanding(c1, Standing{RPMilli: 7, QualityPPM: 8, PriorityPPM: 9, ProvenUntil: 10}))
+	height := b.Head().Height
+	b.pass(3)
+	b.must(b.forgetNode(c1)) // in epoch 8
+	b.pass(1)
+	for left := 1 + MatchEpochs + 2; left <= 5+MatchEpochs; left++ {
+		if got := b.matchFacts().Figures(c1, height, said); got != proof.Right {
+			t.Fatalf("epoch %d: what was said in epoch 5 is %d", b.Head().Epoch, got)
+		}
+		b.pass(1)
+	}
+	b.pass(8 + MatchEpochs + 2 - int(b.Head().Epoch))
+	if raw, err := b.Reader().Get(FiguresKey(c1)); err != nil || raw != nil {
+		t.Errorf("it is never forgotten: %x, %v", raw, err)
+	}
+	b.end()
+}
