@@ -137,12 +137,15 @@ func (d *LedgerDial) Close() error {
 	return errors.Join(d.Stop(ctx), d.Dial.Close())
 }
 
-// ownNode is the node that runs with this configuration on this machine, when it has been
-// started once and its port is known.
+// ownNode is the node that runs with this configuration on this machine: where it says that it
+// is, or else on the port of the configuration, when it has been started once.
 func (c *Config) ownNode() []peer.AddrInfo {
 	dir, err := c.Dir()
 	if err != nil {
 		return nil
+	}
+	if at := leftAddress(dir); len(at) > 0 {
+		return at
 	}
 	path := filepath.Join(dir, "node.key")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || c.P2P.Port == 0 {

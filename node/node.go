@@ -159,6 +159,7 @@ func (n *Node) startAll(ctx context.Context) error {
 		{"gateway", []Role{RoleGateway}, n.startGateway},
 		{"hidden player", []Role{RoleChecker}, n.startProbe},
 		{"announcement", nil, n.announce},
+		{"address", nil, n.leaveAddress},
 	} {
 		wanted := len(s.roles) == 0
 		for _, r := range s.roles {

@@ -187,7 +187,7 @@ func (d *Doc) checkOracles() error {
 		}
 	}
 	if n := uint64(len(d.Oracles)); n > 0 && n < d.Params.OracleMin {
-		return fmt.Errorf("%w: %d oracles can never give oracle_min = %d quotes; name more or lower oracle_min", ErrField, n, d.Params.OracleMin)
+		return fmt.Errorf("%w: %d oracles can never give oracle_min = %d quotes; name more, or lower it with --param oracle_min=%d", ErrField, n, d.Params.OracleMin, n)
 	}
 	return nil
 }
