@@ -18,6 +18,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/node/gateway"
 )
@@ -241,4 +242,17 @@ func (p purse) Status(context.Context) (gateway.LedgerStatus, error) {
 func (p purse) Account(ctx context.Context, a key.Address) (gateway.LedgerAccount, error) {
 	acct, err := p.l.Account(ctx, a)
 	return gateway.LedgerAccount{Balance: acct.Balance, Nonce: acct.Nonce}, err
+}
+
+// Session implements gateway.Ledger.
+func (p purse) Session(ctx context.Context, container key.Node, session [16]byte) (gateway.LedgerSession, error) {
+	s, ok, err := p.l.Session(ctx, container, session)
+	if err != nil || !ok {
+		return gateway.LedgerSession{}, err
+	}
+	x := gateway.LedgerSession{Phase: "open", Escrow: s.Escrow, Paid: s.Paid, ExpiresMS: p.l.EpochStart(s.Expires)}
+	if s.Phase == state.PhaseClosing {
+		x.Phase, x.ClosesMS = "closing", p.l.EpochStart(s.Closes)
+	}
+	return x, nil
 }

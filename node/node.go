@@ -22,6 +22,7 @@ import (
 	"github.com/framemesh/framemesh/actors/container/segments"
 	gatewayactor "github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/actors/gateway/complain"
+	"github.com/framemesh/framemesh/actors/gateway/refund"
 	"github.com/framemesh/framemesh/actors/indexer"
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
@@ -250,7 +251,12 @@ func (n *Node) startGateway(ctx context.Context) (func(context.Context) error, e
 			n.gateway.Stop()
 			return nil, err
 		}
-		ho.Ledger, ho.Complaints = purse{l}, desk
+		back, err := refund.New(l)
+		if err != nil {
+			n.gateway.Stop()
+			return nil, err
+		}
+		ho.Ledger, ho.Complaints, ho.Refunds = purse{l}, desk, back
 		if n.o.Faucet != nil {
 			ho.Funder = l
 		}

@@ -75,10 +75,7 @@ func (s *Server) postGone(w http.ResponseWriter, r *http.Request) {
 		invalid(w, http.StatusBadRequest, "invalid", "That is no complaint: "+clip(err.Error(), 200)+".", "Reload the page.")
 		return
 	}
-	if !s.limits.look(r.RemoteAddr) || !s.accounts.spare.Allow() { // each asks the ledger
-		s.met.refused.WithLabelValues("rate").Inc()
-		w.Header().Set("Retry-After", "1")
-		invalid(w, http.StatusTooManyRequests, "rate", "The ledger is asked too much just now.", "Wait a second and try again.")
+	if !s.mayLook(w, r) { // each asks the ledger
 		return
 	}
 	ctx, cancel := deadline(r, stepTimeout)

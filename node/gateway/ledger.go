@@ -19,6 +19,8 @@ type Ledger interface {
 	Status(ctx context.Context) (LedgerStatus, error)
 	// Account returns what an account has; one that was never paid has nothing.
 	Account(ctx context.Context, a key.Address) (LedgerAccount, error)
+	// Session returns what is held of a session.
+	Session(ctx context.Context, container key.Node, session [16]byte) (LedgerSession, error)
 }
 
 // LedgerStatus is where the ledger stands.
@@ -164,10 +166,7 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	acct, known := s.accounts.get(a, st.Height, time.Now())
 	if !known {
-		if !s.limits.look(r.RemoteAddr) || !s.accounts.spare.Allow() {
-			s.met.refused.WithLabelValues("rate").Inc()
-			w.Header().Set("Retry-After", "1")
-			invalid(w, http.StatusTooManyRequests, "rate", "Too many accounts are asked for just now.", "Wait a second and try again.")
+		if !s.mayLook(w, r) {
 			return
 		}
 		if acct, err = s.opt.Ledger.Account(ctx, a); err != nil {

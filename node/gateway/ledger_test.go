@@ -24,8 +24,9 @@ type fakeLedger struct {
 	err      error
 	funded   []key.Address
 	give     uint64
-	slow     bool // what is given is in no block yet
-	asked    int  // for accounts
+	slow     bool                                                     // what is given is in no block yet
+	asked    int                                                      // for accounts
+	held     func(container key.Node, session [16]byte) LedgerSession // nil = nothing
 }
 
 var (
@@ -44,6 +45,16 @@ func (f *fakeLedger) Account(_ context.Context, a key.Address) (LedgerAccount, e
 	defer f.mu.Unlock()
 	f.asked++
 	return f.accounts[a], f.err
+}
+
+func (f *fakeLedger) Session(_ context.Context, container key.Node, s [16]byte) (LedgerSession, error) {
+	f.mu.Lock()
+	held, err := f.held, f.err
+	f.mu.Unlock()
+	if held == nil {
+		return LedgerSession{}, err
+	}
+	return held(container, s), err
 }
 
 func (f *fakeLedger) Fund(_ context.Context, a key.Address) error {

@@ -14,11 +14,13 @@ import (
 
 	mesh "github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/actors/gateway/complain"
+	"github.com/framemesh/framemesh/actors/gateway/refund"
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/state"
+	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
@@ -35,6 +37,10 @@ type watchmen struct {
 	tills []*fakeTill
 	told  map[[16]byte][]peer.ID // by session: who was brought a complaint
 	words []*wire.Gone
+
+	closed  map[[16]byte]*tx.Tx // by session: what its player closed it with
+	order   []string            // gone, close and their sessions, as they came
+	settled map[[16]byte]bool
 }
 
 func (w *watchmen) Chain() string                  { return "testnet" }
@@ -70,12 +76,67 @@ func (w *watchmen) Session(_ context.Context, container key.Node, id [16]byte) (
 		f.mu.Lock()
 		terms, seconds := f.terms, f.seconds
 		f.mu.Unlock()
-		if terms.Container == container && terms.Session == id {
-			return state.Session{Player: terms.Player, PerSecond: terms.PerSecond, Seconds: seconds, Phase: state.PhaseOpen,
-				OpenedMS: uint64(time.Now().UnixMilli())}, seconds > 0, nil
+		if terms.Container == container && terms.Session == id && !w.settled[id] {
+			s := state.Session{Player: terms.Player, PerSecond: terms.PerSecond, Seconds: seconds, Escrow: terms.Owed(seconds),
+				Phase: state.PhaseOpen, OpenedMS: uint64(time.Now().UnixMilli())}
+			if x := w.closed[id]; x != nil {
+				s.Phase, s.Closes, s.ClosingMS, s.Paid = state.PhaseClosing, 6, s.OpenedMS, x.Body.GetClose().GetVoucher().GetPaid()
+			}
+			return s, seconds > 0, nil
 		}
 	}
 	return state.Session{}, false, nil
+}
+
+// backAt is when the window of a close ends.
+var backAt = time.Now().Add(40 * time.Minute)
+
+// held is the same for the page.
+func (w *watchmen) held(container key.Node, id [16]byte) (x LedgerSession) {
+	s, ok, _ := w.Session(context.Background(), container, id)
+	if !ok {
+		return x
+	}
+	x = LedgerSession{Phase: "open", Escrow: s.Escrow, Paid: s.Paid, ExpiresMS: uint64(backAt.Add(24 * time.Hour).UnixMilli())}
+	if s.Phase == state.PhaseClosing {
+		x.Phase, x.ClosesMS = "closing", uint64(backAt.UnixMilli())
+	}
+	return x
+}
+
+// Submit is a ledger's pool and the next block at once: it takes the account's next transaction.
+func (w *watchmen) Submit(_ context.Context, raw []byte) ([32]byte, error) {
+	hash := sha256.Sum256(raw)
+	x, err := tx.Decode(raw)
+	if err != nil {
+		return hash, err
+	}
+	next := false
+	w.tills[0].ledger.set(func(l *fakeLedger) {
+		a := l.accounts[x.Signer]
+		if next = x.Body.GetNonce() == a.Nonce; next {
+			a.Nonce++
+			l.accounts[x.Signer] = a
+		}
+	})
+	if !next {
+		return hash, &ledgeractor.Refused{Code: state.ErrNonce.Code, Text: "another number is next"}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := [16]byte(x.Body.GetClose().GetSession())
+	w.closed[id], w.order = x, append(w.order, fmt.Sprintf("close %x", id))
+	return hash, nil
+}
+
+// closing is with what a till's session was closed by its player; nil for one that was not.
+func (w *watchmen) closing(f *fakeTill) *tx.Tx {
+	f.mu.Lock()
+	id := f.terms.Session
+	f.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed[id]
 }
 
 // status is what a gateway says of a session whose container may be gone.
@@ -94,6 +155,9 @@ func (w *watchmen) Gone(_ context.Context, to peer.ID, g *wire.Gone) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := [16]byte(g.GetSession())
+	if len(w.told[id]) == 0 {
+		w.order = append(w.order, fmt.Sprintf("gone %x", id))
+	}
 	w.told[id] = append(w.told[id], to)
 	w.words = append(w.words, g)
 	return nil
@@ -120,7 +184,7 @@ func (w *watchmen) sessions() int {
 // that are frozen.
 func newWatchedRoom(t *testing.T) (*room, *fakeTill, *watchmen) {
 	t.Helper()
-	w := &watchmen{told: map[[16]byte][]peer.ID{}}
+	w := &watchmen{told: map[[16]byte][]peer.ID{}, closed: map[[16]byte]*tx.Tx{}, settled: map[[16]byte]bool{}}
 	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) { r.status = w.status })
 	d, err := complain.New(complain.Options{Book: w, Calls: w, Now: time.Now})
 	if err != nil {
@@ -133,8 +197,13 @@ func newWatchedRoom(t *testing.T) (*room, *fakeTill, *watchmen) {
 			t.Error(err)
 		}
 	})
-	r.srv.opt.Complaints = d
+	back, err := refund.New(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.srv.opt.Complaints, r.srv.opt.Refunds = d, back
 	w.tills = append(w.tills, f)
+	f.ledger.set(func(l *fakeLedger) { l.held = w.held })
 	return r, f, w
 }
 
@@ -162,6 +231,7 @@ func paidFor(t *testing.T, f *fakeTill, seconds int) {
 
 // A machine goes in the middle of a paid game: its player is offered the next one, and its page
 // tells the gateway, which brings the player's signed word to all who are drawn for the machine.
+// Then it closes the session without the machine.
 func TestPageReportsAMachineThatGoes(t *testing.T) {
 	r, f, w := newWatchedRoom(t)
 	r.play()
@@ -171,7 +241,7 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 	r.tab.Wait(gonePage, 10*time.Second)
 	r.tab.Wait(offersNext, 5*time.Second)
 	r.tab.Wait(reported+` && `+offersNext, 3*time.Second)
-	r.tab.Wait(`/It gets 0\.\d+ FRM at most, for the \d+ seconds you played\. The other 41\.\d+ FRM come back by themselves/.test(document.querySelector('.veil').textContent)`, time.Second)
+	r.tab.Wait(`/It gets 0\.\d+ FRM at most, for the \d+ seconds you played\. This page asks the ledger for the other 41\.\d+ FRM\./.test(document.querySelector('.veil').textContent)`, time.Second)
 	r.tab.Screenshot("gone-reported")
 	waitFor(t, "ten checkers to be told", func() bool { return len(w.heard(f)) == 10 })
 	told := w.heard(f)
@@ -183,8 +253,9 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 	if g := w.words[0]; g.GetSeconds() != vouchers[len(vouchers)-1].Seconds || key.Address(g.GetPlayer()) != f.terms.Player || len(bad) != 0 {
 		t.Errorf("the page says %v, and has promised %+v; %v", g, vouchers[len(vouchers)-1], bad)
 	}
-	r.tab.Click(`.veil button.primary`)
-	r.tab.Wait(stageIsUp, 15*time.Second)
+	r.tab.Wait(saysBack, 10*time.Second)
+	r.tab.Screenshot("refund-said")
+	r.tab.Wait(stageIsUp, 15*time.Second) // the offer is taken when nobody says otherwise
 	paidFor(t, next, 2)
 	if q := r.lastLaunch(); len(q.Exclude) != 1 || q.Exclude[0] != f.c.id.String() {
 		t.Errorf("the next launch excludes %v", q.Exclude)
@@ -192,6 +263,7 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 	if w.sessions() != 1 {
 		t.Errorf("%d sessions were complained about", w.sessions())
 	}
+	r.comesHome(t, f, next, w)
 	r.tab.NoExceptions()
 }
 

@@ -124,6 +124,11 @@ func (f *fakeTill) order(m control.Open) {
 		return
 	}
 	f.seconds = x.Body.GetOpen().GetSeconds()
+	f.ledger.set(func(l *fakeLedger) {
+		a := l.accounts[x.Signer]
+		a.Nonce++
+		l.accounts[x.Signer] = a
+	})
 	f.c.say(map[string]any{"t": "escrow", "state": "sent", "total": total, "seconds": f.seconds})
 	f.c.say(map[string]any{"t": "escrow", "state": "locked", "total": total, "seconds": f.seconds})
 	f.judge(f.meter.Escrow(true, f.seconds))

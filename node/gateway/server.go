@@ -67,6 +67,8 @@ type Options struct {
 
 	// Complaints take players' words that their machines went; nil takes none.
 	Complaints Complaints
+	// Refunds take players' own closings of sessions whose machines went; nil takes none.
+	Refunds Refunds
 
 	// Proofs are shown on the page; nil shows none.
 	Proofs Proofs
@@ -167,10 +169,13 @@ func (s *Server) routes() http.Handler {
 	read("/api/node", "node", s.getNode)
 	read("/api/sessions/{session}", "session", s.getSession)
 	write("POST", "/api/sessions/{session}/gone", "gone", s.postGone)
+	write("POST", "/api/sessions/{session}/close", "close", s.postClose)
 	other("/api/sessions/{session}/gone", "POST")
+	other("/api/sessions/{session}/close", "POST")
 	read("/api/queue/{ticket}", "queue", s.getQueue)
 	read("/api/ledger", "ledger", s.getLedger)
 	read("/api/ledger/account/{account}", "account", s.getAccount)
+	read("/api/ledger/session/{container}/{session}", "ledger-session", s.getLedgerSession)
 	read("/api/proofs", "proofs", s.getProofs)
 	read("/api/proofs/{id}", "proof", s.getEvidence)
 	read("/healthz", "healthz", s.getHealth)

@@ -12,6 +12,7 @@ import { parseHash, iceServers } from './links.js';
 import { warm } from './verify.js';
 import { problemWords, words } from './words.js';
 import { toast } from './dom.js';
+import * as escrows from './escrows.js';
 
 const opened = parseHash(location.hash); // as the page was opened: a click changes it
 const state = { apps: [], ice: [], key: '', keyKnown: null, node: null }; // keyKnown is a promise until the key is
@@ -26,6 +27,7 @@ const stage = new Stage({
     catalogue.focus(app);
     refresh();
   },
+  refund: () => refund(),
 });
 const catalogue = new Catalogue(document.getElementById('catalogue'), {
   play: app => { catalogue.root.inert = true; stage.launch(app); },
@@ -57,6 +59,16 @@ async function showProofs() {
   } catch {
     state.proofs = false; // the next refresh tries again
   }
+}
+
+/** refund looks after money that was set aside for games that ended without their machines. */
+async function refund() {
+  if (!purse.ledger || !state.key || !escrows.all(state.key).length) return;
+  state.refunds ??= import('./refund.js').then(m => new m.Refunds({
+    ledger: () => purse.ledger, account: () => purse.load(), sent: nonce => purse.sent(nonce), sign, key: () => state.key, escrows,
+    say: text => toast(text, { ms: 8000 }), changed: list => purse.coming(list),
+  }));
+  state.refunds.then(r => r.sweep(), () => { state.refunds = null; }); // a module that did not come is asked for again
 }
 
 async function refresh() {
@@ -113,10 +125,12 @@ catalogue.loading();
 warm();
 const known = playerKey().then(k => { state.key = k; });
 state.keyKnown = Promise.race([known, new Promise(r => setTimeout(r, 2000))]).then(() => { state.keyKnown = null; });
-known.then(() => { if (purse.ledger) purse.refresh(); });
+known.then(() => { if (purse.ledger) purse.refresh(); refund(); });
 await refresh();
 await Promise.race([state.keyKnown, new Promise(r => setTimeout(r, 300))]);
 await route(opened);
+refund();
+setInterval(refund, 60_000);
 setInterval(() => { if (stage.root.hidden && !document.hidden) refresh(); }, 5000);
 window.addEventListener('hashchange', () => { if (parseHash(location.hash).kind !== 'home') location.reload(); });
 window.addEventListener('pageshow', e => { if (e.persisted) location.reload(); });

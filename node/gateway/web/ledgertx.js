@@ -52,6 +52,11 @@ export const openBody = ({ nonce, validUntilMS = 0n, container, session, price, 
 export const topUpBody = ({ nonce, validUntilMS = 0n, container, session, seconds }) =>
   concat(num(1, nonce), num(2, validUntilMS), message(18, concat(bytes(1, container), bytes(2, session), num(3, seconds))));
 
+/** closeBody ends it without the container; voucher is the newest, {seq, seconds, paid, signature (64 bytes)}, or nothing. */
+export const closeBody = ({ nonce, validUntilMS = 0n, container, session, voucher }) =>
+  concat(num(1, nonce), num(2, validUntilMS), message(19, concat(bytes(1, container), bytes(2, session),
+    voucher ? message(3, concat(num(1, voucher.seq), num(2, voucher.seconds), num(3, voucher.paid), bytes(4, voucher.signature))) : none)));
+
 /** signed puts a signature to a body. sign(bytes) is the player's key. */
 export async function signed(chain, account, body, sign) {
   return concat(bytes(1, body), bytes(2, account), bytes(3, await sign(signBytes(chain, 'tx', body))));

@@ -59,6 +59,7 @@ export const base64 = b => btoa(String.fromCharCode(...b));
  * Payer pays for one session. env: {account() → {balance, nonce} as BigInt, sign(bytes),
  * say(message), faucet, gift (what it gives), fee, changed(), keep(state), wait(ms)}. how: {chain, key (the
  * player's, 32 bytes), container (32), session (hex), terms, indexer, certificate, saved}.
+ * env.sent(nonce) and env.refused() say what became of its transactions, where somebody wants to know.
  */
 export class Payer {
   constructor(how, env) {
@@ -68,6 +69,8 @@ export class Payer {
     this.seenMS = s.seenMS ?? 0;
     this.seq = s.seq ?? 0;
     this.signedFor = s.signedFor ?? 0; // seconds
+    this.newest = s.newest ?? null; // the voucher that was signed last
+    this.untilMS = s.untilMS ?? 0; // until when the order may come into a block
     this.escrow = { state: s.escrow?.state ?? '', seconds: s.escrow?.seconds ?? 0 };
     this.most = this.escrow.seconds; // that this page has signed for
     this.line = Promise.resolve(); // vouchers leave in their order
@@ -133,9 +136,13 @@ export class Payer {
       const t = this.terms, body = openBody({ nonce: a.nonce, validUntilMS: a.validUntilMS, container: this.container, session: this.sessionBytes, price: t.price, quotes: t.quotes, perSecond: t.perSecond, seconds: a.seconds, indexer: this.indexer, certificate: this.certificate });
       const answer = this.#answer();
       this.most = a.seconds;
+      this.untilMS = Number(a.validUntilMS);
+      this.#keep(); // from now on there may be an escrow
+      this.env.sent?.(a.nonce);
       this.env.say({ t: 'open', tx: base64(await signed(this.chain, this.key, body, this.env.sign)) });
       const e = await answer;
       if (this.closed || e.state === 'locked') return;
+      this.env.refused?.();
       text = e.text;
       if (e.code === 'money' && this.env.faucet && waited < MONEY_MS) {
         waited += LOOK_MS;
@@ -179,10 +186,13 @@ export class Payer {
       if (a.seconds < 1) return this.#fail('Your account is empty: the game pauses when the escrow is used up.');
       const answer = this.#answer();
       this.most += a.seconds;
+      this.env.sent?.(a.nonce);
       this.env.say({ t: 'topup', tx: base64(await signed(this.chain, this.key, topUpBody({ nonce: a.nonce, validUntilMS: a.validUntilMS, container: this.container, session: this.sessionBytes, seconds: a.seconds }), this.env.sign)) });
       const e = await answer;
-      if (e.state === 'refused') await this.env.wait(5000);
-      else this.failed = '';
+      if (e.state === 'refused') {
+        this.env.refused?.();
+        await this.env.wait(5000);
+      } else this.failed = '';
     } catch {
       await this.env.wait(5000); // the ledger does not answer: again later
     } finally {
@@ -249,6 +259,7 @@ export class Payer {
     this.line = this.line.then(async () => {
       const m = { t: 'voucher', seq, seconds, paid: paid.toString(), sig: await signing };
       if (this.closed) return;
+      this.newest = { seq, seconds, paid: m.paid, sig: m.sig };
       this.last = m;
       this.env.say(m);
       this.#keep();
@@ -258,7 +269,7 @@ export class Payer {
   }
 
   #keep() {
-    this.env.keep?.({ session: this.session, seenMS: Math.round(this.seenMS), seq: this.seq, signedFor: this.signedFor, escrow: this.escrow });
+    this.env.keep?.({ session: this.session, seenMS: Math.round(this.seenMS), seq: this.seq, signedFor: this.signedFor, escrow: this.escrow, newest: this.newest, untilMS: this.untilMS });
   }
 }
 

@@ -5,11 +5,12 @@ import { el, remembered } from './dom.js';
 import { getJSON, Refused } from './whep.js';
 import { price } from './catalogue.js';
 import { amountOf, perSecond, short, exact } from './ledgertx.js';
-import { words, tooDear, noMoney } from './words.js';
+import { words, tooDear, noMoney, when } from './words.js';
 
 const CEILING = 1_000_000; // µUSD per hour, until the player says otherwise
 const CEILING_MOST = 1_000_000_000;
 const LEAST_S = 30; // of play that the account has to hold
+const SENT_MS = 20_000; // that a transaction is awaited in a block
 
 const limit = remembered(() => localStorage, 'framemesh.ceiling');
 
@@ -20,8 +21,9 @@ export class Purse {
     const kept = limit.get(CEILING);
     this.ceiling = Number.isSafeInteger(kept) && kept >= 0 && kept <= CEILING_MOST ? kept : CEILING;
     this.money = el('span.balance', { 'data-purse': 'balance' });
+    this.back = el('span.coming', { hidden: true, 'data-purse': 'coming' });
     this.field = el('input', { type: 'number', min: '0', max: String(CEILING_MOST / 1e6), step: '0.05', inputmode: 'decimal', value: (this.ceiling / 1e6).toFixed(2), 'aria-label': 'The most you pay, in dollars an hour', onchange: () => this.#limit() });
-    root.replaceChildren(this.money, el('label', { title: 'Machines that ask for more are left out.' }, 'pay up to $', this.field, ' / h'));
+    root.replaceChildren(this.money, this.back, el('label', { title: 'Machines that ask for more are left out.' }, 'pay up to $', this.field, ' / h'));
   }
 
   #limit() {
@@ -50,7 +52,28 @@ export class Purse {
   async load() {
     const a = await getJSON('/api/ledger/account/' + this.env.key(), { signal: AbortSignal.timeout(3000) }), balance = amountOf(a.balance), nonce = amountOf(a.nonce);
     if (balance === null || nonce === null) throw new Error('the gateway sent no account');
-    return this.account = { balance, nonce, address: String(a.address), timeMS: Number.isSafeInteger(a.time_ms) && a.time_ms > 0 ? a.time_ms : 0 };
+    if (this.next && (nonce >= this.next.nonce || performance.now() - this.next.at > SENT_MS)) this.next = null;
+    return this.account = { balance, nonce: this.next?.nonce ?? nonce, address: String(a.address), timeMS: Number.isSafeInteger(a.time_ms) && a.time_ms > 0 ? a.time_ms : 0 };
+  }
+
+  /** sent notes that a transaction with that number is on its way: the next one has the number after it. */
+  sent(nonce) {
+    this.next = { nonce: nonce + 1n, at: performance.now() };
+  }
+
+  /** refused takes that back. */
+  refused() {
+    this.next = null;
+  }
+
+  /** coming shows what is on its way back from games whose machines went: a list of {units, atMS}. */
+  coming(list) {
+    const sum = list.reduce((n, x) => n + x.units, 0n);
+    this.back.hidden = sum === 0n;
+    if (sum === 0n) return void this.refresh();
+    const last = Math.max(...list.map(x => x.atMS));
+    this.back.textContent = `+ ${short(sum)} ${this.ledger.symbol} back ${when(last)}`;
+    this.back.title = `${exact(sum)} ${this.ledger.symbol} that you set aside for games whose machines went come back by then, or as soon as those settle.`;
   }
 
   #draw() {

@@ -14,6 +14,7 @@ import { Chat } from './chat.js';
 import { Veil } from './veil.js';
 import { Hud } from './hud.js';
 import { Till, TermsError } from './till.js';
+import { left } from './escrows.js';
 import { words, missed, problemWords, byeWords } from './words.js';
 
 /** playing is what a reload needs to go on with the same session. */
@@ -25,7 +26,7 @@ const signedFor = remembered(() => sessionStorage, 'framemesh.witness');
 const NEXT_S = 5; // seconds before the next machine is taken by itself
 
 export class Stage {
-  /** env: {root, network(), ice(), key(), keyKnown() (a promise while the key is looked for), sign, purse, period, apps(), home(name of the game that was left)} */
+  /** env: {root, network(), ice(), key(), keyKnown() (a promise while the key is looked for), sign, purse, period, apps(), home(name of the game that was left), refund()} */
   constructor(env) {
     Object.assign(this, { env, run: 0, session: null, input: null, excluded: [], spare: null });
     const root = this.root = env.root;
@@ -273,13 +274,20 @@ export class Stage {
       const saved = playing.get(null);
       return saved?.session === s.session ? this.resume(saved) : this.#begin({ ...this.how, query: { session: s.session, token } });
     }
-    if (kind === 'gone' && !alive) this.#missed(payer);
+    if (kind === 'gone' && !alive) this.#missed(payer, s.session);
     const own = s.role === 'owner' && app.id, text = held ? `${w.text} ${held}` : w.text;
     this.veil.failed({ ...w, text, tip: own ? w.tip : '' }, own ? [this.#next(s.container), this.#home()] : [this.#home(true)]);
   }
 
-  // A machine that goes in the middle of a paid game pays for it, if checkers find it gone, too.
-  async #missed(payer) {
+  // A machine that goes in the middle of a paid game pays for it, if checkers find it gone, too;
+  // and its player has what it set aside back without it.
+  async #missed(payer, id) {
+    const known = left(id);
+    await this.#complain(payer);
+    if (known) this.env.refund();
+  }
+
+  async #complain(payer) {
     if (payer?.escrow.state !== 'locked' || !payer.signedFor) return;
     try {
       const { complain } = await import('./gone.js'), { chain, container, session, key, signedFor: seconds } = payer;

@@ -3,8 +3,9 @@
 
 import { remembered, el } from './dom.js';
 import { Payer, TermsError, termsOf, checkTerms, wait } from './pay.js';
-import { peerKey, short, exact, unhex } from './ledgertx.js';
+import { peerKey, short, exact, hex, unhex } from './ledgertx.js';
 import { dollars } from './words.js';
+import { note, hold } from './escrows.js';
 
 /** paying is what a reload needs to go on paying for the same session. */
 const paying = remembered(() => sessionStorage, 'framemesh.paying');
@@ -35,13 +36,19 @@ export class Till {
     const certificate = indexer && s.certificate ? new Uint8Array(await crypto.subtle.digest('SHA-256', s.certificate)) : undefined;
     const p = this.payer = new Payer({ chain: terms.chain, key: unhex(this.env.key()), container, session: s.session, terms, indexer: indexer ?? undefined, certificate, saved: known }, {
       account: () => purse.load(), sign: this.env.sign, say: m => s.say(m), faucet: purse.ledger.faucet, gift: purse.ledger.gift, fee: purse.ledger.fee,
-      changed: () => this.#draw(), keep: st => paying.set(st), wait,
+      changed: () => this.#draw(), wait, sent: nonce => purse.sent(nonce), refused: () => purse.refused(),
+      keep: st => {
+        paying.set(st);
+        note(s.session, { key: this.env.key(), chain: terms.chain, container: hex(container), locked: st.escrow.state === 'locked', voucher: st.newest, untilMS: st.untilMS, gone: false });
+      },
     });
+    this.release = hold(s.session);
     this.#draw();
-    let last = performance.now();
+    let last = performance.now(), beats = 0;
     this.timer = setInterval(async () => {
       const now = performance.now(), ms = Math.min(now - last, 2000);
       last = now;
+      if (++beats % 30 === 0 && p.escrow.state === 'locked') note(s.session, {}); // it is played, if paused
       if (!s.paused && await s.moved() && p === this.payer) p.second(ms);
     }, 1000);
     if (s.talks) p.start();
@@ -55,6 +62,7 @@ export class Till {
   /** close ends paying; what was signed stays as it is. */
   close() {
     clearInterval(this.timer);
+    this.release?.();
     this.payer?.close();
     this.payer = null;
     this.line.hidden = true;
@@ -74,7 +82,7 @@ export class Till {
     const p = this.payer, { purse } = this.env;
     if (p?.escrow.state !== 'locked') return '';
     const unit = purse.ledger.symbol;
-    return `It gets ${short(p.paid)} ${unit} at most, for the ${p.signedFor} seconds you played. The other ${short(p.refund)} ${unit} come back by themselves: when the machine settles, or when the session expires.`;
+    return `It gets ${short(p.paid)} ${unit} at most, for the ${p.signedFor} seconds you played. This page asks the ledger for the other ${short(p.refund)} ${unit}.`;
   }
 
   #draw() {

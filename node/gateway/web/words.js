@@ -146,3 +146,9 @@ export const noMoney = (balance, symbol, address) => ({
 
 /** dollars writes µUSD for people. */
 export const dollars = micro => `$${(Number(micro) / 1e6).toFixed(Number(micro) < 1e4 ? 4 : 2)}`;
+
+/** when says a time for people, with its day where that is not today. */
+export function when(ms, now = Date.now()) {
+  const d = new Date(ms), time = d.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  return d.toDateString() === new Date(now).toDateString() ? `at ${time}` : `on ${d.toLocaleDateString([], { day: 'numeric', month: 'long' })} at ${time}`;
+}

@@ -2,7 +2,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync, existsSync } from 'node:fs';
 import { webcrypto as crypto, createPrivateKey, sign as edSign } from 'node:crypto';
-import { openBody, topUpBody, signed, voucher, voucherPayload, quoteOf, median, perSecond, peerKey, exact, short, amountOf, signBytes } from '../web/ledgertx.js';
+import { openBody, topUpBody, closeBody, signed, voucher, voucherPayload, quoteOf, median, perSecond, peerKey, exact, short, amountOf, signBytes } from '../web/ledgertx.js';
 import { Payer, TermsError, termsOf, checkTerms } from '../web/pay.js';
 import { hex, unhex, unbase64, concat } from '../web/bytes.js';
 import { fields, bytesOf, numberOf, uvarint } from '../web/proto.js';
@@ -23,7 +23,7 @@ async function publicKey(b) {
 }
 
 test('the transactions of the specification are made byte for byte', { skip: !existsSync(vectors('ledger-tx')) }, async () => {
-  let opens = 0, tops = 0;
+  let opens = 0, tops = 0, closes = 0;
   for (const v of read('ledger-tx')) {
     if (!v.valid || v.message?.account) continue;
     const m = v.message, b = s => (s ? unbase64(s) : undefined), sign = v.seed && signer(unhex(v.seed));
@@ -37,12 +37,16 @@ test('the transactions of the specification are made byte for byte', { skip: !ex
     } else if (m.top_up && !m.valid_until_ms) {
       body = topUpBody({ nonce: BigInt(m.nonce ?? 0), container: b(m.top_up.container), session: b(m.top_up.session), seconds: m.top_up.seconds });
       tops++;
+    } else if (m.close) {
+      const c = m.close, w = c.voucher;
+      body = closeBody({ nonce: BigInt(m.nonce ?? 0), validUntilMS: BigInt(m.valid_until_ms ?? 0), container: b(c.container), session: b(c.session), voucher: w && { seq: BigInt(w.seq), seconds: w.seconds, paid: BigInt(w.paid), signature: b(w.signature) } });
+      closes++;
     } else continue;
     assert.equal(hex(body), v.body, v.name);
     assert.equal(hex(signBytes(v.chain, 'tx', body)), v.sign_bytes, v.name);
     assert.equal(hex(await signed(v.chain, unhex(v.signer), body, sign)), v.raw, v.name);
   }
-  assert.ok(opens > 0 && tops > 0, 'the vectors have orders and additions');
+  assert.ok(opens > 0 && tops > 0 && closes > 0, 'the vectors have orders, additions and closes');
 });
 
 test('the vouchers of the specification are signed byte for byte', { skip: !existsSync(vectors('ledger-voucher')) }, async () => {
