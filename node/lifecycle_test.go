@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -12,11 +13,17 @@ import (
 func TestModulesStopInReverseAndTheOneThatHangsIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lifecycle
-		var order []string
+		var mu sync.Mutex
+		var order []string // the one that hangs is not waited for: nothing orders it before the next
 		mod := func(name string, stop func(context.Context) error) {
 			t.Helper()
 			err := l.start(t.Context(), name, func(context.Context) (func(context.Context) error, error) {
-				return func(ctx context.Context) error { order = append(order, name); return stop(ctx) }, nil
+				return func(ctx context.Context) error {
+					mu.Lock()
+					order = append(order, name)
+					mu.Unlock()
+					return stop(ctx)
+				}, nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -30,6 +37,8 @@ func TestModulesStopInReverseAndTheOneThatHangsIsNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "stuck did not stop") || !strings.Contains(err.Error(), "stopping broken: no luck") {
 			t.Fatal(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if !slices.Equal(order, []string{"broken", "stuck", "host"}) {
 			t.Fatal(order)
 		}
