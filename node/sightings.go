@@ -11,62 +11,83 @@ import (
 // Bounds of what is remembered of what others say.
 const (
 	sightingTime  = time.Hour // for which it is believed
-	leastWitness  = 2         // in subnets of their own: one operator's many nodes are one
-	maxSightings  = 32        // subnets
-	maxWitnesses  = 16        // of one of them
+	leastWitness  = 2         // of different networks: one operator's many nodes are one
+	leastShare    = 3         // at least one in so many of all who say where they see this node
+	maxWitnesses  = 256       // of each family of addresses
 	settledTime   = 5 * time.Minute
 	lookAroundGap = time.Minute
 )
 
-// sightings are the subnets in which others say that they see this node.
-type sightings struct {
-	seen map[subnet.Subnet]map[subnet.Subnet]time.Time // where, by whose subnet, when last
+// witness is the network that somebody speaks from: a /24 of IPv4, or a /32 of IPv6, of which a
+// provider has one and anybody can have many smaller parts.
+type witness string
+
+const witnessV6 = 4 // bytes
+
+func witnessOf(s subnet.Subnet) witness {
+	if len(s) == subnet.SizeV6 {
+		return witness(s[:witnessV6])
+	}
+	return witness(s)
 }
 
-// saw remembers what somebody in a subnet of its own said. Beyond its bounds it forgets.
+// sighting is what a witness said last.
+type sighting struct {
+	where subnet.Subnet
+	at    time.Time
+}
+
+// sightings are the subnets in which others say that they see this node. Whatever is believed is
+// declared to the ledger, where it keeps checkers who live there from being drawn: so a few who
+// name a place of their choice must not outdo the many who name where the node is.
+type sightings struct {
+	said map[witness]sighting
+}
+
+// saw remembers what somebody in a subnet of its own said. Beyond its bounds it takes no more.
 func (s *sightings) saw(now time.Time, where, by subnet.Subnet) {
-	if s.seen == nil {
-		s.seen = make(map[subnet.Subnet]map[subnet.Subnet]time.Time)
+	if s.said == nil {
+		s.said = make(map[witness]sighting)
 	}
 	s.forget(now)
-	w := s.seen[where]
-	if w == nil {
-		if len(s.seen) >= maxSightings {
-			return
+	w := witnessOf(by)
+	if _, known := s.said[w]; known || s.witnesses(len(where)) < maxWitnesses {
+		s.said[w] = sighting{where, now}
+	}
+}
+
+// witnesses is how many speak of subnets of so many bytes.
+func (s *sightings) witnesses(size int) (n int) {
+	for _, x := range s.said {
+		if len(x.where) == size {
+			n++
 		}
-		w = make(map[subnet.Subnet]time.Time)
-		s.seen[where] = w
 	}
-	if _, known := w[by]; known || len(w) < maxWitnesses {
-		w[by] = now
-	}
+	return n
 }
 
 func (s *sightings) forget(now time.Time) {
-	for where, w := range s.seen {
-		for by, at := range w {
-			if now.Sub(at) > sightingTime {
-				delete(w, by)
-			}
-		}
-		if len(w) == 0 {
-			delete(s.seen, where)
+	for w, x := range s.said {
+		if now.Sub(x.at) > sightingTime {
+			delete(s.said, w)
 		}
 	}
 }
 
 // believed are the subnets that enough others name, those that most name first, at most
-// subnet.Max.
+// subnet.Max: of each family what a third or more of its witnesses say.
 func (s *sightings) believed(now time.Time) (out []subnet.Subnet) {
 	s.forget(now)
-	for where, w := range s.seen {
-		if len(w) >= leastWitness {
+	by := make(map[subnet.Subnet]int)
+	for _, x := range s.said {
+		by[x.where]++
+	}
+	for where, n := range by {
+		if n >= leastWitness && n*leastShare >= s.witnesses(len(where)) {
 			out = append(out, where)
 		}
 	}
-	slices.SortFunc(out, func(a, b subnet.Subnet) int {
-		return cmp.Or(cmp.Compare(len(s.seen[b]), len(s.seen[a])), cmp.Compare(a, b))
-	})
+	slices.SortFunc(out, func(a, b subnet.Subnet) int { return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b)) })
 	return out[:min(len(out), subnet.Max)]
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/framemesh/framemesh/ledger/key"
@@ -26,7 +27,7 @@ type whereabouts struct {
 	now     func() time.Time
 	tick    <-chan time.Time
 	told    <-chan any            // of event.EvtPeerIdentificationCompleted
-	addrs   func() []ma.Multiaddr // the node's own
+	addrs   func() []ma.Multiaddr // those of the machine itself, none that others told it
 	entry   func() (state.Node, bool)
 	declare func(ctx context.Context, e state.Node, list []subnet.Subnet) error
 
@@ -76,7 +77,7 @@ func (w *whereabouts) hear(e event.EvtPeerIdentificationCompleted) {
 	}
 }
 
-// public are the subnets where this node is: those of its own public addresses, and those
+// public are the subnets where this node is: those of the machine's own public addresses, and those
 // in which others see it.
 func (w *whereabouts) public() []subnet.Subnet {
 	out := subnetsOf(w.addrs())
@@ -150,6 +151,16 @@ func moved(id key.Node, e state.Node, list []subnet.Subnet) *tx.Register {
 	return r
 }
 
+// interfaceAddrs are a host's addresses on this machine. The host's own list has what four peers
+// told it besides, which are counted here.
+func interfaceAddrs(h host.Host) []ma.Multiaddr {
+	all, err := h.Network().InterfaceListenAddresses()
+	if err != nil {
+		return nil // others see where it is
+	}
+	return all
+}
+
 // startWhereabouts watches where this node lives, where there is a ledger to say it to.
 func (n *Node) startWhereabouts(context.Context) (func(context.Context) error, error) {
 	l := n.Ledger()
@@ -170,7 +181,7 @@ func (n *Node) startWhereabouts(context.Context) (func(context.Context) error, e
 		return nil, fmt.Errorf("node: hearing where others see this node: %w", err)
 	}
 	ticker := time.NewTicker(lookAroundGap)
-	w := &whereabouts{log: n.log, now: n.o.Now, tick: ticker.C, told: sub.Out(), addrs: h.Addrs,
+	w := &whereabouts{log: n.log, now: n.o.Now, tick: ticker.C, told: sub.Out(), addrs: func() []ma.Multiaddr { return interfaceAddrs(h) },
 		entry: func() (state.Node, bool) { return l.Entry(n.ID()) },
 		declare: func(ctx context.Context, e state.Node, list []subnet.Subnet) error {
 			err := b.Send(ctx, &tx.Body{Op: &tx.Body_Register{Register: moved(self, e, list)}})

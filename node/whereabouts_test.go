@@ -42,18 +42,49 @@ func TestOneLiarMovesNobody(t *testing.T) {
 	if got := s.believed(someday.Add(sightingTime + time.Second)); len(got) != 0 {
 		t.Errorf("one of them long ago: %v", got)
 	}
-	for i := range 3 * maxSightings {
-		for j := range 3 * maxWitnesses {
-			s.saw(someday, subnet.Subnet([]byte{20, 1, byte(i)}), subnet.Subnet([]byte{21, 1, byte(j)}))
+}
+
+// TestAFewLiarsMoveNobody: what they name is declared to the ledger, so they could else keep
+// honest checkers from being drawn for everybody they connect to.
+func TestAFewLiarsMoveNobody(t *testing.T) {
+	at := func(a, b, c byte) subnet.Subnet { return subnet.Subnet([]byte{a, b, c}) }
+	var s sightings
+	home := at(11, 1, 1)
+	for i := range byte(9) {
+		s.saw(someday, home, at(14, 1, i))
+	}
+	for i := range byte(4) { // each names the checkers of its choice, again and again
+		for j := range byte(50) {
+			s.saw(someday, at(66, 6, j%3), at(13, 1, i))
+			s.saw(someday, at(66, 6, 1), at(13, 1, i))
 		}
 	}
-	if len(s.seen) > maxSightings || len(s.believed(someday)) != subnet.Max {
-		t.Errorf("%d places are remembered", len(s.seen))
+	if got := s.believed(someday); !slices.Equal(got, []subnet.Subnet{home}) {
+		t.Errorf("four of thirteen: %v", got)
 	}
-	for _, w := range s.seen {
-		if len(w) > maxWitnesses {
-			t.Errorf("%d witnesses are remembered", len(w))
-		}
+	s.saw(someday, at(66, 6, 1), at(13, 1, 9))
+	if got := s.believed(someday); len(got) != 2 || got[0] != home {
+		t.Errorf("a third sees it at two exits: %v", got)
+	}
+
+	// IPv6 is counted apart, and whoever has a /32 of it has one voice.
+	six := func(a, b byte) subnet.Subnet { return subnet.Subnet([]byte{0x2a, 0, 0, a, 0, b}) }
+	for i := range byte(100) {
+		s.saw(someday, six(9, 9), six(1, i))
+	}
+	if got := s.believed(someday); slices.Contains(got, six(9, 9)) {
+		t.Errorf("one voice: %v", got)
+	}
+	s.saw(someday, six(9, 9), six(2, 0))
+	if got := s.believed(someday); !slices.Contains(got, six(9, 9)) || !slices.Contains(got, home) {
+		t.Errorf("two voices: %v", got)
+	}
+
+	for i := range 3 * maxWitnesses {
+		s.saw(someday, home, at(21, byte(i>>8), byte(i)))
+	}
+	if n := s.witnesses(subnet.SizeV4); n != maxWitnesses {
+		t.Errorf("%d witnesses are remembered", n)
 	}
 }
 
