@@ -79,6 +79,3 @@ func (f *Framer) Push(pcm []int16, emit func(packet []int16) error) error {
 	}
 	return nil
 }
-
-// Drop forgets what waits, for a gap in the sound.
-func (f *Framer) Drop() { f.pcm = f.pcm[:0] }

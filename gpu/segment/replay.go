@@ -66,22 +66,6 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("second %d: the %s is %x, claimed was %x", v.Number, v.Field, got, claimed)
 }
 
-// Replay, Audit and VerifySecond are those of the zero Auditor.
-func Replay(ctx context.Context, code []byte, w Window) ([]Roots, error) {
-	return Auditor{}.Replay(ctx, code, w)
-}
-
-// Audit replays the window and compares it with the claimed roots, one for each
-// second of it. See Auditor.Audit.
-func Audit(ctx context.Context, code []byte, w Window, claimed []Roots) (Verdict, error) {
-	return Auditor{}.Audit(ctx, code, w, claimed)
-}
-
-// VerifySecond checks a proof about one second. See Auditor.VerifySecond.
-func VerifySecond(ctx context.Context, code []byte, proof Window) (Verdict, error) {
-	return Auditor{}.VerifySecond(ctx, code, proof)
-}
-
 // Portable says whether the module gives the same bits on every architecture: it has
 // no float arithmetic, whose NaNs differ. One that is not can be audited on the
 // architecture that ran it only, which Params.Arch names.

@@ -340,7 +340,7 @@ func TestPortable(t *testing.T) {
 	// The replay refuses what another architecture computed with floats.
 	code := game(t, "novareef")
 	w := Window{Params: Params{App: sum(code), Arch: "riscv64", Memory: app.DefaultMemory}, Seconds: []Second{{}}}
-	if _, err := Replay(context.Background(), code, w); !errors.Is(err, ErrArch) {
+	if _, err := (Auditor{}).Replay(context.Background(), code, w); !errors.Is(err, ErrArch) {
 		t.Error(err)
 	}
 }

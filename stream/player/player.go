@@ -256,12 +256,6 @@ func problem(res *http.Response, body []byte) error {
 // Header is what came with the answer: session, container, role, tokens, certificate.
 func (p *Player) Header() http.Header { return p.header }
 
-// Answer is the SDP answer.
-func (p *Player) Answer() string { return p.answer }
-
-// Location is the URL of this peer connection.
-func (p *Player) Location() string { return p.location.String() }
-
 // FirstFrame waits for the first complete key frame.
 func (p *Player) FirstFrame(ctx context.Context) error {
 	select {
