@@ -35,7 +35,7 @@ func TestBothAreRightAfterAPlayerClosed(t *testing.T) {
 		"without a voucher, and it is back":           {presents: 0, back: true, want: kept},
 		"and it is not back":                          {presents: kept + 1, back: false, want: kept + 1},
 		"without having promised, and it is not back": {presents: 0, back: false, want: 0},
-		"that runs well":                              {presents: kept, stays: true, back: true, want: kept},
+		"that runs well":                              {presents: 3, stays: true, back: true, want: kept},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
