@@ -4,7 +4,7 @@
 //
 // A [Recorder] watches a running app and gives, for each second, the [Roots] of its
 // state, inputs, pictures and sound. A [Keeper] holds what an audit will ask for. A
-// [Window] is that: a state to start from and the inputs since. [Audit] replays a
+// [Window] is that: a state to start from and the inputs since. [Auditor.Audit] replays a
 // window and says which second does not follow from the one before; [VerifySecond]
 // does so for one second, offline, as a proof that stands alone.
 //
