@@ -25,3 +25,15 @@ func (n *Node) occupy(context.Context) (func(context.Context) error, error) {
 	}
 	return func(context.Context) error { return d.Close() }, nil
 }
+
+// InUse returns ErrOccupied when a node runs with a data directory.
+func InUse(dir string) error {
+	leave, err := (&Node{dir: dir}).occupy(context.Background())
+	if errors.Is(err, ErrOccupied) {
+		return err
+	}
+	if leave != nil {
+		_ = leave(context.Background())
+	}
+	return nil // a directory that does not exist, too
+}

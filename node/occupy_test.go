@@ -16,8 +16,14 @@ func TestADataDirectoryHasOneNodeAtATime(t *testing.T) {
 	if _, err := b.occupy(t.Context()); !errors.Is(err, ErrOccupied) || !strings.Contains(err.Error(), a.dir) {
 		t.Fatalf("a second node with the same directory: %v", err)
 	}
+	if err := InUse(a.dir); !errors.Is(err, ErrOccupied) {
+		t.Errorf("a directory in use: %v", err)
+	}
 	if err := leave(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if err := InUse(a.dir); err != nil {
+		t.Errorf("a directory that is free: %v", err)
 	}
 	leave, err = b.occupy(t.Context())
 	if err != nil {

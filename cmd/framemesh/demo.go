@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/framemesh/framemesh/node"
 	"github.com/framemesh/framemesh/node/demo"
 	"github.com/framemesh/framemesh/node/testnet"
 )
@@ -111,6 +112,9 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) (err error
 		Cheats: f.cheats(), About: f.about(), Slots: f.slots, Encoder: f.encoder, Money: f.money(), Log: logger(f.logLevel, "text", errOut), Progress: func(s string) { say("… " + s) }})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return withHint(err, "`framemesh demo` without --listen takes the next free port, --listen 127.0.0.1:0 any")
+	}
+	if errors.Is(err, node.ErrOccupied) {
+		return withHint(err, "another --dir, or end the demo that runs there")
 	}
 	if err != nil {
 		return err

@@ -147,6 +147,14 @@ func TestProofsAreRerunOffline(t *testing.T) {
 	if status != 1 || !strings.HasPrefix(out, "NOT PROVEN: ") {
 		t.Errorf("status %d: %s", status, out)
 	}
+	status, out, _ = inProcess("proof", "verify", right, wrong) // as a shell writes *.proof
+	if status != 1 || strings.Count(out, "PROVEN: ") != 2 || !strings.Contains(out, "\nPROVEN: ") {
+		t.Errorf("both: status %d: %s", status, out)
+	}
+	status, out, errOut = inProcess("proof", "verify", wrong, "nowhere", right)
+	if status != exitUnreadable || strings.Count(out, "PROVEN: ") != 1 || !strings.Contains(errOut, "nowhere") {
+		t.Errorf("with one that is not there: status %d: %s %s", status, out, errOut)
+	}
 }
 
 // vectors are found from where the tests were started, before any changes its folder.
@@ -214,7 +222,7 @@ func TestUnreadableProofsAreStatusTwo(t *testing.T) {
 	if status, _, errOut := inProcess("proof", "verify", "nowhere"); status != exitUnreadable || !strings.Contains(errOut, "try: ") {
 		t.Errorf("a file that is not there: status %d, %q", status, errOut)
 	}
-	for _, args := range [][]string{{"proof", "verify"}, {"proof", "verify", "a", "b"}, {"proof", "verify", "empty", "--seed", "zz"}, {"proof", "show", "x"}, {"proof", "show", "0123456789ab"},
+	for _, args := range [][]string{{"proof", "verify"}, {"proof", "verify", "empty", "--seed", "zz"}, {"proof", "show", "x"}, {"proof", "show", "0123456789ab"},
 		{"proof", "list", "--epochs", "0"}, {"proof", "list", "--epochs", "9-3"}, {"proof", "list", "--epochs", "-"}, {"proof", "lst"}, {"proof", "list", "--node", "me"},
 		{"why", "a", "b"}, {"why", "12D3"}, {"why", "99999999999999999999/0"}, {"why"}, {"appeal"}, {"appeal", "12"}} {
 		status, out, errOut := inProcess(append(args, "--data-dir", t.TempDir())...)

@@ -54,12 +54,13 @@ type verifyFlags struct {
 func proofVerify(l *ledgerFlags) *cobra.Command {
 	f := verifyFlags{ledgerFlags: l}
 	c := &cobra.Command{
-		Use:   "verify FILE|EPOCH/BATCH",
-		Short: "Rerun a proof on this machine: exit status 0 proven, 1 not, 2 unreadable",
+		Use:   "verify FILE|EPOCH/BATCH...",
+		Short: "Rerun proofs on this machine: exit status 0 proven, 1 not, 2 unreadable",
 		Long: `verify recomputes what a proof file claims: the tile is rendered, the paths are followed, the
 votes are judged, the second of play is replayed. FILE "-" is standard input. EPOCH/BATCH are
 the votes behind that certificate of the ledger: the checkers that judged it are asked for
-them, and they are counted again.
+them, and they are counted again. Several are rerun one after the other, up to one that cannot
+be read, and all of them have to hold; --json prints an object for each.
 
 What a container had to render follows from the ledger's seed of the epoch, and a file that
 brings an invented seed could convict anybody. So the seed is compared with the ledger's
@@ -70,14 +71,38 @@ by hand. Without both, verify says so: then only the arithmetic is proven.`,
   framemesh proof verify 3fa4….proof --offline --json
   framemesh proof verify 120/0
   framemesh proof verify second.proof --app game.wasm`,
-		Args: oneArg("FILE|EPOCH/BATCH"),
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return oneArg("FILE|EPOCH/BATCH")(c, args)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return f.all(c, args) },
 	}
 	fl := c.Flags()
 	fl.BoolVar(&f.offline, "offline", false, "ask no network: take the file's word for the seed")
 	fl.StringVar(&f.seed, "seed", "", "the ledger's seed of the epoch, 64 hex digits, from somebody you trust")
 	fl.StringVar(&f.app, "app", "", "the module that a session ran (default: the one that is installed)")
 	return c
+}
+
+// all reruns one proof after the other.
+func (f *verifyFlags) all(c *cobra.Command, paths []string) error {
+	ctx, failed := c.Context(), error(nil)
+	for i, path := range paths {
+		if i > 0 && !f.json {
+			fmt.Fprintln(c.OutOrStdout())
+		}
+		c.SetContext(ctx) // each gets its own time
+		err := f.run(c, path)
+		switch {
+		case errors.Is(err, errFailed):
+			failed = err
+		case err != nil:
+			return err
+		}
+	}
+	return failed
 }
 
 func (f *verifyFlags) run(c *cobra.Command, path string) error {

@@ -36,6 +36,9 @@ func withHint(err error, try string) error {
 // errFailed ends a command with status 1 when it has already said why.
 var errFailed = errors.New("failed")
 
+// interrupted is the status of a command that Ctrl-C ended before it was done, as of other programs.
+const interrupted = 130
+
 // run executes one command line and returns the process's exit status.
 func run(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -52,9 +55,14 @@ func run(args []string, out, errOut io.Writer) int {
 	case errors.Is(err, errFailed):
 		return 1
 	}
-	fmt.Fprintf(errOut, "framemesh: %v\n", err)
 	var h hint
-	if errors.As(err, &h) {
+	told := errors.As(err, &h)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !told {
+		fmt.Fprintln(errOut, "framemesh: interrupted")
+		return interrupted
+	}
+	fmt.Fprintf(errOut, "framemesh: %v\n", err)
+	if told {
 		fmt.Fprintf(errOut, "  try: %s\n", h.try)
 	}
 	var own exit

@@ -63,6 +63,13 @@ func (m Money) withDefaults() Money {
 	return m
 }
 
+// What a network with money leaves in its directory beside those of its nodes.
+const (
+	genesisFile = "genesis.json"
+	clientDir   = "client" // of commands that look at its ledger: configuration and wallets
+	faucetName  = "faucet" // account that gives players money
+)
+
 // treasury is the money side of a testnet: the genesis file and the accounts it names.
 type treasury struct {
 	Money
@@ -76,8 +83,11 @@ type treasury struct {
 // newTreasury writes the genesis of a network whose nodes are not running yet: their keys are
 // made here, so that the file can name them.
 func newTreasury(o Options, names map[string][]node.Role) (*treasury, error) {
-	p := &treasury{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, "genesis.json"),
+	p := &treasury{Money: o.Money.withDefaults(), path: filepath.Join(o.Dir, genesisFile),
 		rate: filepath.Join(o.Dir, "frm-per-usd"), accounts: map[string]ed25519.PrivateKey{}, nodes: map[string]key.Node{}}
+	if err := anew(o.Dir, names); err != nil {
+		return nil, fmt.Errorf("testnet: an earlier network in %s: %w", o.Dir, err)
+	}
 	if p.Validators > o.Checkers {
 		return nil, fmt.Errorf("testnet: %d validators, but %d checkers: validators are checkers; use --checkers %d", p.Validators, o.Checkers, p.Validators)
 	}
@@ -97,7 +107,7 @@ func newTreasury(o Options, names map[string][]node.Role) (*treasury, error) {
 			}
 		}
 	}
-	faucet, err := p.account("faucet")
+	faucet, err := p.account(faucetName)
 	if err != nil {
 		return nil, err
 	}
@@ -317,7 +327,7 @@ func (n *Net) WriteClient() (path string, err error) {
 	if n.treasury == nil {
 		return "", errors.New("testnet: the network has no ledger")
 	}
-	dir := filepath.Join(n.o.Dir, "client")
+	dir := filepath.Join(n.o.Dir, clientDir)
 	w, err := wallet.Open(filepath.Join(dir, "wallets"), wallet.Options{Work: clientWork})
 	if err != nil {
 		return "", err

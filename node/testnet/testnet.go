@@ -186,7 +186,7 @@ func (n *Net) add(ctx context.Context, name string, roles []node.Role, boot []st
 		n.treasury.edit(name, &c)
 		c.Ledger.Peers = n.validatorAddresses()
 		if slices.Contains(roles, node.RoleGateway) {
-			o.Faucet = n.treasury.accounts["faucet"]
+			o.Faucet = n.treasury.accounts[faucetName]
 		}
 		if err := n.rounds(name, &o); err != nil {
 			return nil, err
@@ -211,8 +211,8 @@ func (n *Net) add(ctx context.Context, name string, roles []node.Role, boot []st
 
 // ready polls the first gateway; there is nothing to be told by, since it learns of
 // the others from the network.
-func (n *Net) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+func (n *Net) ready(whole context.Context) error {
+	ctx, cancel := context.WithTimeout(whole, readyTimeout)
 	defer cancel()
 	gw := n.Find("gateway-1")
 	for {
@@ -223,6 +223,9 @@ func (n *Net) ready(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			if err := whole.Err(); err != nil {
+				return fmt.Errorf("testnet: stopped before the peers had found each other: %w", err)
+			}
 			return fmt.Errorf("testnet: after %v the gateway sees %d of %d indexers and %d of %d containers (a price is known: %t): %w", readyTimeout, st.Indexers, n.o.Indexers, st.Containers, n.o.Containers, n.priced(), ctx.Err())
 		case <-time.After(readyEvery):
 		}
