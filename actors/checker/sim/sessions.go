@@ -2,9 +2,11 @@ package sim
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/framemesh/framemesh/actors/cheat"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/state"
 )
 
 // missMS is how long a player takes to miss its container.
@@ -21,9 +23,9 @@ func (w *World) play(n *container, length uint64) {
 	if !vanishes && !w.chance(w.c.Net.PlayPPM) {
 		return
 	}
-	var session [16]byte
-	copy(session[:], n.name[:8])
-	binary.BigEndian.PutUint64(session[8:], w.epoch)
+	session := &game{Session: state.Session{Player: key.Address{1}, Seconds: math.MaxUint32, OpenedMS: w.times.Start, Phase: state.PhaseOpen}}
+	copy(session.name[:], n.name[:8])
+	binary.BigEndian.PutUint64(session.name[8:], w.epoch)
 	switch {
 	case vanishes:
 		n.from, n.to = w.times.Start+w.upTo(length-1), w.times.End
@@ -36,8 +38,17 @@ func (w *World) play(n *container, length uint64) {
 	}
 }
 
-// complain brings a complaint to all who are drawn for a container.
-func (w *World) complain(n *container, session [16]byte, at uint64) {
+// game is a paid session as the ledger has it.
+type game struct {
+	state.Session
+	name [16]byte
+}
+
+// complain brings a complaint to all who are drawn for a container. The player closes the session
+// with it, as pages do. That a container which is there settles what is being closed, and is clear
+// by that alone, is left out.
+func (w *World) complain(n *container, session *game, at uint64) {
+	session.Phase, session.ClosingMS = state.PhaseClosing, at
 	b, _, ok := w.plan.Of(n.name)
 	if !ok {
 		return
@@ -55,10 +66,10 @@ func (w *World) complain(n *container, session [16]byte, at uint64) {
 }
 
 // look is a watch.
-func (n *checker) look(c *container, session [16]byte) {
+func (n *checker) look(c *container, session *game) {
 	w := n.w
-	watch := w.c.Params.WatchMS()
-	if n.round == nil || n.down(w.q.now) || n.clock(w.q.now)+watch+watch/2 > n.round.Votes(c.name) {
+	watch, since := w.c.Params.WatchMS(), w.times.Start-w.c.Params.EpochMS
+	if n.round == nil || n.down(w.q.now) || n.clock(w.q.now)+watch+watch/2 > n.round.Votes(c.name) || !session.Awaits(session.Player, 0, w.q.now, since) {
 		return
 	}
 	heard := false
@@ -70,7 +81,7 @@ func (n *checker) look(c *container, session [16]byte) {
 		})
 	}
 	n.later(w.q.now+watch+1, func() {
-		if !heard && n.round.Missed(c.name, session) {
+		if !heard && session.Awaits(session.Player, 0, w.q.now, since) && n.round.Missed(c.name, session.name) {
 			n.do(nil)
 		}
 	})
