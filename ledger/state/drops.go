@@ -97,6 +97,9 @@ func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]by
 	if err != nil || s.DroppedMS >= p.openedMS {
 		return err
 	}
+	if there, err := m.wasThere(id, s, economics.Epoch(m.network.GenesisMS, m.params.EpochSeconds, p.openedMS)); err != nil || !there {
+		return err
+	}
 	s.DroppedMS = m.head.TimeMS
 	if err := m.overlay.Set(StandingKey(id), s.Encode()); err != nil {
 		return err
@@ -111,4 +114,29 @@ func (m *Machine) went(c *txContext, res *proof.Result, id key.Node, name [16]by
 		Node: id, Offence: economics.OffenceDrop, Victim: p.player, Epoch: res.Epoch, Batch: res.Batch, Signers: signers, Found: found,
 		Session: name, Most: p.cost(votes), Asked: asked,
 	})
+}
+
+// wasThere says whether a round of the epoch before a session was opened, or of a later one, heard
+// of the container. Anybody can open a session with anybody who is registered: a machine that was
+// switched off for the night went from none.
+func (m *Machine) wasThere(id key.Node, s Standing, opened uint64) (bool, error) {
+	for i := s.Verdicts - min(s.Verdicts, KeptVerdicts); i < s.Verdicts; i++ {
+		v, ok, err := load(m.overlay, HistoryKey(id, economics.RoleContainer, i), DecodeVerdict)
+		if err != nil {
+			return false, err
+		}
+		if ok && v.Epoch+1 >= opened && heard(v.Verdict) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// heard says whether something of the container came in a round.
+func heard(verdict uint8) bool {
+	switch verdict {
+	case proof.VerdictOK, proof.VerdictLate, proof.VerdictBad, proof.VerdictBusy, proof.VerdictRefused:
+		return true
+	}
+	return false
 }

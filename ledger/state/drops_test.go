@@ -11,10 +11,10 @@ import (
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// gone is a round in which the container was not there, and a player missed it, as all three
-// members say.
+// gone is a round that heard of the container, late, before it went and a player missed it, as all
+// three members say. It earns nothing.
 func gone(session []byte) proof.Entry {
-	e := proof.Entry{Verdict: proof.VerdictAbsent, Reason: proof.ReasonAbsent, Dropped: session}
+	e := proof.Entry{Verdict: proof.VerdictLate, Reason: proof.ReasonLate, Dropped: session}
 	if len(session) != 0 {
 		e.Found = 7
 	}
