@@ -7,33 +7,39 @@ import { remembered } from './dom.js';
 const PREFIX = 'framemesh.escrow.';
 const MOST = 64; // entries; the oldest give way
 const entry = session => remembered(() => localStorage, PREFIX + session);
+const here = new Map(); // of this page, by session: all there is where storage is blocked
+const known = session => entry(session).get(null) ?? here.get(session);
 
 /** note writes down what changed of a session. */
 export function note(session, change) {
-  const e = entry(session), had = e.get(null);
+  const had = known(session), now = { ...had, ...change, session, at: Date.now() };
   if (!had) trim();
-  e.set({ ...had, ...change, session, at: Date.now() });
+  here.set(session, now);
+  entry(session).set(now);
 }
 
 /** left marks a session whose machine went; false where nothing of it is known. */
 export function left(session) {
-  const known = Boolean(entry(session).get(null));
-  if (known) note(session, { gone: true });
-  return known;
+  if (!known(session)) return false;
+  note(session, { gone: true });
+  return true;
 }
 
-export const forget = session => entry(session).clear();
+export function forget(session) {
+  here.delete(session);
+  entry(session).clear();
+}
 
 /** all are the entries of a player's key, oldest first. */
 export function all(key) {
-  const out = [];
+  const found = new Map(here);
   try {
     for (let i = 0; i < localStorage.length; i++) {
       const k = localStorage.key(i), v = k.startsWith(PREFIX) && entry(k.slice(PREFIX.length)).get(null);
-      if (v && (!key || v.key === key)) out.push(v);
+      if (v) found.set(v.session, v);
     }
-  } catch { /* blocked storage remembers nothing */ }
-  return out.sort((a, b) => a.at - b.at);
+  } catch { /* blocked: what this page knows has to do */ }
+  return [...found.values()].filter(v => !key || v.key === key).sort((a, b) => a.at - b.at);
 }
 
 function trim() {
