@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,11 +36,11 @@ func passphrase(c *cobra.Command, file, prompt string, twice bool) (string, erro
 	if !ok {
 		return "", withHint(fmt.Errorf("%w: standard input is no terminal to ask at", errNoPassphrase), "--passphrase-file with a file of mode 0600, or "+passphraseEnv)
 	}
-	p, err := ask(c.ErrOrStderr(), in, prompt)
+	p, err := ask(c.Context(), c.ErrOrStderr(), in, prompt)
 	if err != nil || !twice {
 		return p, err
 	}
-	again, err := ask(c.ErrOrStderr(), in, "the same again")
+	again, err := ask(c.Context(), c.ErrOrStderr(), in, "the same again")
 	if err != nil {
 		return "", err
 	}
@@ -74,14 +75,45 @@ func terminal(r any) (fd int, ok bool) {
 	return int(f.Fd()), true
 }
 
-func ask(w io.Writer, fd int, prompt string) (string, error) {
-	fmt.Fprintf(w, "%s: ", prompt)
-	b, err := term.ReadPassword(fd)
-	fmt.Fprintln(w)
+// ask reads a line without echo. Ctrl-C ends it and gives the terminal its echo back.
+func ask(ctx context.Context, w io.Writer, fd int, prompt string) (string, error) {
+	before, err := term.GetState(fd)
 	if err != nil {
 		return "", withHint(fmt.Errorf("reading the passphrase: %w", err), "--passphrase-file")
 	}
-	return string(b), nil
+	fmt.Fprintf(w, "%s: ", prompt)
+	text, err := typed(ctx, func() (string, error) {
+		b, err := term.ReadPassword(fd)
+		return string(b), err
+	})
+	fmt.Fprintln(w)
+	switch {
+	case ctx.Err() != nil:
+		return "", errors.Join(err, term.Restore(fd, before))
+	case err != nil:
+		return "", withHint(fmt.Errorf("reading the passphrase: %w", err), "--passphrase-file")
+	}
+	return text, nil
+}
+
+// typed waits for what a person types, or until ctx ends. A read of a terminal cannot be taken
+// back: it is left behind, as the command ends then.
+func typed(ctx context.Context, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		done <- answer{text, err}
+	}()
+	select {
+	case a := <-done:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // confirm asks before something that cannot be taken back. Where nobody can be asked, it
@@ -94,7 +126,12 @@ func confirm(c *cobra.Command, yes bool, what string) error {
 		return withHint(fmt.Errorf("%s: not without being asked, and standard input is no terminal", what), "--yes to say so beforehand")
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "%s\nis that right? [y/N] ", what)
-	line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 16)).ReadString('\n')
+	line, err := typed(c.Context(), func() (string, error) {
+		return bufio.NewReader(io.LimitReader(c.InOrStdin(), 16)).ReadString('\n')
+	})
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return withHint(err, "--yes")
 	}

@@ -261,11 +261,13 @@ func readSeed(c *cobra.Command, path string) (string, error) {
 		return strings.TrimSpace(string(b)), err
 	}
 	if fd, ok := terminal(c.InOrStdin()); ok {
-		s, err := ask(c.ErrOrStderr(), fd, "seed, 64 hex digits")
+		s, err := ask(c.Context(), c.ErrOrStderr(), fd, "seed, 64 hex digits")
 		return strings.TrimSpace(s), err
 	}
-	b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxKeyText))
-	return strings.TrimSpace(string(b)), err
+	return typed(c.Context(), func() (string, error) {
+		b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxKeyText))
+		return strings.TrimSpace(string(b)), err
+	})
 }
 
 func walletExport(l *ledgerFlags, f *walletFlags) *cobra.Command {
