@@ -191,7 +191,7 @@ func (t *till) Escrow(ctx context.Context, session [16]byte) (container.Escrow, 
 	if err != nil || !ok {
 		return container.Escrow{}, err
 	}
-	return container.Escrow{Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, Closing: s.Ending(t.Epoch())}, nil
+	return container.Escrow{Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, OpenedMS: s.OpenedMS, Closing: s.Ending(t.Epoch())}, nil
 }
 
 // Settle implements container.Pay: the node key signs for the account that owns the node.

@@ -69,7 +69,7 @@ func (r *Rounds) Gone(ctx context.Context, _ peer.ID, g *wire.Gone) error {
 		return rpc.Errorf(code, "%s", text)
 	}
 	if err := m.gone.Verify(m.of(r.o.Book.Chain())); err != nil {
-		return refuse(wire.Code_UNAUTHORISED, "the player of that session did not sign this, or for another network")
+		return refuse(wire.Code_UNAUTHORISED, "the player of that session did not sign this, or the container has not taken it, or for another network")
 	}
 	now := uint64(max(r.o.Now().UnixMilli(), 0))
 	book := r.o.Book
@@ -93,7 +93,8 @@ func (r *Rounds) Gone(ctx context.Context, _ peer.ID, g *wire.Gone) error {
 
 func complaintOf(g *wire.Gone) complaint {
 	return complaint{watchOf{key.Node(g.GetContainer()), [16]byte(g.GetSession())}, [32]byte(g.GetPlayer()),
-		witness.Gone{Seconds: g.GetSeconds(), AtMS: g.GetAtMs(), Signature: [ed25519.SignatureSize]byte(g.GetSignature())}}
+		witness.Gone{Seconds: g.GetSeconds(), AtMS: g.GetAtMs(), Signature: [ed25519.SignatureSize]byte(g.GetSignature()),
+			Taken: witness.Taken{PerSecond: g.GetPerSecond(), OpenedMS: g.GetOpenedMs(), Signature: [ed25519.SignatureSize]byte(g.GetTaken())}}}
 }
 
 func (m *complaint) of(chain string) witness.Session {
@@ -101,7 +102,8 @@ func (m *complaint) of(chain string) witness.Session {
 }
 
 func (m *complaint) wire() *wire.Gone {
-	return &wire.Gone{Container: m.container[:], Session: m.session[:], Player: m.player[:], Seconds: m.gone.Seconds, AtMs: m.gone.AtMS, Signature: m.gone.Signature[:]}
+	return &wire.Gone{Container: m.container[:], Session: m.session[:], Player: m.player[:], Seconds: m.gone.Seconds, AtMs: m.gone.AtMS, Signature: m.gone.Signature[:],
+		PerSecond: m.gone.Taken.PerSecond, OpenedMs: m.gone.Taken.OpenedMS, Taken: m.gone.Taken.Signature[:]}
 }
 
 // mayWatch says whether there is time and room to look for a container; it replies where not.
@@ -190,7 +192,7 @@ func (r *Rounds) watch(ctx context.Context, epoch uint64, m complaint, length ti
 }
 
 // unfounded says whether the ledger has no session from which the container could have gone
-// now: one of this player, not settled, whose seconds have not run out. That the player has begun
+// now: one of this player that it had taken, not settled, whose seconds have not run out. That the player has begun
 // to close it since it complained is no answer of the container's.
 func (r *Rounds) unfounded(ctx context.Context, epoch uint64, m complaint) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchRead)
@@ -200,7 +202,7 @@ func (r *Rounds) unfounded(ctx context.Context, epoch uint64, m complaint) (bool
 		return false, err
 	}
 	now := uint64(max(r.o.Now().UnixMilli(), 0))
-	return !ok || !s.Awaits(key.Address(m.player), m.gone.Seconds, now, r.o.Book.EpochStart(epoch-min(epoch, 1))), nil
+	return !ok || !m.gone.Taken.Means(s.PerSecond, s.OpenedMS) || !s.Awaits(key.Address(m.player), m.gone.Seconds, now, r.o.Book.EpochStart(epoch-min(epoch, 1))), nil
 }
 
 // hears asks a container once whether it is there. Whatever it says, a refusal too, it is.

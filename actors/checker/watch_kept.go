@@ -70,7 +70,7 @@ func watchKept(dir string, epoch uint64, w watchOf) (*wire.WatchResponse, error)
 		return nil, err
 	}
 	out := new(wire.WatchResponse)
-	if err := proto.Unmarshal(b, out); err != nil || len(out.GetStatement()) > check.MaxWatch {
+	if err := proto.Unmarshal(b, out); err != nil || len(out.GetStatement()) > check.MaxWatch || !check.Sound(out.GetGone()) {
 		return nil, fmt.Errorf("%w: a watch (%v)", errSaved, err)
 	}
 	return out, nil

@@ -66,7 +66,15 @@ func (g *game) gone() *wire.Gone {
 	s := witness.Session{Chain: testChain, Container: g.m.node("container-1"), ID: g.id, Player: [32]byte(g.player[ed25519.SeedSize:])}
 	w := witness.Gone{Seconds: 3, AtMS: uint64(time.Now().UnixMilli())}
 	s.SignGone(g.player, &w)
-	return &wire.Gone{Container: s.Container[:], Session: s.ID[:], Player: s.Player[:], Seconds: w.Seconds, AtMs: w.AtMS, Signature: w.Signature[:]}
+	return gone(s, w, g.m.keys["container-1"], g.m.genesis)
+}
+
+// gone is a player's word about a session that its container took, at 1 a second.
+func gone(s witness.Session, w witness.Gone, container ed25519.PrivateKey, openedMS uint64) *wire.Gone {
+	w.Taken = witness.Taken{PerSecond: 1, OpenedMS: openedMS}
+	s.SignTaken(container, &w.Taken)
+	return &wire.Gone{Container: s.Container[:], Session: s.ID[:], Player: s.Player[:], Seconds: w.Seconds, AtMs: w.AtMS, Signature: w.Signature[:],
+		PerSecond: w.Taken.PerSecond, OpenedMs: w.Taken.OpenedMS, Taken: w.Taken.Signature[:]}
 }
 
 // complain brings it to the first checkers, which may know of no such session.
@@ -203,10 +211,24 @@ func TestComplaintsAreRefused(t *testing.T) {
 		s.SignGone(g.player, &late)
 		old.AtMs, old.Signature = late.AtMS, late.Signature[:]
 		refused("an hour old", old, wire.Code_EXPIRED)
-		s.Container = key.Node{7}
+		untaken := g.gone()
+		untaken.Taken = untaken.Signature
+		refused("about a session that nobody took", untaken, wire.Code_UNAUTHORISED)
+		dearer := witness.Taken{PerSecond: 2, OpenedMS: m.genesis}
+		s.SignTaken(m.keys["container-1"], &dearer)
+		untaken.PerSecond, untaken.Taken = 2, dearer.Signature[:]
+		refused("about one that was taken at another price", untaken, wire.Code_NOT_FOUND)
+		before := g.gone()
+		first := witness.Taken{PerSecond: 1, OpenedMS: m.genesis - 3_600_000}
+		s.SignTaken(m.keys["container-1"], &first)
+		before.OpenedMs, before.Taken = first.OpenedMS, first.Signature[:]
+		refused("about one of the same name, taken an hour before", before, wire.Code_NOT_FOUND)
+		seed := sha256.Sum256([]byte("container of nobody here"))
+		stranger := ed25519.NewKeyFromSeed(seed[:])
+		s.Container = key.Node(stranger[ed25519.SeedSize:])
 		other := witness.Gone{Seconds: 3, AtMS: uint64(time.Now().UnixMilli())}
 		s.SignGone(g.player, &other)
-		refused("about nobody of its own", &wire.Gone{Container: s.Container[:], Session: s.ID[:], Player: s.Player[:], Seconds: 3, AtMs: other.AtMS, Signature: other.Signature[:]}, wire.Code_UNAUTHORISED)
+		refused("about nobody of its own", gone(s, other, stranger, m.genesis), wire.Code_UNAUTHORISED)
 		m.until(0, 45)
 		refused("too late for a watch", g.gone(), wire.Code_EXPIRED)
 	})
@@ -349,6 +371,9 @@ func TestAnAppealAsksWhoWasDrawn(t *testing.T) {
 				a := &b.appeal.Accusation
 				a.Offence, a.Evidence, a.Session, a.Victim = economics.OffenceDrop, proof.Name{}, session, key.Address(player[ed25519.SeedSize:])
 				b.watches = map[peer.ID]*wire.WatchResponse{}
+				seed := sha256.Sum256([]byte("a container that went"))
+				container := ed25519.NewKeyFromSeed(seed[:])
+				a.Node = key.Node(container[ed25519.SeedSize:])
 				of := witness.Session{Chain: testChain, Container: a.Node, ID: session, Player: [32]byte(a.Victim)}
 				g := witness.Gone{Seconds: 3, AtMS: 1}
 				if of.SignGone(player, &g); !c.word {
@@ -373,8 +398,7 @@ func TestAnAppealAsksWhoWasDrawn(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					b.watches[id] = &wire.WatchResponse{Statement: o.Raw, Gone: &wire.Gone{Container: a.Node[:], Session: session[:],
-						Player: of.Player[:], Seconds: g.Seconds, AtMs: g.AtMS, Signature: g.Signature[:]}}
+					b.watches[id] = &wire.WatchResponse{Statement: o.Raw, Gone: gone(of, g, container, 1)}
 				}
 				defer b.stop()
 				for i := range 11 {

@@ -232,7 +232,7 @@ func (c counter) Escrow(ctx context.Context, id [16]byte) (Escrow, error) {
 	if err != nil || !ok {
 		return Escrow{}, err
 	}
-	return Escrow{Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, Closing: s.Ending(c.Epoch())}, nil
+	return Escrow{Player: s.Player, PerSecond: s.PerSecond, Seconds: s.Seconds, OpenedMS: s.OpenedMS, Closing: s.Ending(c.Epoch())}, nil
 }
 
 func (c counter) Settle(ctx context.Context, closes []*tx.CloseSession) error {

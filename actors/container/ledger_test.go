@@ -103,7 +103,7 @@ func (f *FakeLedger) Submit(_ context.Context, raw []byte) error {
 		}
 		if op := x.Body.GetOpen(); op != nil {
 			f.node = key.Node(op.GetContainer())
-			f.escrows[[16]byte(op.GetSession())] = Escrow{Player: x.Signer, PerSecond: op.GetPerSecond(), Seconds: op.GetSeconds()}
+			f.escrows[[16]byte(op.GetSession())] = Escrow{Player: x.Signer, PerSecond: op.GetPerSecond(), Seconds: op.GetSeconds(), OpenedMS: uint64(time.Now().UnixMilli())}
 		}
 		if op := x.Body.GetTopUp(); op != nil {
 			e := f.escrows[[16]byte(op.GetSession())]

@@ -39,5 +39,6 @@ type Escrow struct {
 	Player    key.Address
 	PerSecond uint64 // base units
 	Seconds   uint32 // that are set aside; 0 = there is no escrow
+	OpenedMS  uint64 // time of the block that opened it, unix ms
 	Closing   bool   // the player wants to end it, or it expires soon: settle it
 }

@@ -3,6 +3,7 @@ package container
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/ledger/witness"
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
@@ -40,7 +42,8 @@ type till struct {
 	pay   Pay
 	dues  *dues
 	terms voucher.Terms
-	price uint64 // µUSD per hour
+	price uint64             // µUSD per hour
+	key   ed25519.PrivateKey // of the container
 	// settled is called when the session's last voucher is known.
 	settled func()
 }
@@ -115,15 +118,19 @@ func (t *till) ours(container, session []byte) bool {
 
 // Escrow implements session.Till. An escrow on other terms counts as none: nothing could
 // be settled from it with this session's vouchers.
-func (t *till) Escrow(ctx context.Context) (uint32, bool, error) {
+func (t *till) Escrow(ctx context.Context) (session.Held, error) {
 	e, err := t.pay.Escrow(ctx, t.terms.Session)
 	if err != nil || e.Player != t.terms.Player || e.PerSecond != t.terms.PerSecond {
-		return 0, false, err
+		return session.Held{}, err
 	}
+	held := session.Held{Seconds: e.Seconds, Closing: e.Closing}
 	if e.Seconds > 0 {
 		t.dues.found(t.terms.Session)
+		w := witness.Taken{PerSecond: t.terms.PerSecond, OpenedMS: e.OpenedMS}
+		witness.Session{Chain: t.terms.Chain, Container: t.terms.Container, ID: t.terms.Session, Player: [32]byte(t.terms.Player)}.SignTaken(t.key, &w)
+		held.Taken, held.OpenedMS = w.Signature[:], w.OpenedMS
 	}
-	return e.Seconds, e.Closing, nil
+	return held, nil
 }
 
 // NextBlock implements session.Till.
@@ -163,8 +170,12 @@ func (c *Container) payment(id [16]byte, player []byte, terms *wire.PayTerms, se
 	if err != nil {
 		return nil, err
 	}
+	raw, err := c.o.Key.Raw()
+	if err != nil {
+		return nil, err
+	}
 	v := voucher.Terms{Chain: terms.GetChain(), Container: node, Session: id, Player: key.Address(player),
 		PerSecond: terms.GetPerSecond(), Seconds: plannedSeconds}
 	return &session.Payment{Terms: v, Credit: terms.GetCreditSeconds(),
-		Till: &till{pay: c.o.Pay, dues: c.dues, terms: v, price: terms.GetPriceMicroUsdPerHour(), settled: settled}}, nil
+		Till: &till{pay: c.o.Pay, dues: c.dues, terms: v, price: terms.GetPriceMicroUsdPerHour(), key: ed25519.PrivateKey(raw), settled: settled}}, nil
 }

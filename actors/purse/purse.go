@@ -21,6 +21,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/ledger/witness"
 	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream/control"
 	"github.com/framemesh/framemesh/stream/player"
@@ -97,6 +98,8 @@ type Purse struct {
 	r       Report
 	most    uint32 // seconds that were signed for on the ledger
 	locked  bool
+	taken   witness.Taken // the container's word, once it is locked
+	until   uint64        // unix ms by the time of blocks: the order comes into none after it; 0 = no end
 	adding  bool
 	answers chan control.Escrow // the container's word on the newest transaction
 	wake    chan struct{}       // the escrow needs more
@@ -252,6 +255,9 @@ func (p *Purse) submit(ctx context.Context, body *tx.Body, seconds uint32, topUp
 	p.mu.Lock()
 	had := p.r.Escrow
 	p.most = had + seconds
+	if !topUp {
+		p.until = body.GetValidUntilMs()
+	}
 	p.mu.Unlock()
 	if topUp {
 		p.tell(control.TopUp{Tx: control.EncodeTx(raw)})
@@ -314,7 +320,12 @@ func (p *Purse) Heard(m control.Message) {
 	case control.Escrow:
 		if m.State == control.EscrowLocked {
 			if !p.locked {
-				p.r.Locked = time.Now()
+				if err := p.take(m); err != nil {
+					p.r.Failed = err.Error()
+					p.mu.Unlock()
+					return
+				}
+				p.r.Locked, p.r.Failed = time.Now(), ""
 			}
 			p.locked, p.r.Escrow = true, min(m.Seconds, p.most)
 		}

@@ -3,7 +3,6 @@ package purse
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -19,6 +18,7 @@ import (
 	"github.com/framemesh/framemesh/ledger/quote"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/voucher"
+	"github.com/framemesh/framemesh/ledger/witness"
 	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream/control"
@@ -42,7 +42,7 @@ func rate(t *testing.T, b byte, chain string, perUSD uint64) []byte {
 // headers are what comes with a container's answer; change may spoil the proof.
 func headers(t *testing.T, change func(*wire.AnswerProof)) http.Header {
 	t.Helper()
-	k, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	k, err := crypto.UnmarshalEd25519PrivateKey(seeded(99))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +61,13 @@ func headers(t *testing.T, change func(*wire.AnswerProof)) http.Header {
 	h.Set("Framemesh-Proof", base64.StdEncoding.EncodeToString(sealed))
 	h.Set("Framemesh-Session", hex.EncodeToString(session))
 	return h
+}
+
+// locked is what the container says of an escrow that it plays for.
+func locked(p *Purse, openedMS uint64, total string, seconds uint32) control.Escrow {
+	w := witness.Taken{PerSecond: p.terms.PerSecond, OpenedMS: openedMS}
+	p.session().SignTaken(seeded(99), &w)
+	return control.Escrow{State: control.EscrowLocked, Total: total, Seconds: seconds, Taken: hex.EncodeToString(w.Signature[:]), OpenedMS: openedMS}
 }
 
 func purse(t *testing.T, change func(*Options)) *Purse {
@@ -192,7 +199,14 @@ func TestPaysASecondAhead(t *testing.T) {
 			t.Errorf("promised before the lock: %v", v)
 		}
 		p.Heard(control.Escrow{State: control.EscrowSent, Total: "12000000", Seconds: 600})
-		p.Heard(control.Escrow{State: control.EscrowLocked, Total: "99", Seconds: 99_999}) // says more than was signed for
+		unsigned, forged := locked(p, 1, "99", 99_999), locked(p, 1, "99", 99_999)
+		unsigned.Taken, forged.OpenedMS = "", 2
+		for _, bad := range []control.Escrow{unsigned, forged} {
+			if p.Heard(bad); len(c.vouchers()) != 0 || p.Report().Failed == "" {
+				t.Errorf("promised to a container that does not sign for it: %+v", p.Report())
+			}
+		}
+		p.Heard(locked(p, 1_780_000_000_500, "99", 99_999)) // says more than was signed for
 		for range 9 {
 			p.Second()
 		}
@@ -225,7 +239,7 @@ func TestTopsUpBeforeTheEnd(t *testing.T) {
 		defer cancel()
 		go p.Run(ctx, c.say)
 		synctest.Wait()
-		p.Heard(control.Escrow{State: control.EscrowLocked, Total: "0", Seconds: 200})
+		p.Heard(locked(p, 1_780_000_000_500, "0", 200))
 		synctest.Wait()
 		for range 138 {
 			p.Second()
@@ -238,7 +252,7 @@ func TestTopsUpBeforeTheEnd(t *testing.T) {
 		if op := c.last(t).Body.GetTopUp(); op.GetSeconds() != 200 {
 			t.Fatalf("a minute before the end: %+v", op)
 		}
-		p.Heard(control.Escrow{State: control.EscrowLocked, Total: "0", Seconds: 400})
+		p.Heard(locked(p, 1_780_000_000_500, "0", 400))
 		synctest.Wait()
 		if r := p.Report(); r.Escrow != 400 || r.Failed != "" {
 			t.Errorf("%+v", r)
@@ -322,7 +336,7 @@ func TestNewAccountsOrderAtOnce(t *testing.T) {
 				t.Fatalf("%d orders after %d refusals", said, n+1)
 			}
 		}
-		p.Heard(control.Escrow{State: control.EscrowLocked, Total: "0", Seconds: 100})
+		p.Heard(locked(p, 1_780_000_000_500, "0", 100))
 		synctest.Wait()
 		if r := p.Report(); r.Escrow != 100 || r.Locked.IsZero() || r.Failed != "" {
 			t.Errorf("%+v", r)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -22,9 +23,8 @@ type Till interface {
 	Open(ctx context.Context, raw []byte) (seconds uint32, err error)
 	// TopUp does so with one that adds seconds.
 	TopUp(ctx context.Context, raw []byte) (seconds uint32, err error)
-	// Escrow returns the seconds that the ledger holds for the session now, 0 for none,
-	// and whether the player is closing it.
-	Escrow(ctx context.Context) (seconds uint32, closing bool, err error)
+	// Escrow returns what the ledger holds for the session now.
+	Escrow(ctx context.Context) (Held, error)
 	// NextBlock is closed when a newer block than now is known; nil when that is not told.
 	NextBlock() <-chan struct{}
 	// Keep remembers the newest voucher beyond a crash.
@@ -32,6 +32,16 @@ type Till interface {
 	// Settle says that no further voucher will come. Without it, as after a crash, what
 	// was kept is settled when the container is back.
 	Settle()
+}
+
+// Held is what the ledger holds for a session.
+type Held struct {
+	Seconds uint32 // 0 = nothing
+	Closing bool   // the player ends it
+	// Taken is the container's signature that it plays for this, and OpenedMS the block time that
+	// it names; nil where nothing is held.
+	Taken    []byte
+	OpenedMS uint64
 }
 
 // Payment is what a session is paid with.
@@ -65,11 +75,10 @@ type (
 	}
 	// escrowed is what the ledger holds.
 	escrowed struct {
-		seconds uint32
-		closing bool
-		err     error
-		review  bool            // nobody waits for a change
-		block   <-chan struct{} // closed by the first block that this answer does not know
+		Held
+		err    error
+		review bool            // nobody waits for a change
+		block  <-chan struct{} // closed by the first block that this answer does not know
 	}
 )
 
@@ -79,6 +88,7 @@ type paying struct {
 	meter     *voucher.Meter
 	clock     func() // cancels the second that runs
 	locked    uint32 // seconds on the ledger
+	taken     Held   // as last locked
 	awaited   uint32 // seconds that will be there when what is under way is in a block; 0 = nothing is
 	until     time.Time
 	asking    bool // a question to the ledger is under way
@@ -277,7 +287,7 @@ func (s *state) askEscrow(c *supervise.Ctx, after func(context.Context) bool, re
 		ctx, cancel := context.WithTimeout(ctx, askWithin)
 		defer cancel()
 		m := escrowed{review: review, block: till.NextBlock()} // before the answer, so that none is missed
-		m.seconds, m.closing, m.err = till.Escrow(ctx)
+		m.Held, m.err = till.Escrow(ctx)
 		return m
 	})
 }
@@ -290,12 +300,12 @@ func (s *state) escrowed(c *supervise.Ctx, m escrowed) {
 		c.Log().Debug("the ledger does not say what it holds", "err", m.err)
 	} else {
 		p.reviewed = now
-		if m.closing || m.seconds < p.locked {
+		if m.Closing || m.Seconds < p.locked {
 			s.end(c, control.ByeUnpaid, "The game ended because its payment was closed on the ledger.")
 			return
 		}
-		if m.seconds > p.locked {
-			p.locked = m.seconds
+		if m.Seconds > p.locked {
+			p.locked, p.taken = m.Seconds, m.Held
 			s.tellEscrow(control.EscrowLocked, "", p.locked)
 			s.judge(c, p.meter.Escrow(true, p.locked))
 			s.tellPay(true)
@@ -363,7 +373,11 @@ func (s *state) keepVoucher(last bool) {
 }
 
 func (s *state) tellEscrow(st, text string, seconds uint32) {
-	s.b.out.ToOwner(control.Escrow{State: st, Text: text, Total: control.Amount(s.pay.Terms.Owed(seconds)), Seconds: seconds})
+	m := control.Escrow{State: st, Text: text, Total: control.Amount(s.pay.Terms.Owed(seconds)), Seconds: seconds}
+	if st == control.EscrowLocked {
+		m.Taken, m.OpenedMS = hex.EncodeToString(s.pay.taken.Taken), s.pay.taken.OpenedMS
+	}
+	s.b.out.ToOwner(m)
 }
 
 // tellPay says where payment stands; when nothing but the figures changed only if always.

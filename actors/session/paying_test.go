@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -68,14 +69,18 @@ func (f *fakeTill) NextBlock() <-chan struct{} {
 	defer f.mu.Unlock()
 	return f.bell
 }
-func (f *fakeTill) Escrow(context.Context) (uint32, bool, error) {
+
+// taken stands for what the container signs.
+var taken = bytes.Repeat([]byte{0xab}, 64)
+
+func (f *fakeTill) Escrow(context.Context) (Held, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
 	if f.down {
-		return 0, false, errAny
+		return Held{}, errAny
 	}
-	return f.locked, f.closing, nil
+	return Held{Seconds: f.locked, Closing: f.closing, Taken: taken, OpenedMS: 1234}, nil
 }
 func (f *fakeTill) Keep(v voucher.Voucher) { f.set(func() { f.kept = append(f.kept, v) }) }
 func (f *fakeTill) Settle()                { f.set(func() { f.settled = true }); f.j.add("settle") }
@@ -201,7 +206,7 @@ func TestPaidPlayGoesOn(t *testing.T) {
 	paid(t, nil, func(p *play, till *fakeTill) {
 		p.open()
 		time.Sleep(1600 * time.Millisecond)
-		want := []control.Escrow{{State: "sent", Total: "360000", Seconds: 3600}, {State: "locked", Total: "360000", Seconds: 3600}}
+		want := []control.Escrow{{State: "sent", Total: "360000", Seconds: 3600}, {State: "locked", Total: "360000", Seconds: 3600, Taken: strings.Repeat("ab", 64), OpenedMS: 1234}}
 		if got := p.escrows(); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("the page heard %+v, want %+v", got, want)
 		}
@@ -317,7 +322,7 @@ func TestEscrowEndsAtTheExactSecond(t *testing.T) {
 		p.topUp()
 		time.Sleep(1100 * time.Millisecond)
 		p.want("top up; pause false; key; notice resumed")
-		if e := p.escrows(); e[len(e)-1] != (control.Escrow{State: "locked", Total: "14000", Seconds: 140}) {
+		if e := p.escrows(); e[len(e)-1] != (control.Escrow{State: "locked", Total: "14000", Seconds: 140, Taken: strings.Repeat("ab", 64), OpenedMS: 1234}) {
 			t.Errorf("topped up: %+v", e)
 		}
 		time.Sleep(3 * time.Second)

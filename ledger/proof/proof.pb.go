@@ -1816,6 +1816,76 @@ func (x *Gone) GetAtMs() uint64 {
 	return 0
 }
 
+// Taken is signed by a container, domain framemesh/<chain>/taken/1: it has found this player's
+// escrow on the ledger and plays for it.
+type Taken struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Player        []byte                 `protobuf:"bytes,2,opt,name=player,proto3" json:"player,omitempty"`
+	PerSecond     uint64                 `protobuf:"varint,3,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"` // base units, as on the ledger
+	OpenedMs      uint64                 `protobuf:"varint,4,opt,name=opened_ms,json=openedMs,proto3" json:"opened_ms,omitempty"`    // time of the block that opened it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Taken) Reset() {
+	*x = Taken{}
+	mi := &file_ledger_proof_proof_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Taken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Taken) ProtoMessage() {}
+
+func (x *Taken) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_proof_proof_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Taken.ProtoReflect.Descriptor instead.
+func (*Taken) Descriptor() ([]byte, []int) {
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Taken) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Taken) GetPlayer() []byte {
+	if x != nil {
+		return x.Player
+	}
+	return nil
+}
+
+func (x *Taken) GetPerSecond() uint64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *Taken) GetOpenedMs() uint64 {
+	if x != nil {
+		return x.OpenedMs
+	}
+	return 0
+}
+
 // Watch is what a checker heard of a container after a player had missed it.
 type Watch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1830,7 +1900,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[19]
+	mi := &file_ledger_proof_proof_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +1912,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[19]
+	mi := &file_ledger_proof_proof_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +1925,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{19}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Watch) GetEpoch() uint64 {
@@ -1906,7 +1976,7 @@ type AuditReq struct {
 
 func (x *AuditReq) Reset() {
 	*x = AuditReq{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	mi := &file_ledger_proof_proof_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +1988,7 @@ func (x *AuditReq) String() string {
 func (*AuditReq) ProtoMessage() {}
 
 func (x *AuditReq) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[20]
+	mi := &file_ledger_proof_proof_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2001,7 @@ func (x *AuditReq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReq.ProtoReflect.Descriptor instead.
 func (*AuditReq) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{20}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AuditReq) GetSession() []byte {
@@ -1976,7 +2046,7 @@ type AuditData struct {
 
 func (x *AuditData) Reset() {
 	*x = AuditData{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	mi := &file_ledger_proof_proof_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2058,7 @@ func (x *AuditData) String() string {
 func (*AuditData) ProtoMessage() {}
 
 func (x *AuditData) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[21]
+	mi := &file_ledger_proof_proof_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2071,7 @@ func (x *AuditData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditData.ProtoReflect.Descriptor instead.
 func (*AuditData) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{21}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AuditData) GetSession() []byte {
@@ -2061,7 +2131,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[22]
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2073,7 +2143,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[22]
+	mi := &file_ledger_proof_proof_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2086,7 +2156,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{22}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Quality) GetSession() []byte {
@@ -2135,7 +2205,7 @@ type TileEvidence struct {
 
 func (x *TileEvidence) Reset() {
 	*x = TileEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2217,7 @@ func (x *TileEvidence) String() string {
 func (*TileEvidence) ProtoMessage() {}
 
 func (x *TileEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[23]
+	mi := &file_ledger_proof_proof_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2230,7 @@ func (x *TileEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TileEvidence.ProtoReflect.Descriptor instead.
 func (*TileEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{23}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TileEvidence) GetRoots() []byte {
@@ -2187,7 +2257,7 @@ type PathEvidence struct {
 
 func (x *PathEvidence) Reset() {
 	*x = PathEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2199,7 +2269,7 @@ func (x *PathEvidence) String() string {
 func (*PathEvidence) ProtoMessage() {}
 
 func (x *PathEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[24]
+	mi := &file_ledger_proof_proof_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2212,7 +2282,7 @@ func (x *PathEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEvidence.ProtoReflect.Descriptor instead.
 func (*PathEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{24}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PathEvidence) GetCommit() *Signed {
@@ -2238,7 +2308,7 @@ type PairEvidence struct {
 
 func (x *PairEvidence) Reset() {
 	*x = PairEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2320,7 @@ func (x *PairEvidence) String() string {
 func (*PairEvidence) ProtoMessage() {}
 
 func (x *PairEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[25]
+	mi := &file_ledger_proof_proof_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2333,7 @@ func (x *PairEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairEvidence.ProtoReflect.Descriptor instead.
 func (*PairEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{25}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PairEvidence) GetOther() *Signed {
@@ -2286,7 +2356,7 @@ type WorkEvidence struct {
 
 func (x *WorkEvidence) Reset() {
 	*x = WorkEvidence{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +2368,7 @@ func (x *WorkEvidence) String() string {
 func (*WorkEvidence) ProtoMessage() {}
 
 func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[26]
+	mi := &file_ledger_proof_proof_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +2381,7 @@ func (x *WorkEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkEvidence.ProtoReflect.Descriptor instead.
 func (*WorkEvidence) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{26}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WorkEvidence) GetFinding() uint32 {
@@ -2368,7 +2438,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2450,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[27]
+	mi := &file_ledger_proof_proof_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2463,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{27}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *File) GetVersion() uint32 {
@@ -2494,7 +2564,7 @@ type Fraud struct {
 
 func (x *Fraud) Reset() {
 	*x = Fraud{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2506,7 +2576,7 @@ func (x *Fraud) String() string {
 func (*Fraud) ProtoMessage() {}
 
 func (x *Fraud) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[28]
+	mi := &file_ledger_proof_proof_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2589,7 @@ func (x *Fraud) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fraud.ProtoReflect.Descriptor instead.
 func (*Fraud) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{28}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Fraud) GetKind() uint32 {
@@ -2580,7 +2650,7 @@ type Ballot struct {
 
 func (x *Ballot) Reset() {
 	*x = Ballot{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2662,7 @@ func (x *Ballot) String() string {
 func (*Ballot) ProtoMessage() {}
 
 func (x *Ballot) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[29]
+	mi := &file_ledger_proof_proof_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2675,7 @@ func (x *Ballot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ballot.ProtoReflect.Descriptor instead.
 func (*Ballot) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{29}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Ballot) GetBatch() uint32 {
@@ -2719,7 +2789,7 @@ type Second struct {
 
 func (x *Second) Reset() {
 	*x = Second{}
-	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	mi := &file_ledger_proof_proof_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2731,7 +2801,7 @@ func (x *Second) String() string {
 func (*Second) ProtoMessage() {}
 
 func (x *Second) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_proof_proof_proto_msgTypes[30]
+	mi := &file_ledger_proof_proof_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2744,7 +2814,7 @@ func (x *Second) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Second.ProtoReflect.Descriptor instead.
 func (*Second) Descriptor() ([]byte, []int) {
-	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{30}
+	return file_ledger_proof_proof_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Second) GetSubject() []byte {
@@ -2931,7 +3001,13 @@ const file_ledger_proof_proof_proto_rawDesc = "" +
 	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x18\n" +
 	"\asession\x18\x02 \x01(\fR\asession\x12\x18\n" +
 	"\aseconds\x18\x03 \x01(\rR\aseconds\x12\x13\n" +
-	"\x05at_ms\x18\x04 \x01(\x04R\x04atMs\"\x87\x01\n" +
+	"\x05at_ms\x18\x04 \x01(\x04R\x04atMs\"u\n" +
+	"\x05Taken\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\x12\x16\n" +
+	"\x06player\x18\x02 \x01(\fR\x06player\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\x03 \x01(\x04R\tperSecond\x12\x1b\n" +
+	"\topened_ms\x18\x04 \x01(\x04R\bopenedMs\"\x87\x01\n" +
 	"\x05Watch\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1c\n" +
 	"\tcontainer\x18\x02 \x01(\fR\tcontainer\x12\x18\n" +
@@ -3021,7 +3097,7 @@ func file_ledger_proof_proof_proto_rawDescGZIP() []byte {
 	return file_ledger_proof_proof_proto_rawDescData
 }
 
-var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_ledger_proof_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_ledger_proof_proof_proto_goTypes = []any{
 	(*Signed)(nil),       // 0: framemesh.proof.v1.Signed
 	(*Statement)(nil),    // 1: framemesh.proof.v1.Statement
@@ -3042,18 +3118,19 @@ var file_ledger_proof_proof_proto_goTypes = []any{
 	(*Ping)(nil),         // 16: framemesh.proof.v1.Ping
 	(*Pong)(nil),         // 17: framemesh.proof.v1.Pong
 	(*Gone)(nil),         // 18: framemesh.proof.v1.Gone
-	(*Watch)(nil),        // 19: framemesh.proof.v1.Watch
-	(*AuditReq)(nil),     // 20: framemesh.proof.v1.AuditReq
-	(*AuditData)(nil),    // 21: framemesh.proof.v1.AuditData
-	(*Quality)(nil),      // 22: framemesh.proof.v1.Quality
-	(*TileEvidence)(nil), // 23: framemesh.proof.v1.TileEvidence
-	(*PathEvidence)(nil), // 24: framemesh.proof.v1.PathEvidence
-	(*PairEvidence)(nil), // 25: framemesh.proof.v1.PairEvidence
-	(*WorkEvidence)(nil), // 26: framemesh.proof.v1.WorkEvidence
-	(*File)(nil),         // 27: framemesh.proof.v1.File
-	(*Fraud)(nil),        // 28: framemesh.proof.v1.Fraud
-	(*Ballot)(nil),       // 29: framemesh.proof.v1.Ballot
-	(*Second)(nil),       // 30: framemesh.proof.v1.Second
+	(*Taken)(nil),        // 19: framemesh.proof.v1.Taken
+	(*Watch)(nil),        // 20: framemesh.proof.v1.Watch
+	(*AuditReq)(nil),     // 21: framemesh.proof.v1.AuditReq
+	(*AuditData)(nil),    // 22: framemesh.proof.v1.AuditData
+	(*Quality)(nil),      // 23: framemesh.proof.v1.Quality
+	(*TileEvidence)(nil), // 24: framemesh.proof.v1.TileEvidence
+	(*PathEvidence)(nil), // 25: framemesh.proof.v1.PathEvidence
+	(*PairEvidence)(nil), // 26: framemesh.proof.v1.PairEvidence
+	(*WorkEvidence)(nil), // 27: framemesh.proof.v1.WorkEvidence
+	(*File)(nil),         // 28: framemesh.proof.v1.File
+	(*Fraud)(nil),        // 29: framemesh.proof.v1.Fraud
+	(*Ballot)(nil),       // 30: framemesh.proof.v1.Ballot
+	(*Second)(nil),       // 31: framemesh.proof.v1.Second
 }
 var file_ledger_proof_proof_proto_depIdxs = []int32{
 	2,  // 0: framemesh.proof.v1.Statement.nonce_commit:type_name -> framemesh.proof.v1.NonceCommit
@@ -3065,10 +3142,10 @@ var file_ledger_proof_proof_proto_depIdxs = []int32{
 	12, // 6: framemesh.proof.v1.Statement.draft:type_name -> framemesh.proof.v1.Draft
 	13, // 7: framemesh.proof.v1.Statement.segment:type_name -> framemesh.proof.v1.SegCommit
 	17, // 8: framemesh.proof.v1.Statement.pong:type_name -> framemesh.proof.v1.Pong
-	21, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
-	22, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
-	20, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
-	19, // 12: framemesh.proof.v1.Statement.watch:type_name -> framemesh.proof.v1.Watch
+	22, // 9: framemesh.proof.v1.Statement.audit:type_name -> framemesh.proof.v1.AuditData
+	23, // 10: framemesh.proof.v1.Statement.quality:type_name -> framemesh.proof.v1.Quality
+	21, // 11: framemesh.proof.v1.Statement.audit_request:type_name -> framemesh.proof.v1.AuditReq
+	20, // 12: framemesh.proof.v1.Statement.watch:type_name -> framemesh.proof.v1.Watch
 	5,  // 13: framemesh.proof.v1.CapCommit.busy:type_name -> framemesh.proof.v1.Busy
 	0,  // 14: framemesh.proof.v1.Busy.segment:type_name -> framemesh.proof.v1.Signed
 	7,  // 15: framemesh.proof.v1.Openings.items:type_name -> framemesh.proof.v1.Opening
@@ -3083,9 +3160,9 @@ var file_ledger_proof_proof_proto_depIdxs = []int32{
 	0,  // 24: framemesh.proof.v1.WorkEvidence.commit:type_name -> framemesh.proof.v1.Signed
 	0,  // 25: framemesh.proof.v1.WorkEvidence.nonce:type_name -> framemesh.proof.v1.Signed
 	7,  // 26: framemesh.proof.v1.WorkEvidence.opening:type_name -> framemesh.proof.v1.Opening
-	28, // 27: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
-	29, // 28: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
-	30, // 29: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
+	29, // 27: framemesh.proof.v1.File.fraud:type_name -> framemesh.proof.v1.Fraud
+	30, // 28: framemesh.proof.v1.File.ballot:type_name -> framemesh.proof.v1.Ballot
+	31, // 29: framemesh.proof.v1.File.second:type_name -> framemesh.proof.v1.Second
 	0,  // 30: framemesh.proof.v1.Ballot.votes:type_name -> framemesh.proof.v1.Signed
 	0,  // 31: framemesh.proof.v1.Second.segments:type_name -> framemesh.proof.v1.Signed
 	32, // [32:32] is the sub-list for method output_type
@@ -3115,7 +3192,7 @@ func file_ledger_proof_proof_proto_init() {
 		(*Statement_AuditRequest)(nil),
 		(*Statement_Watch)(nil),
 	}
-	file_ledger_proof_proof_proto_msgTypes[27].OneofWrappers = []any{
+	file_ledger_proof_proof_proto_msgTypes[28].OneofWrappers = []any{
 		(*File_Fraud)(nil),
 		(*File_Ballot)(nil),
 		(*File_Second)(nil),
@@ -3126,7 +3203,7 @@ func file_ledger_proof_proof_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_proof_proof_proto_rawDesc), len(file_ledger_proof_proof_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -20,6 +20,7 @@ type Gone struct {
 	Seconds   uint32 // of play that the player had promised to pay for, at least 1
 	AtMS      uint64 // when it said so, unix ms by the player's clock
 	Signature [ed25519.SignatureSize]byte
+	Taken     Taken // the container's word that it played for this player
 }
 
 // Payload is what is signed: a marshalled proof.Gone.
@@ -32,7 +33,7 @@ func (s Session) SignGone(k ed25519.PrivateKey, g *Gone) {
 	g.Signature = [ed25519.SignatureSize]byte(key.Sign(k, s.Chain, KindGone, g.Payload(s)))
 }
 
-// Verify checks figures and signature: ErrMalformed, ErrForged.
+// Verify checks figures and both signatures: ErrMalformed, ErrForged.
 func (g *Gone) Verify(s Session) error {
 	if g.Seconds == 0 || g.AtMS == 0 || g.AtMS > maxGoneMS {
 		return fmt.Errorf("%w: gone after %d seconds of play, at %d ms; there was no play, or no such moment", ErrMalformed, g.Seconds, g.AtMS)
@@ -40,5 +41,5 @@ func (g *Gone) Verify(s Session) error {
 	if !key.Verify(s.Player[:], s.Chain, KindGone, g.Payload(s), g.Signature[:]) {
 		return ErrForged
 	}
-	return nil
+	return g.Taken.Verify(s)
 }

@@ -47,6 +47,14 @@ type vectors struct {
 		Payload   string `json:"payload"`
 		Signature string `json:"signature"`
 	} `json:"gone"`
+	Taken struct { // of the container whose key has the seed, for the player's session
+		Seed      string `json:"seed"`
+		Container string `json:"container"`
+		PerSecond uint64 `json:"per_second"`
+		OpenedMS  uint64 `json:"opened_ms"`
+		Payload   string `json:"payload"`
+		Signature string `json:"signature"`
+	} `json:"taken"`
 }
 
 func makeVectors(t *testing.T) vectors {
@@ -75,6 +83,11 @@ func makeVectors(t *testing.T) vectors {
 	g := Gone{Seconds: 61, AtMS: 1_800_000_061_999}
 	s.SignGone(k, &g)
 	v.Gone.Seconds, v.Gone.AtMS, v.Gone.Payload, v.Gone.Signature = g.Seconds, g.AtMS, hex.EncodeToString(g.Payload(s)), hex.EncodeToString(g.Signature[:])
+	s, h := host(s)
+	w := Taken{PerSecond: 20_000, OpenedMS: 1_800_000_000_250}
+	s.SignTaken(h, &w)
+	v.Taken.Seed, v.Taken.Container, v.Taken.PerSecond, v.Taken.OpenedMS = hex.EncodeToString(h.Seed()), hex.EncodeToString(s.Container[:]), w.PerSecond, w.OpenedMS
+	v.Taken.Payload, v.Taken.Signature = hex.EncodeToString(w.Payload(s)), hex.EncodeToString(w.Signature[:])
 	return v
 }
 

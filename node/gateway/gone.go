@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/framemesh/framemesh/actors/gateway/complain"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -36,6 +37,9 @@ func decodeGone(session string, body []byte) (*wire.Gone, error) {
 		Seconds   uint32 `json:"seconds"`
 		AtMS      uint64 `json:"at_ms"`
 		Sig       string `json:"sig"`
+		PerSecond string `json:"per_second"` // decimal: numbers of pages end at 2⁵³
+		OpenedMS  uint64 `json:"opened_ms"`
+		Taken     string `json:"taken"`
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -45,12 +49,16 @@ func decodeGone(session string, body []byte) (*wire.Gone, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: something follows it", errGone)
 	}
-	g := &wire.Gone{Seconds: m.Seconds, AtMs: m.AtMS}
+	perSecond, err := strconv.ParseUint(m.PerSecond, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%w: per_second is %q, must be a whole number", errGone, clip(m.PerSecond, 40))
+	}
+	g := &wire.Gone{Seconds: m.Seconds, AtMs: m.AtMS, PerSecond: perSecond, OpenedMs: m.OpenedMS}
 	for _, f := range []struct {
 		name, text string
 		size       int
 		to         *[]byte
-	}{{"session", session, 16, &g.Session}, {"container", m.Container, 32, &g.Container}, {"player", m.Player, 32, &g.Player}, {"sig", m.Sig, 64, &g.Signature}} {
+	}{{"session", session, 16, &g.Session}, {"container", m.Container, 32, &g.Container}, {"player", m.Player, 32, &g.Player}, {"sig", m.Sig, 64, &g.Signature}, {"taken", m.Taken, 64, &g.Taken}} {
 		b, err := hex.DecodeString(f.text)
 		if err != nil || len(b) != f.size {
 			return nil, fmt.Errorf("%w: %s has %d characters, must be %d hex digits", errGone, f.name, len(f.text), 2*f.size)

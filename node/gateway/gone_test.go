@@ -28,7 +28,8 @@ func (f *fakeDesk) Take(_ context.Context, g *wire.Gone) error {
 const missedSession = "000102030405060708090a0b0c0d0e0f"
 
 func missedBody(change func(map[string]any)) string {
-	m := map[string]any{"container": strings.Repeat("c1", 32), "player": strings.Repeat("ab", 32), "seconds": 7, "at_ms": 1_800_000_000_000, "sig": strings.Repeat("5e", 64)}
+	m := map[string]any{"container": strings.Repeat("c1", 32), "player": strings.Repeat("ab", 32), "seconds": 7, "at_ms": 1_800_000_000_000, "sig": strings.Repeat("5e", 64),
+		"per_second": "18446744073709551615", "opened_ms": 1_799_999_999_000, "taken": strings.Repeat("7a", 64)}
 	if change != nil {
 		change(m)
 	}
@@ -56,7 +57,8 @@ func TestComplaintsGoToTheDesk(t *testing.T) {
 		return w
 	}
 	path := "/api/sessions/" + missedSession + "/gone"
-	if w := post(path, typeJSON, missedBody(nil), nil); w.Code != http.StatusAccepted || d.got.GetSeconds() != 7 || d.got.GetAtMs() != 1_800_000_000_000 || d.got.GetSession()[15] != 15 || len(d.got.GetSignature()) != 64 {
+	if w := post(path, typeJSON, missedBody(nil), nil); w.Code != http.StatusAccepted || d.got.GetSeconds() != 7 || d.got.GetAtMs() != 1_800_000_000_000 || d.got.GetSession()[15] != 15 || len(d.got.GetSignature()) != 64 ||
+		d.got.GetPerSecond() != 1<<64-1 || d.got.GetOpenedMs() != 1_799_999_999_000 || d.got.GetTaken()[63] != 0x7a {
 		t.Fatal(w.Code, w.Body, d.got)
 	}
 	d.got = nil
@@ -65,12 +67,14 @@ func TestComplaintsGoToTheDesk(t *testing.T) {
 		change           func(*http.Request)
 		want             int
 	}{
-		"another kind":      {path, "text/plain", missedBody(nil), nil, http.StatusUnsupportedMediaType},
-		"too large":         {path, typeJSON, missedBody(func(m map[string]any) { m["sig"] = strings.Repeat("5e", 2000) }), nil, http.StatusRequestEntityTooLarge},
-		"a short key":       {path, typeJSON, missedBody(func(m map[string]any) { m["player"] = "ab" }), nil, http.StatusBadRequest},
-		"more than asked":   {path, typeJSON, missedBody(func(m map[string]any) { m["more"] = 1 }), nil, http.StatusBadRequest},
-		"no session's name": {"/api/sessions/00/gone", typeJSON, missedBody(nil), nil, http.StatusBadRequest},
-		"another site":      {path, typeJSON, missedBody(nil), func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
+		"another kind":         {path, "text/plain", missedBody(nil), nil, http.StatusUnsupportedMediaType},
+		"too large":            {path, typeJSON, missedBody(func(m map[string]any) { m["sig"] = strings.Repeat("5e", 2000) }), nil, http.StatusRequestEntityTooLarge},
+		"a short key":          {path, typeJSON, missedBody(func(m map[string]any) { m["player"] = "ab" }), nil, http.StatusBadRequest},
+		"a price that is none": {path, typeJSON, missedBody(func(m map[string]any) { m["per_second"] = "-1" }), nil, http.StatusBadRequest},
+		"nothing taken":        {path, typeJSON, missedBody(func(m map[string]any) { delete(m, "taken") }), nil, http.StatusBadRequest},
+		"more than asked":      {path, typeJSON, missedBody(func(m map[string]any) { m["more"] = 1 }), nil, http.StatusBadRequest},
+		"no session's name":    {"/api/sessions/00/gone", typeJSON, missedBody(nil), nil, http.StatusBadRequest},
+		"another site":         {path, typeJSON, missedBody(nil), func(r *http.Request) { r.Header.Set("Origin", "https://elsewhere.example") }, http.StatusForbidden},
 	} {
 		if w := post(c.path, c.kind, c.body, c.change); w.Code != c.want || d.got != nil {
 			t.Errorf("%s: %d %s, passed on %v", name, w.Code, w.Body, d.got)

@@ -74,11 +74,11 @@ func (w *watchmen) Session(_ context.Context, container key.Node, id [16]byte) (
 	defer w.mu.Unlock()
 	for _, f := range w.tills {
 		f.mu.Lock()
-		terms, seconds := f.terms, f.seconds
+		terms, seconds, openedMS := f.terms, f.seconds, f.openedMS
 		f.mu.Unlock()
 		if terms.Container == container && terms.Session == id && !w.settled[id] {
 			s := state.Session{Player: terms.Player, PerSecond: terms.PerSecond, Seconds: seconds, Escrow: terms.Owed(seconds),
-				Phase: state.PhaseOpen, OpenedMS: uint64(time.Now().UnixMilli())}
+				Phase: state.PhaseOpen, OpenedMS: openedMS}
 			if x := w.closed[id]; x != nil {
 				s.Phase, s.Closes, s.ClosingMS, s.Paid = state.PhaseClosing, 6, s.OpenedMS, x.Body.GetClose().GetVoucher().GetPaid()
 			}

@@ -95,7 +95,7 @@ func ServeChecker(s *rpc.Server, c Checker) {
 		return &wire.CommitResponse{Commit: commit[:], ArrivalMs: arrival}, nil
 	})
 	rpc.Handle(s, goneName, goneLimits, func(ctx context.Context, from peer.ID, req *wire.Gone) (*wire.GoneResponse, error) {
-		if !sound(req) {
+		if !Sound(req) {
 			return nil, rpc.Errorf(wire.Code_INVALID, "name container and player by 32 bytes, the session by 16, and sign with 64")
 		}
 		if err := c.Gone(ctx, from, req); err != nil {
@@ -125,9 +125,9 @@ func ServeChecker(s *rpc.Server, c Checker) {
 	})
 }
 
-// sound says whether the fields of a Gone have their lengths.
-func sound(g *wire.Gone) bool {
-	return len(g.GetContainer()) == 32 && len(g.GetSession()) == 16 && len(g.GetPlayer()) == 32 && len(g.GetSignature()) == 64
+// Sound says whether the fields of a Gone have their lengths.
+func Sound(g *wire.Gone) bool {
+	return len(g.GetContainer()) == 32 && len(g.GetSession()) == 16 && len(g.GetPlayer()) == 32 && len(g.GetSignature()) == 64 && len(g.GetTaken()) == 64
 }
 
 // ServeContainer answers the container's side on a server.

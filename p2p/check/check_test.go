@@ -116,7 +116,7 @@ func TestQuestionsAndAnswers(t *testing.T) {
 }
 
 func someGone() *wire.Gone {
-	return &wire.Gone{Container: make([]byte, 32), Session: make([]byte, 16), Player: make([]byte, 32), Seconds: 1<<32 - 1, AtMs: 1<<63 - 1, Signature: make([]byte, 64)}
+	return &wire.Gone{Container: make([]byte, 32), Session: make([]byte, 16), Player: make([]byte, 32), Seconds: 1<<32 - 1, AtMs: 1<<63 - 1, Signature: make([]byte, 64), PerSecond: 1<<64 - 1, OpenedMs: 1<<63 - 1, Taken: make([]byte, 64)}
 }
 
 func TestComplaintsAndWatches(t *testing.T) {
@@ -133,6 +133,7 @@ func TestComplaintsAndWatches(t *testing.T) {
 	for name, change := range map[string]func(*wire.Gone){
 		"container": func(g *wire.Gone) { g.Container = g.Container[1:] }, "session": func(g *wire.Gone) { g.Session = nil },
 		"player": func(g *wire.Gone) { g.Player = append(g.Player, 0) }, "signature": func(g *wire.Gone) { g.Signature = g.Signature[1:] },
+		"taken": func(g *wire.Gone) { g.Taken = nil },
 	} {
 		g := someGone()
 		if change(g); rpc.CodeOf(c.Gone(t.Context(), to, g)) != wire.Code_INVALID {

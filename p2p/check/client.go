@@ -86,7 +86,7 @@ func (c *Client) Watched(ctx context.Context, to peer.ID, epoch uint64, containe
 	if err := c.calls.Reading(2*frame+MaxWatch).Call(ctx, to, watchName, &wire.WatchRequest{Epoch: epoch, Container: container[:], Session: session[:]}, resp); err != nil {
 		return nil, err
 	}
-	if n := len(resp.GetStatement()); n == 0 || n > MaxWatch || !sound(resp.GetGone()) {
+	if n := len(resp.GetStatement()); n == 0 || n > MaxWatch || !Sound(resp.GetGone()) {
 		return nil, fmt.Errorf("%w: a watch of %d bytes from %s", ErrAnswer, n, to)
 	}
 	return resp, nil

@@ -437,7 +437,10 @@ type Gone struct {
 	Player        []byte                 `protobuf:"bytes,3,opt,name=player,proto3" json:"player,omitempty"`
 	Seconds       uint32                 `protobuf:"varint,4,opt,name=seconds,proto3" json:"seconds,omitempty"` // as the player signed it, with the two below
 	AtMs          uint64                 `protobuf:"varint,5,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"` // 64 bytes
+	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`                   // 64 bytes
+	PerSecond     uint64                 `protobuf:"varint,7,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"` // base units, as the container signed it, with the next and session and player
+	OpenedMs      uint64                 `protobuf:"varint,8,opt,name=opened_ms,json=openedMs,proto3" json:"opened_ms,omitempty"`
+	Taken         []byte                 `protobuf:"bytes,9,opt,name=taken,proto3" json:"taken,omitempty"` // 64 bytes, the container's signature
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -510,6 +513,27 @@ func (x *Gone) GetAtMs() uint64 {
 func (x *Gone) GetSignature() []byte {
 	if x != nil {
 		return x.Signature
+	}
+	return nil
+}
+
+func (x *Gone) GetPerSecond() uint64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *Gone) GetOpenedMs() uint64 {
+	if x != nil {
+		return x.OpenedMs
+	}
+	return 0
+}
+
+func (x *Gone) GetTaken() []byte {
+	if x != nil {
+		return x.Taken
 	}
 	return nil
 }
@@ -774,14 +798,18 @@ const file_p2p_wire_check_proto_rawDesc = "" +
 	"\x0eRecallResponse\x12\x1e\n" +
 	"\n" +
 	"statements\x18\x01 \x03(\fR\n" +
-	"statements\"\xa3\x01\n" +
+	"statements\"\xf5\x01\n" +
 	"\x04Gone\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\fR\tcontainer\x12\x18\n" +
 	"\asession\x18\x02 \x01(\fR\asession\x12\x16\n" +
 	"\x06player\x18\x03 \x01(\fR\x06player\x12\x18\n" +
 	"\aseconds\x18\x04 \x01(\rR\aseconds\x12\x13\n" +
 	"\x05at_ms\x18\x05 \x01(\x04R\x04atMs\x12\x1c\n" +
-	"\tsignature\x18\x06 \x01(\fR\tsignature\"\x0e\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\a \x01(\x04R\tperSecond\x12\x1b\n" +
+	"\topened_ms\x18\b \x01(\x04R\bopenedMs\x12\x14\n" +
+	"\x05taken\x18\t \x01(\fR\x05taken\"\x0e\n" +
 	"\fGoneResponse\"\\\n" +
 	"\fWatchRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1c\n" +

@@ -14,7 +14,7 @@ func TestContainerMessagesRoundTrip(t *testing.T) {
 	for _, m := range []Message{
 		Welcome{V: 1, Session: "ab", Role: "owner", Seat: -1, App: "Snake „x“", Width: 640, Height: 360, FPS: 60, Encoder: "openh264", Container: "12D3"},
 		Pong{7}, Stats{Tick: 1 << 40, FPS: 59.9, Kbps: 3300, Acked: 9, ShiftMS: -1.5, Viewers: 2}, Ack{1, 2},
-		Escrow{State: EscrowLocked, Total: "18446744073709551615", Seconds: 3600}, Escrow{State: EscrowRefused, Text: "No money.", Total: "0"},
+		Escrow{State: EscrowLocked, Total: "18446744073709551615", Seconds: 3600, Taken: strings.Repeat("5a", 64), OpenedMS: 1_800_000_000_000}, Escrow{State: EscrowRefused, Text: "No money.", Total: "0"},
 		Pay{State: PayOK, Served: 3, Covered: 4, Paid: "80000", Seq: 4},
 		Notice{NoticePaused, "Paused."}, Chat{"player 2", "hi"}, Bye{ByeIdle, "Nobody played."},
 	} {
@@ -73,7 +73,7 @@ func TestMoneyMessagesRefused(t *testing.T) {
 			t.Errorf("%.80s gave %#v, %v; want %v", in, m, err, want)
 		}
 	}
-	for _, in := range []string{`{"t":"pay","state":"ok","paid":"-1"}`, `{"t":"pay","state":"ok"}`, `{"t":"escrow","total":"1e3"}`,
+	for _, in := range []string{`{"t":"pay","state":"ok","paid":"-1"}`, `{"t":"pay","state":"ok"}`, `{"t":"escrow","total":"1e3"}`, `{"t":"escrow","total":"1","taken":"5a"}`,
 		`{"t":"pay","paid":"0","seq":9007199254740993}`} {
 		if m, err := FromContainer([]byte(in)); !errors.Is(err, ErrValue) {
 			t.Errorf("%s gave %#v, %v", in, m, err)

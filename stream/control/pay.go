@@ -71,6 +71,10 @@ type Escrow struct {
 	Code    string `json:"code,omitempty"` // of a refusal that a page acts on by itself
 	Total   string `json:"total"`          // base units set aside so far
 	Seconds uint32 `json:"seconds"`        // of play that these pay for
+	// Of a locked one: the container's signature that it plays for it (64 bytes in hex), and the
+	// time of the block that it names. Without it nobody can say later that the container went.
+	Taken    string `json:"taken,omitempty"`
+	OpenedMS uint64 `json:"opened_ms,omitempty"`
 }
 
 // Pay is where payment stands, once a second while the app runs and with each change.
@@ -120,6 +124,9 @@ func payFromContainer(t string, b []byte) (m Message, ok bool, err error) {
 		v, err := decode[Escrow](b)
 		if err == nil {
 			_, err = parseAmount(v.Total)
+		}
+		if err == nil && v.Taken != "" {
+			_, err = v.Signature()
 		}
 		return v, true, err
 	case TPay:
@@ -180,4 +187,13 @@ func parseAmount(s string) (uint64, error) {
 		return 0, fmt.Errorf("%w: %.24q is no amount", ErrValue, s)
 	}
 	return v, nil
+}
+
+// Signature is a container's word that it plays for a locked escrow, of 64 bytes.
+func (e Escrow) Signature() ([]byte, error) {
+	b, err := hex.DecodeString(e.Taken)
+	if err != nil || len(b) != 64 {
+		return nil, fmt.Errorf("%w: taken has %d characters, must be 128 hex digits", ErrValue, len(e.Taken))
+	}
+	return b, nil
 }

@@ -26,7 +26,7 @@ import (
 // Errors of a Desk.
 var (
 	ErrOptions   = errors.New("complain: options")
-	ErrForged    = errors.New("complain: the player of that session did not sign it; reload the page")
+	ErrForged    = errors.New("complain: the player of that session did not sign it, or the machine had not taken it; reload the page")
 	ErrNoSession = errors.New("complain: no paid session of that player runs on that machine; nothing is to be done")
 	ErrBusy      = errors.New("complain: too many players miss their machines; try again in a few seconds")
 )
@@ -110,7 +110,8 @@ func (d *Desk) now() uint64 { return uint64(max(d.o.Now().UnixMilli(), 0)) }
 func (d *Desk) Take(ctx context.Context, g *wire.Gone) error {
 	container, session := key.Node(g.GetContainer()), [16]byte(g.GetSession())
 	of := witness.Session{Chain: d.o.Book.Chain(), Container: container, ID: session, Player: [32]byte(g.GetPlayer())}
-	word := witness.Gone{Seconds: g.GetSeconds(), AtMS: g.GetAtMs(), Signature: [ed25519.SignatureSize]byte(g.GetSignature())}
+	word := witness.Gone{Seconds: g.GetSeconds(), AtMS: g.GetAtMs(), Signature: [ed25519.SignatureSize]byte(g.GetSignature()),
+		Taken: witness.Taken{PerSecond: g.GetPerSecond(), OpenedMS: g.GetOpenedMs(), Signature: [ed25519.SignatureSize]byte(g.GetTaken())}}
 	if err := word.Verify(of); err != nil {
 		return fmt.Errorf("%w (%w)", ErrForged, err)
 	}
@@ -130,7 +131,7 @@ func (d *Desk) Take(ctx context.Context, g *wire.Gone) error {
 		return fmt.Errorf("complain: look for the session: %w", err)
 	}
 	epoch := d.o.Book.EpochAt(d.now())
-	if !ok || !s.Awaits(key.Address(of.Player), word.Seconds, d.now(), d.o.Book.EpochStart(epoch-min(epoch, 1))) {
+	if !ok || !word.Taken.Means(s.PerSecond, s.OpenedMS) || !s.Awaits(key.Address(of.Player), word.Seconds, d.now(), d.o.Book.EpochStart(epoch-min(epoch, 1))) {
 		return ErrNoSession
 	}
 	d.mu.Lock()

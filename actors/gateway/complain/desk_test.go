@@ -23,7 +23,10 @@ import (
 	"github.com/framemesh/framemesh/p2p/wire"
 )
 
-const epochMS = 20_000
+const (
+	epochMS   = 20_000
+	perSecond = 7
+)
 
 func named(name string) (ed25519.PrivateKey, key.Node) {
 	seed := sha256.Sum256([]byte(name))
@@ -83,16 +86,18 @@ func (n *net) Gone(context.Context, peer.ID, *wire.Gone) error {
 
 func word(seconds uint32, session byte) *wire.Gone {
 	player, address := named("player")
-	_, c := named("container")
+	host, c := named("container")
 	s := witness.Session{Chain: "test", Container: c, ID: [16]byte{session}, Player: [32]byte(address)}
 	g := witness.Gone{Seconds: seconds, AtMS: 1}
 	s.SignGone(player, &g)
-	return &wire.Gone{Container: c[:], Session: s.ID[:], Player: address[:], Seconds: seconds, AtMs: 1, Signature: g.Signature[:]}
+	g.Taken = witness.Taken{PerSecond: perSecond, OpenedMS: uint64(time.Now().UnixMilli())}
+	s.SignTaken(host, &g.Taken)
+	return &wire.Gone{PerSecond: perSecond, OpenedMs: g.Taken.OpenedMS, Taken: g.Taken.Signature[:], Container: c[:], Session: s.ID[:], Player: address[:], Seconds: seconds, AtMs: 1, Signature: g.Signature[:]}
 }
 
 func open(t *testing.T) (*net, *Desk) {
 	_, player := named("player")
-	n := &net{genesis: uint64(time.Now().UnixMilli()), told: map[uint64]int{}, session: state.Session{Player: key.Address(player), Phase: state.PhaseOpen, Seconds: 600, OpenedMS: uint64(time.Now().UnixMilli())}}
+	n := &net{genesis: uint64(time.Now().UnixMilli()), told: map[uint64]int{}, session: state.Session{Player: key.Address(player), Phase: state.PhaseOpen, Seconds: 600, PerSecond: perSecond, OpenedMS: uint64(time.Now().UnixMilli())}}
 	d, err := New(Options{Book: n, Calls: n, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +180,16 @@ func TestWhatIsNoComplaint(t *testing.T) {
 		if err := d.Take(t.Context(), forged); !errors.Is(err, ErrForged) {
 			t.Errorf("forged: %v", err)
 		}
+		untaken := word(5, 1)
+		untaken.Taken[9]++
+		if err := d.Take(t.Context(), untaken); !errors.Is(err, ErrForged) {
+			t.Errorf("not taken: %v", err)
+		}
+		n.session.PerSecond++
+		if err := d.Take(t.Context(), word(5, 1)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("taken at another price: %v", err)
+		}
+		n.session.PerSecond--
 		if err := d.Take(t.Context(), word(600, 1)); !errors.Is(err, ErrNoSession) {
 			t.Errorf("all was played: %v", err)
 		}

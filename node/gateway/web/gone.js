@@ -10,11 +10,13 @@ const TRIES = 3, AGAIN_MS = 2000;
 /**
  * complain signs and posts the player's word; it resolves to whether the gateway took it. of:
  * {chain, container (32 bytes), session (hex), key (the player's, 32 bytes), seconds of play
- * that were promised to be paid}. env: {sign(bytes), fetch, now() in ms since 1970, wait(ms)}.
+ * that were promised to be paid, perSecond (BigInt) and taken {sig, openedMS}: the container's word
+ * that it plays for them}. env: {sign(bytes), fetch, now() in ms since 1970, wait(ms)}.
  */
-export async function complain({ chain, container, session, key, seconds }, { sign, fetch = globalThis.fetch, now = () => Date.now(), wait = ms => new Promise(r => setTimeout(r, ms)) }) {
+export async function complain({ chain, container, session, key, seconds, perSecond, taken }, { sign, fetch = globalThis.fetch, now = () => Date.now(), wait = ms => new Promise(r => setTimeout(r, ms)) }) {
   const atMS = Math.floor(now()), payload = concat(bytes(1, container), bytes(2, unhex(session)), num(3, seconds), num(4, atMS));
-  const body = JSON.stringify({ container: hex(container), player: hex(key), seconds, at_ms: atMS, sig: hex(await sign(signBytes(chain, 'gone', payload))) });
+  const body = JSON.stringify({ container: hex(container), player: hex(key), seconds, at_ms: atMS, sig: hex(await sign(signBytes(chain, 'gone', payload))),
+    per_second: String(perSecond), opened_ms: taken.openedMS, taken: taken.sig });
   for (let n = 0; n < TRIES; n++) {
     if (n) await wait(AGAIN_MS);
     try {

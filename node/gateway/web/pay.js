@@ -60,6 +60,8 @@ export const base64 = b => btoa(String.fromCharCode(...b));
  * say(message), faucet, gift (what it gives), fee, changed(), keep(state), wait(ms)}. how: {chain, key (the
  * player's, 32 bytes), container (32), session (hex), terms, indexer, certificate, saved}.
  * env.sent(nonce) and env.refused() say what became of its transactions, where somebody wants to know.
+ * env.taken(message, payer) resolves to the container's word that it plays for the escrow, or null:
+ * it is paid nothing before.
  */
 export class Payer {
   constructor(how, env) {
@@ -71,7 +73,8 @@ export class Payer {
     this.signedFor = s.signedFor ?? 0; // seconds
     this.newest = s.newest ?? null; // the voucher that was signed last
     this.untilMS = s.untilMS ?? 0; // until when the order may come into a block
-    this.escrow = { state: s.escrow?.state ?? '', seconds: s.escrow?.seconds ?? 0 };
+    this.taken = s.taken ?? null;
+    this.escrow = { state: (this.taken && s.escrow?.state) ?? '', seconds: s.escrow?.seconds ?? 0 };
     this.most = this.escrow.seconds; // that this page has signed for
     this.line = Promise.resolve(); // vouchers leave in their order
     this.pay = { state: '', served: 0, covered: 0, paid: 0n };
@@ -218,6 +221,7 @@ export class Payer {
   #escrow(m) {
     const e = { state: String(m.state), text: String(m.text ?? '').slice(0, 300), code: String(m.code ?? ''), seconds: Number.isSafeInteger(m.seconds) && m.seconds > 0 ? m.seconds : 0 };
     if (e.state === 'locked') {
+      if (!this.taken) return void this.#check(m);
       // No more is set aside than this page has signed for, whatever the container says.
       this.escrow = { state: 'locked', seconds: Math.min(e.seconds, this.most) };
       this.#keep();
@@ -227,6 +231,16 @@ export class Payer {
     }
     if (e.state === 'refused' && this.adding) this.most = this.escrow.seconds;
     if (e.state !== 'sent') this.told?.(e);
+  }
+
+  async #check(m) {
+    const t = await this.env.taken(m, this);
+    if (this.taken || this.closed) return;
+    if (!t) return this.#fail('The machine does not sign for your money. It is paid nothing.');
+    this.taken = t;
+    this.failed = '';
+    this.#escrow(m);
+    this.env.changed();
   }
 
   /** second counts time in which pictures came, and pays for it. */
@@ -269,7 +283,7 @@ export class Payer {
   }
 
   #keep() {
-    this.env.keep?.({ session: this.session, seenMS: Math.round(this.seenMS), seq: this.seq, signedFor: this.signedFor, escrow: this.escrow, newest: this.newest, untilMS: this.untilMS });
+    this.env.keep?.({ session: this.session, seenMS: Math.round(this.seenMS), seq: this.seq, signedFor: this.signedFor, escrow: this.escrow, newest: this.newest, untilMS: this.untilMS, taken: this.taken });
   }
 }
 

@@ -288,10 +288,10 @@ export class Stage {
   }
 
   async #complain(payer) {
-    if (payer?.escrow.state !== 'locked' || !payer.signedFor) return;
+    if (payer?.escrow.state !== 'locked' || !payer.signedFor || !payer.taken) return;
     try {
-      const { complain } = await import('./gone.js'), { chain, container, session, key, signedFor: seconds } = payer;
-      if (await complain({ chain, container, session, key, seconds }, { sign: this.env.sign })) toast(missed, { ms: 8000 });
+      const { complain } = await import('./gone.js'), { chain, container, session, key, signedFor: seconds, taken, terms: { perSecond } } = payer;
+      if (await complain({ chain, container, session, key, seconds, perSecond, taken }, { sign: this.env.sign })) toast(missed, { ms: 8000 });
     } catch { /* nothing hangs on it */ }
   }
 

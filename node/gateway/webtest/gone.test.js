@@ -8,7 +8,8 @@ import { unhex } from '../web/bytes.js';
 const v = JSON.parse(readFileSync(new URL('../../../docs/spec/vectors/work.json', import.meta.url), 'utf8'));
 const key = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from(v.seed, 'hex')]), format: 'der', type: 'pkcs8' });
 const sign = async b => new Uint8Array(edSign(null, b, key));
-const of = { chain: v.chain, container: unhex(v.container), session: v.session, key: unhex(v.player), seconds: v.gone.seconds };
+const of = { chain: v.chain, container: unhex(v.container), session: v.session, key: unhex(v.player), seconds: v.gone.seconds,
+  perSecond: BigInt(v.taken.per_second), taken: { sig: v.taken.signature, openedMS: v.taken.opened_ms } };
 
 function gateway(...answers) {
   const asked = [];
@@ -26,7 +27,8 @@ test('a complaint is the one of the specification', async () => {
   assert.equal(await complain(of, env), true);
   assert.equal(asked.length, 1);
   assert.equal(asked[0].url, `/api/sessions/${v.session}/gone`);
-  assert.deepEqual(JSON.parse(asked[0].init.body), { container: v.container, player: v.player, seconds: v.gone.seconds, at_ms: v.gone.at_ms, sig: v.gone.signature });
+  assert.deepEqual(JSON.parse(asked[0].init.body), { container: v.container, player: v.player, seconds: v.gone.seconds, at_ms: v.gone.at_ms, sig: v.gone.signature,
+    per_second: String(v.taken.per_second), opened_ms: v.taken.opened_ms, taken: v.taken.signature });
 });
 
 test('a gateway that is busy or out of reach is asked again, one that refuses is not', async () => {

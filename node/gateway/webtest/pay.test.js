@@ -126,7 +126,7 @@ test('terms hold only at the rate of their quotes, within the ceiling, on this l
 async function payer(change = {}) {
   const said = [], kept = [], account = { balance: 100_000_000n, nonce: 4n, ...change.account };
   const p = new Payer({ chain: 'net', key: await publicKey(7), container: new Uint8Array(32).fill(3), session: '0a'.repeat(16), terms: termsOf(await terms()), saved: change.saved },
-    { account: async () => { if (change.silent) throw new Error('down'); return account; }, sign: seeded(7), say: m => said.push(m), faucet: change.faucet, fee: 1000n, changed() {}, keep: s => kept.push(s), wait: async ms => change.waited?.(ms, account) });
+    { account: async () => { if (change.silent) throw new Error('down'); return account; }, sign: seeded(7), say: m => said.push(m), faucet: change.faucet, fee: 1000n, changed() {}, keep: s => kept.push(s), wait: async ms => change.waited?.(ms, account), taken: change.taken ?? (async () => ({ sig: 'ab'.repeat(64), openedMS: 1 })) });
   return { p, said, kept, account, vouchers: () => said.filter(m => m.t === 'voucher') };
 }
 const settle = () => new Promise(r => setTimeout(r, 5));
@@ -172,6 +172,25 @@ test('a machine that counts more than was seen gets two seconds at most', async 
   y.p.heard({ t: 'pay', state: 'unpaid', served: 12, covered: 11, paid: '220000' });
   await settle();
   assert.equal(y.vouchers().at(-1).seconds, 12);
+});
+
+test('a container that does not sign for the money is paid nothing until it does', async () => {
+  let signs = null;
+  const { p, kept, vouchers } = await payer({ taken: async () => signs });
+  p.start();
+  await settle();
+  const locked = { t: 'escrow', state: 'locked', total: '12000000', seconds: 600 };
+  p.heard(locked);
+  p.second(1000);
+  await settle();
+  assert.equal(vouchers().length, 0);
+  assert.match(p.failed, /does not sign/);
+  signs = { sig: 'cd'.repeat(64), openedMS: 5 };
+  p.heard(locked);
+  await settle();
+  assert.equal(vouchers().at(-1).seconds, 2);
+  assert.equal(p.failed, '');
+  assert.deepEqual(kept.at(-1).taken, signs); // over a reload, too
 });
 
 test('a container cannot make a page pay before the money is locked, or beyond it', async () => {
