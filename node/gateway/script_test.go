@@ -32,7 +32,7 @@ var (
 )
 
 // later are the modules that are fetched once there is a picture.
-var later = map[string]bool{"witness.js": true, "gone.js": true, "refund.js": true, "proofs.js": true}
+var later = map[string]bool{"witness.js": true, "taken.js": true, "gone.js": true, "refund.js": true, "proofs.js": true}
 
 // Every module is fetched at once: a module that is found only through another's
 // import costs the first picture a round trip.

@@ -234,7 +234,7 @@ export class Payer {
   }
 
   async #check(m) {
-    const t = await this.env.taken(m, this);
+    const t = await this.env.taken(m, this).catch(() => null);
     if (this.taken || this.closed) return;
     if (!t) return this.#fail('The machine does not sign for your money. It is paid nothing.');
     this.taken = t;

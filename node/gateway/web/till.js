@@ -2,7 +2,6 @@
 // in which pictures come, and says in a line over the picture what was spent.
 
 import { remembered, el } from './dom.js';
-import { taken } from './taken.js';
 import { Payer, TermsError, termsOf, checkTerms, wait } from './pay.js';
 import { peerKey, short, exact, hex, unhex } from './ledgertx.js';
 import { dollars } from './words.js';
@@ -38,7 +37,7 @@ export class Till {
     const p = this.payer = new Payer({ chain: terms.chain, key: unhex(this.env.key()), container, session: s.session, terms, indexer: indexer ?? undefined, certificate, saved: known }, {
       account: () => purse.load(), sign: this.env.sign, say: m => s.say(m), faucet: purse.ledger.faucet, gift: purse.ledger.gift, fee: purse.ledger.fee,
       changed: () => this.#draw(), wait, sent: nonce => purse.sent(nonce), refused: () => purse.refused(),
-      taken: (m, p) => taken({ chain: p.chain, container, session: s.session, key: p.key, perSecond: terms.perSecond, untilMS: p.untilMS }, m),
+      taken: async (m, p) => (await import('./taken.js')).taken({ chain: p.chain, container, session: s.session, key: p.key, perSecond: terms.perSecond, untilMS: p.untilMS }, m),
       keep: st => {
         paying.set(st);
         note(s.session, { key: this.env.key(), chain: terms.chain, container: hex(container), locked: st.escrow.state === 'locked', voucher: st.newest, untilMS: st.untilMS, gone: false });
