@@ -126,6 +126,8 @@ func (s *rounds) auditsDue(c *supervise.Ctx, m auditsDue) {
 			cancel()
 			<-r.auditing
 			if ctx.Err() != nil && done.err != nil {
+				r.metrics.audits.WithLabelValues("late").Inc()
+				log.Warn("an audit was not done when its epoch ended; this machine is busy with other things", "container", b.Container, "epoch", epoch)
 				return nil
 			}
 			if self.Tell(done) != nil {

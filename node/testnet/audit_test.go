@@ -100,7 +100,7 @@ func TestFalseSessionsAreFoundOut(t *testing.T) {
 			n := auditedNet(t, name)
 			payer(t, n, nil, nil)
 			payer(t, n, nil, nil)
-			until(t, "the container that cheats is accused", 3*time.Minute, func() bool {
+			until(t, "the container that cheats is accused", 5*time.Minute, func() bool {
 				list, err := n.Proofs(t.Context())
 				if err != nil {
 					t.Fatal(err)

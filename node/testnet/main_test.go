@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,11 +39,7 @@ func start(t *testing.T, o Options) *Net {
 	o.CacheDir = filepath.Join(os.TempDir(), "framemesh-test-cache")
 	o.Gateways, o.Indexers = max(o.Gateways, 1), max(o.Indexers, 1)
 	if o.Log == nil {
-		var w io.Writer = io.Discard
-		if testing.Verbose() {
-			w = os.Stderr
-		}
-		o.Log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		o.Log = slog.New(slog.NewTextHandler(warnings(t), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	n, err := Start(t.Context(), o)
 	if err != nil {
@@ -57,6 +54,36 @@ func start(t *testing.T, o Options) *Net {
 	})
 	return n
 }
+
+// warnings is where the nodes of a test log: it is said when the test fails, the end of it if
+// that is long.
+func warnings(t *testing.T) io.Writer {
+	if testing.Verbose() {
+		return os.Stderr
+	}
+	const most = 16 << 10
+	var mu sync.Mutex
+	var said []byte
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if t.Failed() {
+			t.Logf("the nodes' last warnings:\n%s", said)
+		}
+	})
+	return writer(func(b []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if said = append(said, b...); len(said) > 2*most {
+			said = append(said[:0], said[len(said)-most:]...)
+		}
+		return len(b), nil
+	})
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 // until polls what only shows from outside: processes, other peers' tables.
 func until(t *testing.T, what string, limit time.Duration, ok func() bool) time.Duration {

@@ -56,7 +56,7 @@ func TestAMachineThatGoesInAPaidGameLosesStake(t *testing.T) {
 		t.Errorf("the player goes on at %v", next)
 	}
 	var a state.Accusation
-	took := until(t, "the machine is accused", 2*time.Minute, func() bool {
+	took := until(t, "the machine is accused", 3*time.Minute, func() bool {
 		for _, x := range accusations(t, n) {
 			a = x
 			return true
