@@ -9,6 +9,7 @@ import { when } from './words.js';
 
 const SETTLES_MS = 180_000; // a machine that is there has settled by then what this browser left
 const VALID_MS = 120_000; // of a close, by the time of blocks
+const RETRIES = 5, RETRY_MS = 4000; // of a sweep to which the gateway or the ledger had no answer
 const TRIES = 20, AGAIN_MS = 1500, LOST = 8; // looks without it in a block
 
 /**
@@ -22,11 +23,11 @@ export class Refunds {
     this.coming = new Map(); // by session: {units, atMS}
   }
 
-  /** sweep looks at every entry once; it resolves when nothing more is to be done now. */
+  /** sweep looks at every entry; it resolves when nothing more is to be done now. */
   sweep() {
-    const again = () => {
+    const again = async () => {
       this.again = false;
-      return this.#sweep();
+      for (let n = 0; !await this.#sweep() && n < RETRIES; n++) await this.env.wait(RETRY_MS);
     };
     if (this.running) { // what is new by now is looked at afterwards
       this.again = true;
@@ -38,15 +39,20 @@ export class Refunds {
     return this.running;
   }
 
+  // one look at all; false where one had no answer
   async #sweep() {
     const { env } = this, ledger = env.ledger(), key = env.key();
-    if (!ledger || !key) return;
+    if (!ledger || !key) return true;
+    let all = true;
     for (const e of env.escrows.all(key)) {
       if (e.chain !== ledger.chain) continue;
       try {
         if (e.gone || env.now() - e.at > SETTLES_MS && await env.escrows.unheld(e.session)) await this.#one(e);
-      } catch { /* the gateway or the ledger does not answer: at the next sweep */ }
+      } catch {
+        all = false; // the gateway or the ledger does not answer
+      }
     }
+    return all;
   }
 
   async #one(e) {
