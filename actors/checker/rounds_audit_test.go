@@ -176,6 +176,37 @@ func TestFindingsOfAudits(t *testing.T) {
 	})
 }
 
+// The committee's five audit at once, the reserve's five when the committee's votes are bound.
+func TestAReserveAuditsAfterTheCommittee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 1, 10)
+		defer m.stop()
+		m.playing("container-1", [16]byte{1})
+		m.answering(nil, func(context.Context, string) (audit.Finding, error) { return audit.Finding{Outcome: audit.Equal}, nil })
+		m.startAll()
+		audited := func() (n int) {
+			for name, c := range m.rounds {
+				list, err := c.Reports(t.Context())
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				for _, r := range list {
+					n += r.Audited
+				}
+			}
+			return n
+		}
+		m.until(0, 54)
+		if n := audited(); n != 5 {
+			t.Errorf("%d audits before the committee is bound", n)
+		}
+		m.until(0, 99)
+		if n := audited(); n != 10 {
+			t.Errorf("%d audits in the epoch", n)
+		}
+	})
+}
+
 // An audit that ends after the vote counts in the next one, and holds up no round.
 func TestAuditsThatTakeLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -302,7 +303,7 @@ func (b bookOf) Duty(ctx context.Context, epoch uint64, container key.Node) (pro
 	if !ok {
 		return prover.Duty{}, prover.ErrNoDuty
 	}
-	return prover.Duty{Task: r.Assignment.Task, Times: r.Times, Checkers: r.Assignment.Batches[at].Committee, Picks: r.Params.K}, nil
+	return prover.Duty{Task: r.Assignment.Task, Times: r.Times, Checkers: slices.Concat(r.Assignment.Batches[at].Committee, r.Assignment.Batches[at].Reserve), Picks: r.Params.K}, nil
 }
 
 func (b bookOf) Standing(context.Context, key.Node) (judge.Standing, error) {
