@@ -202,6 +202,9 @@ func (s *Session) add(p *peer) error {
 		list = append(list, q)
 	}
 	list = append(list, p)
+	if old != nil {
+		s.wg.Add(1)
+	}
 	s.peers.Store(&list)
 	s.engine.metrics.peers.Inc()
 	s.mu.Unlock()
@@ -222,20 +225,23 @@ func (s *Session) drop(p *peer, why string, bye []byte) {
 		return
 	}
 	rest := slices.Delete(slices.Clone(list), i, i+1)
+	s.wg.Add(1) // before it is off the list: who sees it gone, Close above all, waits for its farewell
 	s.peers.Store(&rest)
 	s.mu.Unlock()
 	s.retired(p, why, bye)
 }
 
-// retired ends a peer that is off the list: nothing is held at its seats any more.
+// retired ends a peer that is off the list and whose farewell was counted when it was
+// taken off: nothing is held at its seats any more.
 func (s *Session) retired(p *peer, why string, bye []byte) {
 	s.engine.metrics.peers.Dec()
 	s.engine.metrics.left.WithLabelValues(why).Inc()
 	joined := p.retire()
-	s.wg.Go(func() {
+	go func() {
+		defer s.wg.Done()
 		p.farewell(bye)
 		p.close()
-	})
+	}()
 	s.handler.Left(p.id, p.role, why)
 	if joined && p.role != RoleOwner {
 		s.noticeExcept(p, noticeLeft(p.role))

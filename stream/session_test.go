@@ -1,9 +1,13 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
 
 	"github.com/framemesh/framemesh/stream/control"
 	"github.com/framemesh/framemesh/stream/input"
@@ -199,5 +203,40 @@ func TestByeAndRemove(t *testing.T) {
 	}
 	if err := k.session.Remove("none", "", ""); !errors.Is(err, ErrClosed) {
 		t.Errorf("remove after the end: %v", err)
+	}
+}
+
+// Close returns when every connection is closed, those too that somebody else is just
+// taking off the list.
+func TestCloseWaitsForWhoIsLeaving(t *testing.T) {
+	k := newKit(t, nil)
+	p, err := k.session.newPeer(Join{Role: RoleOwner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.session.add(p); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock() // who leaves gets no further than off the list
+	removed, closed := make(chan error, 1), make(chan error, 1)
+	go func() { removed <- k.session.Remove(p.id, "", "") }()
+	until(t, "off the list", func() bool { return len(*k.session.peers.Load()) == 0 })
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		closed <- k.session.Close(ctx)
+	}()
+	select {
+	case err := <-closed:
+		t.Errorf("closed before its peer was: %v", err)
+		closed <- err
+	case <-time.After(100 * time.Millisecond):
+	}
+	p.mu.Unlock()
+	if err := errors.Join(<-removed, <-closed); err != nil {
+		t.Error(err)
+	}
+	if st := p.pc.ConnectionState(); st != webrtc.PeerConnectionStateClosed {
+		t.Errorf("its connection is %v", st)
 	}
 }
