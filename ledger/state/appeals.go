@@ -53,7 +53,7 @@ func (m *Machine) accuse(id [32]byte, a Accusation) ([]Event, error) {
 	if a.Subnets, err = m.livedIn(a.Node, a.Epoch, &node); err != nil {
 		return nil, err
 	}
-	a.Amount = m.slashAmount(&node, s, a.Offence, e.sources())
+	a.Owner, a.Amount = node.Owner, m.slashAmount(&node, s, a.Offence, e.sources())
 	a.Final = m.head.Epoch + m.params.AppealEpochs + 1
 	if err := m.schedule(a.Final, dueSlash, id[:]); err != nil {
 		return nil, err
@@ -80,8 +80,12 @@ func (m *Machine) applyAppeal(c *txContext, op *tx.Appeal) error {
 	if a.Appealed != 0 {
 		return refuse(ErrNoAppeal, "%x was appealed; wait for the committee of epoch %d", id[:8], a.Appealed)
 	}
-	if _, err := m.ownNode(c, a.Node); err != nil {
+	n, err := m.ownNode(c, a.Node)
+	if err != nil {
 		return err
+	}
+	if n.Owner != a.Owner {
+		return refuse(ErrNoAppeal, "%x is about what %s was under %s; it costs %s nothing", id[:8], a.Node, a.Owner, n.Owner)
 	}
 	at := m.head.Epoch + 1
 	others, _, err := load(m.overlay, AppealsKey(at), decodeAppeals)
@@ -145,7 +149,7 @@ func (m *Machine) answerAppeal(c *txContext, id [32]byte, verdict uint32) error 
 }
 
 // Acquit takes an accusation back that is not final yet; ok is false when there is none. A
-// bond goes back to the owner.
+// bond goes back to whose it was, also where the node has left the registry since.
 func (m *Machine) Acquit(id [32]byte) (events []Event, ok bool, err error) {
 	a, ok, err := ReadAccusation(m.overlay, id)
 	if err != nil || !ok {
@@ -162,14 +166,12 @@ func (m *Machine) acquit(id [32]byte, a Accusation) ([]Event, error) {
 	if err := m.drop(id, a); err != nil {
 		return nil, err
 	}
-	n, ok, err := m.node(a.Node)
-	if err != nil {
+	if err := m.move(poolOf(economics.PoolReserve), balanceOf(a.Owner), a.Bond); err != nil {
 		return nil, err
 	}
-	if ok {
-		if err := m.move(poolOf(economics.PoolReserve), balanceOf(n.Owner), a.Bond); err != nil {
-			return nil, err
-		}
+	if n, ok, err := m.node(a.Node); err != nil {
+		return nil, err
+	} else if ok && n.Owner == a.Owner {
 		if err := m.note(a, VerdictAcquitted); err != nil {
 			return nil, err
 		}
@@ -178,9 +180,13 @@ func (m *Machine) acquit(id [32]byte, a Accusation) ([]Event, error) {
 		"epoch", a.Epoch, "bond", a.Bond, "evidence", a.Evidence)}, nil
 }
 
-// carryOut slashes for an accusation that stands.
+// carryOut slashes for an accusation that stands. A node that has another owner by now left the
+// registry in between, with nothing: the new one's money is not for that.
 func (m *Machine) carryOut(id [32]byte, a Accusation) ([]Event, error) {
 	if err := m.drop(id, a); err != nil {
+		return nil, err
+	}
+	if n, ok, err := m.node(a.Node); err != nil || !ok || n.Owner != a.Owner {
 		return nil, err
 	}
 	to := loot{victim: a.Victim, most: m.network.Supply}

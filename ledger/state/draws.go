@@ -185,7 +185,7 @@ func (d *Draws) appealCommittee(r Reader, epoch uint64, id [32]byte, a Accusatio
 		return nil, false, err
 	}
 	var except []judge.Candidate
-	for _, id := range append(slices.Clone(a.Signers), a.Node) {
+	for _, id := range a.Signers {
 		n, known, err := ReadNode(r, id)
 		if err != nil {
 			return nil, false, err
@@ -196,6 +196,7 @@ func (d *Draws) appealCommittee(r Reader, epoch uint64, id [32]byte, a Accusatio
 		}
 		except = append(except, c)
 	}
+	except = append(except, judge.Candidate{Node: a.Node, Owner: a.Owner}) // who leaves the registry is no stranger to its own
 	if known := d.appeal(seed, id, except); known != nil {
 		return known, true, nil
 	}

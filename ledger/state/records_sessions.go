@@ -176,6 +176,7 @@ func DecodeFraud(b []byte) (f Fraud, err error) {
 // Accusation is a slash that becomes final when its appeal window has passed.
 type Accusation struct {
 	Node    key.Node
+	Owner   key.Address // whose it was when it was accused: appeals, and has the bond back, also when the node is gone by then
 	Offence economics.Offence
 	Amount  uint64      // base units; less is taken when less is left
 	Victim  key.Address // zero = none
@@ -211,10 +212,11 @@ func (a *Accusation) Answer() (all []key.Node) {
 	return all
 }
 
-// Encode writes 165 bytes, the subnets, and 32 for each signer and each who was drawn.
+// Encode writes 197 bytes, the subnets, and 32 for each signer and each who was drawn.
 func (a Accusation) Encode() []byte {
-	w := newWriter(164 + (1+subnet.SizeV6)*len(a.Subnets) + key.Size*(len(a.Signers)+len(a.Asked)))
+	w := newWriter(196 + (1+subnet.SizeV6)*len(a.Subnets) + key.Size*(len(a.Signers)+len(a.Asked)))
 	w.bytes(a.Node[:])
+	w.bytes(a.Owner[:])
 	w.u8(uint8(a.Offence))
 	w.u64(a.Amount)
 	w.bytes(a.Victim[:])
@@ -240,7 +242,7 @@ func (a Accusation) Encode() []byte {
 // DecodeAccusation reads what Encode wrote. It wraps ErrRecord.
 func DecodeAccusation(b []byte) (a Accusation, err error) {
 	r := newReader("accusation", b)
-	a = Accusation{Node: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
+	a = Accusation{Node: r.b32(), Owner: r.b32(), Offence: economics.Offence(r.u8()), Amount: r.u64(), Victim: r.b32(), Final: r.u64(), Epoch: r.u64()}
 	a.Batch, a.Evidence, a.Appealed, a.Bond = r.u32(), r.b20(), r.u64(), r.u64()
 	r.check(a.Offence.String() != "")
 	a.Session, a.Most, a.Found, a.Subnets = r.b16(), r.u64(), r.u64(), r.subnets()

@@ -138,7 +138,7 @@ func moneyRecords() map[string]moneyRecord {
 		"certificate": recordOf(Certificate{[32]byte{1}, key.Address{2}, 3, 4, 1}, DecodeCertificate),
 		"fraud":       recordOf(Fraud{1, key.Node{2}, 3, key.Address{4}, 5}, DecodeFraud),
 		"accusation": recordOf(Accusation{
-			Node: key.Node{1}, Offence: 2, Amount: 3, Victim: key.Address{4}, Final: 5, Epoch: 6, Batch: 7,
+			Node: key.Node{1}, Owner: key.Address{17}, Offence: 2, Amount: 3, Victim: key.Address{4}, Final: 5, Epoch: 6, Batch: 7,
 			Evidence: proof.Name{8}, Signers: []key.Node{{9}, {10}}, Appealed: 11, Bond: 12,
 			Session: [16]byte{13}, Most: 14, Asked: []key.Node{{16}, {15}}, Found: 2,
 			Subnets: []subnet.Subnet{"\x0b\x01\x01", "\x0b\x01\x02"},
