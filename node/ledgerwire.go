@@ -19,9 +19,10 @@ import (
 // ledgerRPC is the name of the protocol through which light clients ask.
 const ledgerRPC = "ledger"
 
-// ledgerLimits bound what light clients can make this node do. A whole block is the
-// largest answer; a client that catches up asks a few dozen times in a second.
-var ledgerLimits = rpc.Limits{MaxRequest: 80 << 10, MaxResponse: 3 << 20, Timeout: 5 * time.Second,
+// ledgerLimits bound what light clients can make this node do, and what it reads of others'
+// answers. A whole block is the largest answer; a client that catches up asks a few dozen
+// times in a second.
+var ledgerLimits = rpc.Limits{MaxRequest: light.MaxRequest, MaxResponse: light.MaxResponse, Timeout: 5 * time.Second,
 	PerPeerRate: rate.Limit(50), Burst: 200, MaxConcurrent: 64}
 
 // ledgerWire carries a light client's questions over stream RPC.

@@ -230,9 +230,6 @@ func (n *Node) Discovery() *discovery.Discovery { return n.discovery }
 // Network returns the network's name.
 func (n *Node) Network() string { return n.cfg.Network }
 
-// Region returns the node's region, or "" for none in particular.
-func (n *Node) Region() string { return n.cfg.Region }
-
 // ID returns the node's peer id.
 func (n *Node) ID() peer.ID { return n.host.ID() }
 

@@ -127,9 +127,6 @@ func testAccounts(t *testing.T, l *Ledger, from []byte, to key.Address) {
 	if err != nil || after.Nonce != n || after.Balance != before.Balance-n*(1000+l.Params().TxFee) {
 		t.Fatal(after, err)
 	}
-	if r, err := l.Await(within(t), receipts[0].Hash); err != nil || r != receipts[0] {
-		t.Fatal(r, err)
-	}
 	var no *Refused
 	if _, err := l.Send(within(t), s, transfer(to, 5000*uint64(amount.FRM))); !errors.As(err, &no) || !errors.Is(err, state.ErrFunds) {
 		t.Fatal(err)

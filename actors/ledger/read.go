@@ -54,11 +54,6 @@ func (l *Ledger) Node(ctx context.Context, n key.Node) (e state.Node, ok bool, e
 	return read(ctx, l, state.NodeKey(n), state.DecodeNode)
 }
 
-// Delegation is how a node may act for an account; ok is false when it may not.
-func (l *Ledger) Delegation(ctx context.Context, a key.Address, n key.Node) (d state.Delegation, ok bool, err error) {
-	return read(ctx, l, state.DelegationKey(a, n), state.DecodeDelegation)
-}
-
 // readParams reads the parameters in force.
 func (l *Ledger) readParams(ctx context.Context) error {
 	p, ok, err := read(ctx, l, state.ParamsKey(), state.DecodeParams)

@@ -76,21 +76,6 @@ func (l *Ledger) awaitHead(ctx context.Context, height uint64, most time.Duratio
 	return l.heads.wait(ctx, height, most)
 }
 
-// Await waits until a transaction is in a block, or ctx ends. The error is *Refused, with
-// the receipt, when it is there without effect.
-func (l *Ledger) Await(ctx context.Context, hash [32]byte) (Receipt, error) {
-	for {
-		h := l.heads.get()
-		r, err := l.find(ctx, hash)
-		if !errors.Is(err, errNotYet) {
-			return r, err
-		}
-		if err := l.awaitHead(ctx, h.Height, lookEvery); err != nil {
-			return Receipt{}, err
-		}
-	}
-}
-
 // errNotYet says that a transaction may still come.
 var errNotYet = errors.New("ledger: not in a block yet")
 

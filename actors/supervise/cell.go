@@ -14,10 +14,9 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	mailbox    int
-	backoff    Backoff
-	class      string
-	onEscalate func(error)
+	mailbox int
+	backoff Backoff
+	class   string
 }
 
 // DefaultMailbox is how many messages may wait for an actor that asks for nothing
@@ -34,10 +33,6 @@ func Restart(b Backoff) Option { return func(s *settings) { s.backoff = b } }
 // Class sets the name under which metrics are kept; without it the actor's name up
 // to the first "-".
 func Class(name string) Option { return func(s *settings) { s.class = name } }
-
-// OnEscalate calls f, which must not block, when the actor is given up. The parent
-// is told in any case.
-func OnEscalate(f func(error)) Option { return func(s *settings) { s.onEscalate = f } }
 
 // cell is what stays of an actor over its restarts.
 type cell struct {
@@ -135,9 +130,6 @@ func (c *cell) giveUp(err error) {
 	c.err = err
 	c.mu.Unlock()
 	c.sys.log.Error("actor given up", "actor", c.path, "err", err)
-	if c.set.onEscalate != nil {
-		c.set.onEscalate(err)
-	}
 	if c.parent != nil {
 		_ = c.parent.post(&delivery{msg: ChildFailed{Ref: Ref{c}, Err: err}}, true)
 	}

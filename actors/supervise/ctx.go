@@ -192,9 +192,6 @@ func (c *Ctx) Context() context.Context { return c.in.life }
 // makes the Ask fail with it.
 func (c *Ctx) Reply(v any) { c.cur.answer(v) }
 
-// Asked says whether somebody waits for a Reply to the current message.
-func (c *Ctx) Asked() bool { return c.cur != nil && c.cur.reply != nil }
-
 // Later returns a function that answers the current message after Receive has
 // returned, from any goroutine.
 func (c *Ctx) Later() func(v any) { return c.cur.answer }

@@ -23,14 +23,14 @@ const quarters = 4 * LinearYears
 //   - checker_bonus: a sixteenth at the end of each quarter of a year
 //   - all others: nothing
 func (p Params) Emitted(pool Pool, allocation, n uint64) uint64 {
-	year := max(p.YearEpochs, 4)
+	year := p.year()
 	switch pool {
 	case PoolEdge, PoolEnterprise:
 		return decayed(allocation, n, year)
 	case PoolCheckerBase:
 		return CliffLinear(allocation, 0, LinearYears*year, n)
 	case PoolCheckerBonus:
-		return CliffLinear(allocation, 0, quarters, n/(year/4))
+		return CliffLinear(allocation, 0, quarters, n/p.Quarter())
 	}
 	return 0
 }
@@ -64,12 +64,11 @@ func decayed(allocation, n, year uint64) uint64 {
 	return allocation
 }
 
-// QuarterEnds says whether a quarter of the bonus ends with epoch e, which is when
-// checker_bonus is released and penalties are paid out.
-func (p Params) QuarterEnds(e uint64) bool {
-	quarter := max(p.YearEpochs, 4) / 4
-	return e%quarter == quarter-1
-}
+func (p Params) year() uint64 { return max(p.YearEpochs, 4) }
+
+// Quarter is a quarter of a year in epochs, ≥ 1: with the last one of each, checker_bonus is
+// released and penalties are paid out.
+func (p Params) Quarter() uint64 { return p.year() / 4 }
 
 // Take is how an emission is divided before anybody is rewarded.
 type Take struct {

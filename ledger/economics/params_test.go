@@ -196,9 +196,6 @@ func TestPools(t *testing.T) {
 	if _, ok := economics.ParsePool(""); ok {
 		t.Error("the empty name is a pool")
 	}
-	if economics.ClassEdge.Pool() != economics.PoolEdge || economics.ClassEnterprise.Pool() != economics.PoolEnterprise {
-		t.Error("a class is paid from the wrong pool")
-	}
 	if economics.Role(0).Valid() || economics.Role(8).Valid() || !economics.Role(7).Valid() || !economics.Role(5).Has(economics.RoleChecker) {
 		t.Error("roles")
 	}

@@ -85,11 +85,3 @@ const (
 
 // Valid says whether c is a class.
 func (c Class) Valid() bool { return c < classEnd }
-
-// Pool is where rewards of the class come from.
-func (c Class) Pool() Pool {
-	if c == ClassEnterprise {
-		return PoolEnterprise
-	}
-	return PoolEdge
-}

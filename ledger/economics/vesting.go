@@ -70,9 +70,6 @@ func (p Params) RewardLots(reward uint64) [3]Lot {
 	}
 }
 
-// HostLot is the one lot of a container's income from a session.
-func (p Params) HostLot(income uint64) Lot { return Lot{income, p.HostVestEpochs} }
-
 // Matures is the epoch in which money that is earned, or stake that leaves, in epoch e is
 // free after delay epochs: at once without a delay, else the first multiple of
 // vest_lot_epochs at or after e + delay. So all of one such span is one lot.

@@ -111,9 +111,6 @@ func TestMatures(t *testing.T) {
 			t.Errorf("earned in %d with %d to wait: %d; want %d", c[0], c[1], got, c[2])
 		}
 	}
-	if lot := p.HostLot(80); lot != (economics.Lot{Amount: 80, Epochs: 4_320}) {
-		t.Errorf("a host's lot: %+v", lot)
-	}
 	if got := p.Matures(7, p.UnbondEpochs); got != 17_376 {
 		t.Errorf("stake that leaves in epoch 7 is free in %d", got)
 	}

@@ -18,15 +18,15 @@ var (
 // Bounds on what goes over the wire, in bytes. A message beyond them is refused before it
 // is decoded further.
 const (
-	MaxLightBlock = 128 << 10 // a marshalled light block
-	MaxKey        = 256       // a key of the state
-	MaxValue      = 64 << 10  // a value of the state
-	MaxProof      = 32 << 10  // a proof of any kind
-	MaxTx         = 64 << 10  // a signed transaction
-	MaxBlockTxs   = 1 << 20   // all transactions of a block together
-	MaxText       = 512       // words for people
-	MaxRequest    = MaxTx + 1<<10
-	MaxResponse   = MaxBlockTxs + MaxLightBlock + 64<<10
+	MaxLightBlock = 128 << 10                            // a marshalled light block
+	MaxKey        = 256                                  // a key of the state
+	MaxValue      = 64 << 10                             // a value of the state
+	MaxProof      = 32 << 10                             // a proof of any kind
+	MaxTx         = 64 << 10                             // a signed transaction
+	MaxBlockTxs   = 1 << 20                              // all transactions of a block together
+	MaxText       = 512                                  // words for people
+	MaxRequest    = MaxTx + 1<<10                        // a request, marshalled
+	MaxResponse   = MaxBlockTxs + MaxLightBlock + 64<<10 // an answer, marshalled
 )
 
 // Backend is what a Server answers from: a full node's chain, or a Client, which has

@@ -9,9 +9,6 @@ import (
 // What a checker earns from the base of each epoch is its weight in the bonus of the quarter
 // in which it is paid; whether it gets any of that bonus is asked when the quarter is over.
 
-// quarterEpochs is how many epochs a quarter has.
-func (m *Machine) quarterEpochs() uint64 { return max(m.params.YearEpochs, 4) / 4 }
-
 // asked counts that a panel with the checker came to a certificate.
 func (c *Conduct) asked(quarter uint64, answered bool) {
 	switch {
@@ -60,7 +57,7 @@ func (m *Machine) earned(n key.Node, paid uint64) error {
 	if weight == 0 {
 		return nil
 	}
-	last := (e.Next/m.quarterEpochs()+1)*m.quarterEpochs() - 1
+	last := (e.Next/m.params.Quarter()+1)*m.params.Quarter() - 1
 	return m.AddWeight(last, RewardBonus, n, Weight{Capacity: weight})
 }
 
@@ -71,8 +68,8 @@ func (m *Machine) deservesBonus(n key.Node, last uint64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	quarter, bans := last/m.quarterEpochs(), uint64(0)
-	if c.BannedUntil > quarter*m.quarterEpochs() {
+	quarter, bans := last/m.params.Quarter(), uint64(0)
+	if c.BannedUntil > quarter*m.params.Quarter() {
 		bans = 1
 	}
 	return economics.BonusWeight(amount.BPS*uint64(amount.FRM), c.uptime(quarter), bans) > 0, nil

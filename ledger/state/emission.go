@@ -73,17 +73,6 @@ func (m *Machine) dropWeight(epoch uint64, c RewardClass, n key.Node) error {
 	return m.overlay.Set(k, w.Encode())
 }
 
-// SetUtilisation records which part of the offered capacity of a class was paid for, in
-// bps: it divides the class's pool between readiness and work.
-func (m *Machine) SetUtilisation(epoch uint64, c RewardClass, bps uint32) error {
-	sum, err := m.weightSum(epoch, c)
-	if err != nil {
-		return err
-	}
-	sum.Utilisation = min(bps, 10_000)
-	return m.overlay.Set(WeightSumKey(epoch, c), sum.Encode())
-}
-
 // addLoad enters capacity that stood ready in an epoch, or that was paid for, in
 // milli-RP·seconds: their ratio is the class's utilisation.
 func (m *Machine) addLoad(epoch uint64, c RewardClass, offered, paid uint64) error {
@@ -206,8 +195,7 @@ func classOf(pool economics.Pool) RewardClass {
 
 // quarterEnded says whether a quarter ends with one of the epochs from, …, to−1.
 func quarterEnded(p economics.Params, from, to uint64) bool {
-	quarter := max(p.YearEpochs, 4) / 4
-	return to/quarter > from/quarter
+	return to/p.Quarter() > from/p.Quarter()
 }
 
 // startPayout begins to hand out a class's share of an epoch. With nothing recorded it goes

@@ -88,7 +88,7 @@ func TestResultsBeforeAStandstillArePaid(t *testing.T) {
 func TestContainersShareByWeight(t *testing.T) {
 	b := newPlay(t)
 	c1, c2 := who("c1").node(), who("c2").node()
-	b.must(b.SetUtilisation(0, RewardEdge, 5_000)) // half of the pool for readiness, half for work
+	b.must(b.addLoad(0, RewardEdge, 2, 1)) // half used: half of the pool for readiness, half for work
 	b.must(b.AddWeight(0, RewardEdge, c1, Weight{Capacity: 1}))
 	b.must(b.AddWeight(0, RewardEdge, c2, Weight{Capacity: 1, Work: 10, Fees: 777}))
 	b.must(b.AddWeight(0, RewardEdge, c2, Weight{Capacity: 1}))

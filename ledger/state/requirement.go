@@ -11,9 +11,6 @@ import (
 // is SC times its score. It is part of the registry's entry, so whoever reads that knows it,
 // and a container that does not meet it is out of standing by itself: no list is walked.
 
-// Coefficient is SC in the block that is being applied.
-func (m *Machine) Coefficient() Coefficient { return m.coefficient }
-
 // required is what a node must have bonded now, in base units.
 func (m *Machine) required(n *Node) uint64 { return n.Required(m.params, m.head.Epoch) }
 

@@ -205,7 +205,7 @@ func (m *Machine) judgedChecker(c *txContext, res *proof.Result, id key.Node, bi
 		return err
 	}
 	answered := (res.Correct|res.Wrong)&bit != 0
-	conduct.asked(res.Epoch/m.quarterEpochs(), answered)
+	conduct.asked(res.Epoch/m.params.Quarter(), answered)
 	if err := m.overlay.Set(ConductKey(id), conduct.Encode()); err != nil {
 		return err
 	}

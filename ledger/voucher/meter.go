@@ -123,18 +123,6 @@ func (m *Meter) limit() uint32 {
 	return m.terms.Seconds
 }
 
-// Resume continues a session of which served seconds were given before a restart and whose
-// last voucher was kept; nil when there was none. It refuses what Add refuses.
-func (m *Meter) Resume(served uint32, last *Voucher) error {
-	if last != nil {
-		if err := m.Add(*last); err != nil {
-			return err
-		}
-	}
-	m.served = max(m.served, served)
-	return nil
-}
-
 // State says where the session stands.
 func (m *Meter) State() State {
 	s := State{Served: m.served, Reason: OK}

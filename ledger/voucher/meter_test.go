@@ -150,37 +150,6 @@ func TestAnEscrowSmallerThanPromisedDropsThePromise(t *testing.T) {
 	}
 }
 
-func TestResumeGoesOnAfterARestart(t *testing.T) {
-	old := meter(t)
-	old.Escrow(true, 10)
-	add(t, old, 3, 3)
-	for range 4 {
-		old.Second()
-	}
-	m := meter(t)
-	if err := m.Resume(old.State().Served, old.Last()); err != nil {
-		t.Fatal(err)
-	}
-	if got := m.Escrow(true, 10); got != old.State() {
-		t.Errorf("%+v, was %+v", got, old.State())
-	}
-	if err := m.Add(*old.Last()); !errors.Is(err, voucher.ErrReplay) {
-		t.Errorf("replayed after the restart: %v", err)
-	}
-	forged := *old.Last()
-	forged.Signature[0] ^= 1
-	if err := meter(t).Resume(4, &forged); !errors.Is(err, voucher.ErrForged) {
-		t.Errorf("a file somebody changed: %v", err)
-	}
-	if err := m.Resume(2, nil); err != nil || m.State().Served != 4 {
-		t.Errorf("nothing kept: %v, %+v", err, m.State())
-	}
-	*m.Last() = voucher.Voucher{}
-	if m.Last().Seq != 3 {
-		t.Error("what Last gave away is still the meter's own")
-	}
-}
-
 // TestNeitherSideLosesMoreThanTheCredit plays random sessions: an honest container, a
 // player who pays as it likes, a ledger that locks, tops up and closes when it likes.
 func TestNeitherSideLosesMoreThanTheCredit(t *testing.T) {

@@ -28,7 +28,6 @@ const (
 var (
 	ErrDecode     = errors.New("voucher: not a voucher")
 	ErrForged     = errors.New("voucher: not signed by the player for this session and network")
-	ErrForeign    = errors.New("voucher: of another container or session")
 	ErrReplay     = errors.New("voucher: its number has been used")
 	ErrOlder      = errors.New("voucher: older than the last one")
 	ErrOutOfOrder = errors.New("voucher: promises no more than one before it")
@@ -51,14 +50,6 @@ type Terms struct {
 func (t Terms) Check() error {
 	if _, err := tx.Escrow(t.PerSecond, t.Seconds); err != nil {
 		return fmt.Errorf("%w: %w", ErrAmount, err)
-	}
-	return nil
-}
-
-// Match returns ErrForeign unless container and session are the ones of the terms.
-func (t Terms) Match(container, session []byte) error {
-	if !bytes.Equal(container, t.Container[:]) || !bytes.Equal(session, t.Session[:]) {
-		return ErrForeign
 	}
 	return nil
 }

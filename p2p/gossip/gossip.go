@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -192,9 +191,6 @@ func (g *Gossip) Close() {
 // Score returns a peer's score as of about a second ago; 0 for a peer not known. See
 // params.go for the scale.
 func (g *Gossip) Score(id peer.ID) float64 { return (*g.scores.Load())[id] }
-
-// Scores returns the scores of all known peers as of about a second ago.
-func (g *Gossip) Scores() map[peer.ID]float64 { return maps.Clone(*g.scores.Load()) }
 
 func (g *Gossip) appScore(id peer.ID) float64 {
 	score := g.frames.score(id, g.cfg.Now())

@@ -111,9 +111,6 @@ func (r *Round) derive(purpose string, batch, attempt uint32) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// Epoch is the epoch of the round.
-func (r *Round) Epoch() uint64 { return r.epoch }
-
 // Me is the checker.
 func (r *Round) Me() key.Node { return r.me }
 

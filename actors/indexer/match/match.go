@@ -1,11 +1,8 @@
 package match
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/framemesh/framemesh/p2p/wire"
 )
@@ -154,23 +151,5 @@ func (t *Table) noMatch(nowMS uint64, q *query) *NoMatch {
 			})
 		}
 	}
-	return out
-}
-
-// AppOffer is a container that offers an app, for those that list and do not match.
-type AppOffer struct {
-	Container peer.ID
-	SlotsFree uint32
-}
-
-// Offers returns who holds an app at a time, by peer id.
-func (t *Table) Offers(nowMS uint64, app [32]byte) []AppOffer {
-	var out []AppOffer
-	for _, e := range t.byApp[app] {
-		if e.expires > nowMS {
-			out = append(out, AppOffer{e.id, e.free})
-		}
-	}
-	slices.SortFunc(out, func(a, b AppOffer) int { return cmp.Compare(a.Container, b.Container) })
 	return out
 }

@@ -295,9 +295,6 @@ func TestUpdateAndExpire(t *testing.T) {
 	if err != nil || !bytes.Equal(res.Top[0].GetAd(), c.sealed(t)) {
 		t.Errorf("does not offer the new app: %v", err)
 	}
-	if got := tab.Offers(now, appB); len(got) != 1 || got[0] != (AppOffer{c.id, 1}) {
-		t.Errorf("offers %v", got)
-	}
 	if n := tab.Expire(c.ad.ExpiresMs - 1); n != 0 {
 		t.Errorf("%d expired too early", n)
 	}
