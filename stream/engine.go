@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,8 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/interceptor/pkg/gcc"
+	"github.com/pion/interceptor/pkg/nack"
+	"github.com/pion/interceptor/pkg/report"
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -119,8 +123,7 @@ type Engine struct {
 
 	mu       sync.Mutex // guards what follows, and that an estimator goes to its own connection
 	made     cc.BandwidthEstimator
-	sessions map[*Session]struct{}
-	left     []*Session // abandoned; their goroutines may still be ending
+	sessions map[*Session]struct{} // with those that are ending
 	closed   bool
 }
 
@@ -237,9 +240,11 @@ func (e *Engine) makeAPI() (*webrtc.API, error) {
 	// The order matters: what is added later sees a packet earlier. Repeats of NACK must
 	// get fresh transport-wide numbers and be seen by the estimator.
 	reg.Add(control)
-	err = errors.Join(webrtc.ConfigureTWCCHeaderExtensionSender(m, reg), webrtc.ConfigureRTCPReports(reg))
+	err = errors.Join(webrtc.ConfigureTWCCHeaderExtensionSender(m, reg),
+		webrtc.ConfigureRTCPReportsWithOptions(reg, []report.ReceiverOption{report.WithReceiverLoggerFactory(logs)}, report.WithSenderLoggerFactory(logs)))
 	reg.Add(repeatLimits{})
-	err = errors.Join(err, webrtc.ConfigureNack(m, reg))
+	err = errors.Join(err, webrtc.ConfigureNackWithOptions(m, reg,
+		[]nack.GeneratorOption{nack.WithGeneratorLoggerFactory(logs)}, nack.WithResponderLoggerFactory(logs)))
 	if err != nil {
 		return nil, fmt.Errorf("stream: interceptors: %w", err)
 	}
@@ -302,11 +307,7 @@ func (e *Engine) limits() rate.Limits {
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
-	var open []*Session
-	for s := range e.sessions {
-		open = append(open, s)
-	}
-	open = append(open, e.left...)
+	open := slices.Collect(maps.Keys(e.sessions))
 	e.mu.Unlock()
 	var errs []error
 	for _, s := range open {
@@ -322,13 +323,17 @@ func (e *Engine) Abandon() {
 	e.line.cut.Store(true)
 	e.mu.Lock()
 	e.closed = true
-	for s := range e.sessions {
-		e.left = append(e.left, s)
-	}
-	left := e.left
+	left := slices.Collect(maps.Keys(e.sessions))
 	e.mu.Unlock()
 	_ = e.mux.Close()
 	for _, s := range left {
 		s.shut()
 	}
+}
+
+// forget strikes out a session of which nothing runs any more.
+func (e *Engine) forget(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sessions, s)
 }

@@ -43,7 +43,8 @@ var (
 
 // Handler is told what the peers of a session want. Its methods are called from the
 // session's and from pion's goroutines, several at a time, and must not block: a
-// slow handler holds up the input behind it.
+// slow handler holds up the input behind it. They must not call Remove or Close, which
+// wait for them; none is called any more when Close has returned nil.
 type Handler interface {
 	// Input delivers the newest state of a seat: 72 bytes, valid by stream/input,
 	// newer than any before it of this peer. The sequence number is the session's

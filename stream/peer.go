@@ -57,6 +57,8 @@ type peer struct {
 	joined     bool
 	candidates int
 
+	told chan struct{} // closed when the handler was told that it joined
+
 	seats seatInput
 
 	greeting sync.Mutex // one welcome at a time
@@ -70,7 +72,7 @@ func newPeer(s *Session, id string, j Join, pc *webrtc.PeerConnection, est cc.Ba
 	return &peer{
 		s: s, id: id, role: j.Role, seat: j.Seat, pc: pc, est: est, video: newVideo(), audio: newAudio(), made: s.now(),
 		inputLimit: xrate.NewLimiter(inputRate, inputRate/4), controlLimit: xrate.NewLimiter(controlRate, controlRate), cellLimit: xrate.NewLimiter(1, 1),
-		candidates: strings.Count(j.Offer, "a=candidate:"),
+		candidates: strings.Count(j.Offer, "a=candidate:"), told: make(chan struct{}),
 	}
 }
 
@@ -214,7 +216,8 @@ func (p *peer) restart(fragment string) (answer string, err error) {
 	return back.String(), nil
 }
 
-// state follows the connection. Pion calls it in order, from its own goroutine.
+// state follows the connection. Pion calls it from a goroutine of its own for each change,
+// so that changes may overtake one another, and the end of the connection too.
 func (p *peer) state(st webrtc.PeerConnectionState) {
 	switch st {
 	case webrtc.PeerConnectionStateConnected:
@@ -227,14 +230,16 @@ func (p *peer) state(st webrtc.PeerConnectionState) {
 	}
 }
 
-// admitted is told when the peer is on the session's list; it may be connected by then.
-func (p *peer) admitted() { p.tryJoin() }
+// admitted is told when the peer is on the session's list. It may be connected by then, or
+// over again.
+func (p *peer) admitted() { p.state(p.pc.ConnectionState()) }
 
 // tryJoin reports the peer as joined once it is both admitted and connected.
 func (p *peer) tryJoin() {
-	if p.flow.Load() == flowNone {
+	if p.flow.Load() == flowNone || p.s.begin() != nil {
 		return
 	}
+	defer p.s.wg.Done()
 	if q, err := p.s.find(p.id); err != nil || q != p {
 		return
 	}
@@ -245,6 +250,7 @@ func (p *peer) tryJoin() {
 	if !first {
 		return
 	}
+	defer close(p.told)
 	p.s.engine.metrics.joins.WithLabelValues(string(p.role)).Inc()
 	p.s.handler.Joined(p.id, p.role)
 	p.s.wantKey(true)

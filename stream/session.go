@@ -210,6 +210,7 @@ func (s *Session) add(p *peer) error {
 	s.mu.Unlock()
 	if old != nil {
 		s.retired(old, "replaced", nil)
+		s.wg.Done()
 	}
 	p.admitted()
 	return nil
@@ -228,20 +229,23 @@ func (s *Session) drop(p *peer, why string, bye []byte) {
 	s.wg.Add(1) // before it is off the list: who sees it gone, Close above all, waits for its farewell
 	s.peers.Store(&rest)
 	s.mu.Unlock()
+	defer s.wg.Done()
 	s.retired(p, why, bye)
 }
 
-// retired ends a peer that is off the list and whose farewell was counted when it was
-// taken off: nothing is held at its seats any more.
+// retired ends a peer that is off the list: nothing is held at its seats any more. Whoever
+// took it off counted that before, and counts it until here.
 func (s *Session) retired(p *peer, why string, bye []byte) {
 	s.engine.metrics.peers.Dec()
 	s.engine.metrics.left.WithLabelValues(why).Inc()
 	joined := p.retire()
-	go func() {
-		defer s.wg.Done()
+	s.wg.Go(func() {
 		p.farewell(bye)
 		p.close()
-	}()
+	})
+	if joined {
+		<-p.told // that it joined: the handler hears of its leaving after that
+	}
 	s.handler.Left(p.id, p.role, why)
 	if joined && p.role != RoleOwner {
 		s.noticeExcept(p, noticeLeft(p.role))
@@ -325,7 +329,8 @@ func (s *Session) Close(ctx context.Context) error {
 	return s.wait(ctx)
 }
 
-// shut begins to end the session, once, and waits for nothing.
+// shut begins to end the session, once, and waits for nothing. What it does is counted
+// from the moment that the session is closed: another Close waits for it.
 func (s *Session) shut() {
 	s.mu.Lock()
 	if s.closed {
@@ -333,20 +338,25 @@ func (s *Session) shut() {
 		return
 	}
 	s.closed = true
+	s.wg.Add(1)
 	s.mu.Unlock()
+	defer s.wg.Done()
 	close(s.done)
 	for _, p := range *s.peers.Load() {
 		s.drop(p, "closed", nil)
 	}
-	s.engine.mu.Lock()
-	delete(s.engine.sessions, s)
-	s.engine.mu.Unlock()
 	s.engine.metrics.sessions.Dec()
 }
 
+// wait waits for what still runs. Until nothing does the engine knows the session, so that
+// its Close waits for one whose own was given up.
 func (s *Session) wait(ctx context.Context) error {
 	ended := make(chan struct{})
-	go func() { s.wg.Wait(); close(ended) }()
+	go func() {
+		s.wg.Wait()
+		s.engine.forget(s)
+		close(ended)
+	}()
 	select {
 	case <-ended:
 		return nil

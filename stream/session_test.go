@@ -240,3 +240,151 @@ func TestCloseWaitsForWhoIsLeaving(t *testing.T) {
 		t.Errorf("its connection is %v", st)
 	}
 }
+
+// slowly holds its app up in Joined until it is let go on.
+type slowly struct {
+	*app
+	in, on chan struct{}
+}
+
+func (h slowly) Joined(peer string, r Role) {
+	h.in <- struct{}{}
+	<-h.on
+	h.app.Joined(peer, r)
+}
+
+func (h slowly) Left(peer string, r Role, why string) {
+	h.note(func() { h.joined = append(h.joined, "left") })
+	h.app.Left(peer, r, why)
+}
+
+// Whoever leaves while the handler is being told that they came is said to leave after
+// that, and Close waits for both.
+func TestNobodyLeavesBeforeTheyJoined(t *testing.T) {
+	k := newKit(t, nil)
+	h := slowly{k.app, make(chan struct{}, 1), make(chan struct{})}
+	s, err := k.engine.NewSession("5e56", h, SessionInfo{Width: 640, Height: 360, FPS: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.newPeer(Join{Role: RoleOwner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.add(p); err != nil {
+		t.Fatal(err)
+	}
+	go p.state(webrtc.PeerConnectionStateConnected)
+	<-h.in
+	go p.state(webrtc.PeerConnectionStateClosed)
+	until(t, "off the list", func() bool { return len(*s.peers.Load()) == 0 })
+	until(t, "its connection is closed", func() bool { return p.pc.ConnectionState() == webrtc.PeerConnectionStateClosed })
+	closed := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		closed <- s.Close(ctx)
+	}()
+	select {
+	case err := <-closed:
+		t.Errorf("closed while the handler is being told: %v", err)
+		closed <- err
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(h.on)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	k.app.note(func() {
+		if want := []string{"owner", "left"}; !slices.Equal(k.app.joined, want) {
+			t.Errorf("the handler was told %v, want %v", k.app.joined, want)
+		}
+	})
+}
+
+// A connection that ends while it is being answered is on no list that its end could take
+// it off.
+func TestWhoIsGoneBeforeTheAnswerLeaves(t *testing.T) {
+	k := newKit(t, nil)
+	p, err := k.session.newPeer(Join{Role: RoleOwner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	if err := k.session.add(p); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(*k.session.peers.Load()); n != 0 {
+		t.Errorf("%d peers are on the list", n)
+	}
+	k.app.note(func() {
+		if !slices.Equal(k.app.left, []string{"owner left"}) {
+			t.Errorf("left: %v", k.app.left)
+		}
+	})
+}
+
+// A session whose Close ran out of time is still the engine's to wait for.
+func TestEngineWaitsForSessionsThatCloseSlowly(t *testing.T) {
+	k := newKit(t, nil)
+	p, err := k.session.newPeer(Join{Role: RoleOwner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.session.add(p); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock() // it cannot leave
+	removed := make(chan error, 1)
+	go func() { removed <- k.session.Remove(p.id, "", "") }()
+	until(t, "off the list", func() bool { return len(*k.session.peers.Load()) == 0 })
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := k.session.Close(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("close without time: %v", err)
+	}
+	if err := k.engine.Close(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("the engine closed over a session that is closing: %v", err)
+	}
+	p.mu.Unlock()
+	if err := <-removed; err != nil {
+		t.Error(err)
+	}
+	until(t, "forgotten", func() bool {
+		k.engine.mu.Lock()
+		defer k.engine.mu.Unlock()
+		return len(k.engine.sessions) == 0
+	})
+}
+
+// None of a player's callbacks outlives its Stop.
+func TestAPlayerStopsWithItsCallbacks(t *testing.T) {
+	k := newKit(t, nil)
+	in, on := make(chan struct{}, 1), make(chan struct{})
+	p := k.play("", func(o *player.Options) {
+		o.OnPicture = func([]byte, time.Time) {
+			select {
+			case in <- struct{}{}:
+			default:
+			}
+			<-on
+		}
+	})
+	<-in
+	left := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		left <- p.Leave(ctx)
+	}()
+	select {
+	case err := <-left:
+		t.Errorf("it stopped while a picture was being looked at: %v", err)
+		left <- err
+	case <-time.After(300 * time.Millisecond):
+	}
+	close(on)
+	if err := <-left; err != nil {
+		t.Error(err)
+	}
+}

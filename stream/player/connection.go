@@ -10,6 +10,9 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/nack"
+	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
@@ -25,15 +28,17 @@ const pliEvery = 200 * time.Millisecond
 func (p *Player) connection() error {
 	m := &webrtc.MediaEngine{}
 	reg := &interceptor.Registry{}
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	err := errors.Join(
 		register(m),
-		webrtc.ConfigureNack(m, reg), webrtc.ConfigureRTCPReports(reg), webrtc.ConfigureTWCCSender(m, reg),
+		webrtc.ConfigureNackWithOptions(m, reg, []nack.GeneratorOption{nack.WithGeneratorLoggerFactory(quiet)}, nack.WithResponderLoggerFactory(quiet)),
+		webrtc.ConfigureRTCPReportsWithOptions(reg, []report.ReceiverOption{report.WithReceiverLoggerFactory(quiet)}, report.WithSenderLoggerFactory(quiet)),
+		webrtc.ConfigureTWCCSenderWithOptions(m, reg, twcc.WithLoggerFactory(quiet)),
 	)
 	if err != nil {
 		return fmt.Errorf("player: codecs: %w", err)
 	}
-	quiet := logging.NewDefaultLoggerFactory()
-	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	s := webrtc.SettingEngine{LoggerFactory: quiet}
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetPrflxAcceptanceMinWait(50 * time.Millisecond)
@@ -196,7 +201,13 @@ func (p *Player) state(st webrtc.PeerConnectionState) {
 	}
 }
 
+// track reads what comes until the connection closes, on a goroutine of pion's that Stop
+// waits for.
 func (p *Player) track(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+	if !p.enter() {
+		return
+	}
+	defer p.wg.Done()
 	if track.Kind() == webrtc.RTPCodecTypeAudio {
 		p.audio(track)
 		return

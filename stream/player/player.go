@@ -95,7 +95,7 @@ type Player struct {
 	paid     atomic.Bool          // the session is
 	leaving  atomic.Bool          // it ends: no second more is promised
 
-	mu       sync.Mutex // guards the signalling state
+	mu       sync.Mutex // guards the signalling state, and that nothing begins after done
 	etag     string
 	answer   string
 	trickled []string // found before the location was known
@@ -345,7 +345,8 @@ func (p *Player) patch(ctx context.Context, fragment string) (status int, body, 
 func (p *Player) Leave(ctx context.Context) error { return p.stop(ctx, false) }
 
 // Stop ends the session (the owner's player) or leaves it (others) with DELETE and
-// closes the connection. It may be called more than once.
+// closes the connection. It may be called more than once, but from none of the functions
+// of Options: none of them is called any more when it returns.
 func (p *Player) Stop(ctx context.Context) error { return p.stop(ctx, true) }
 
 func (p *Player) stop(ctx context.Context, del bool) error {
@@ -353,9 +354,9 @@ func (p *Player) stop(ctx context.Context, del bool) error {
 		if del {
 			p.settleUp(ctx)
 		}
-		close(p.done)
 		p.cancelCtx()
 		p.mu.Lock()
+		close(p.done)
 		loc := p.location
 		p.mu.Unlock()
 		if del && loc != nil {
@@ -367,6 +368,20 @@ func (p *Player) stop(ctx context.Context, del bool) error {
 		p.wg.Wait()
 	})
 	return p.stopErr
+}
+
+// enter counts a goroutine that this player has not begun among those that Stop waits for;
+// Done of wg must follow. It is false once Stop was called.
+func (p *Player) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.done:
+		return false
+	default:
+	}
+	p.wg.Add(1)
+	return true
 }
 
 func (p *Player) delete(ctx context.Context, loc string) error {
