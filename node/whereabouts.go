@@ -46,6 +46,13 @@ type declaration struct {
 
 func (w *whereabouts) run(ctx context.Context) {
 	w.declared = make(chan declaration, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		if w.declaring {
+			<-w.declared
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():

@@ -41,6 +41,7 @@ type Node struct {
 	dht       *dht.IpfsDHT
 	discovery *discovery.Discovery
 	port      int
+	made      chan struct{} // closed when host and dht are there
 }
 
 // New starts a node: it listens, joins the DHT and looks for peers in the
@@ -87,7 +88,7 @@ func New(ctx context.Context, c Config) (*Node, error) {
 // start makes the node on one port, and fails with ErrPortInUse if another program
 // got part of it.
 func start(c Config, ips []netip.Addr, port int) (_ *Node, err error) {
-	n := &Node{cfg: c, port: port}
+	n := &Node{cfg: c, port: port, made: make(chan struct{})}
 	opts, err := n.hostOptions(ips)
 	if err != nil {
 		return nil, err
@@ -95,6 +96,7 @@ func start(c Config, ips []netip.Addr, port int) (_ *Node, err error) {
 	if n.host, err = libp2p.New(opts...); err != nil {
 		return nil, fmt.Errorf("p2p: start the host: %w", err)
 	}
+	close(n.made)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.closeHost())
@@ -202,15 +204,18 @@ func (n *Node) startDHT(h host.Host) (routing.PeerRouting, error) {
 }
 
 // relayCandidates offers the peers of the routing table: DHT servers are the ones
-// that may be public, and AutoRelay finds out which of them relay.
+// that may be public, and AutoRelay finds out which of them relay. It may ask while the host
+// is still being made; there is no table then.
 func (n *Node) relayCandidates(ctx context.Context, num int) <-chan peer.AddrInfo {
 	out := make(chan peer.AddrInfo, num)
 	defer close(out)
 	candidates := slices.Clone(n.cfg.Bootstrap)
-	if n.dht != nil && n.host != nil {
+	select {
+	case <-n.made:
 		for _, id := range n.dht.RoutingTable().ListPeers() {
 			candidates = append(candidates, n.host.Peerstore().PeerInfo(id))
 		}
+	default:
 	}
 	for _, p := range candidates[:min(num, len(candidates))] {
 		out <- p

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -89,9 +90,15 @@ func (g *Gateway) Start(ctx context.Context) error {
 	g.ref = ref
 	ads, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stopAds = stop
-	return g.o.Ads.Subscribe(ads, g.o.Region, func(from peer.ID, _ []byte, ad *wire.Ad) {
-		_ = g.ref.Tell(adSeen{from, ad}) // a full mailbox drops an ad; the next one comes within 30 s
+	err = g.o.Ads.Subscribe(ads, g.o.Region, func(from peer.ID, _ []byte, ad *wire.Ad) {
+		_ = ref.Tell(adSeen{from, ad}) // a full mailbox drops an ad; the next one comes within 30 s
 	})
+	if err != nil {
+		stop()
+		ref.Stop()
+		return fmt.Errorf("gateway: ads of region %q: %w", g.o.Region, err)
+	}
+	return nil
 }
 
 // Stop ends the subscription; sessions go on, they do not pass through here.

@@ -118,14 +118,14 @@ func (l *Ledger) Roll(ctx context.Context, epoch uint64) (*Roll, error) {
 	r := &Roll{Epoch: epoch, Seed: seed.value, Params: p, Times: judge.Schedule(p, epoch, l.o.Genesis.TimeMS()),
 		Assignment: judge.Assign(l.chain, seed.value, epoch, who.containers, who.checkers, p)}
 	l.rolls.put(r)
-	go l.readAhead(epoch + 1)
+	_ = l.ref.Tell(rollDrawn{epoch}) // a busy actor does not read ahead, and nothing is lost by it
 	return r, nil
 }
 
 // readAhead reads who may be drawn in an epoch before it begins: whoever speaks first in it
 // is known by then, and nothing but its seed is left to be read.
-func (l *Ledger) readAhead(epoch uint64) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+func (l *Ledger) readAhead(ctx context.Context, epoch uint64) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if _, err := l.candidatesIn(ctx, epoch); err != nil {
 		l.o.Log.Debug("the candidates of the next epoch cannot be read yet", "err", err)

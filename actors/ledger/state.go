@@ -37,6 +37,7 @@ type (
 		epoch uint64
 		err   error
 	}
+	rollDrawn struct{ epoch uint64 }
 	told      struct{}
 	quoteTime struct{}
 	closeTime struct{ key closeKey }
@@ -85,6 +86,8 @@ func (b *behavior) Receive(c *supervise.Ctx, msg any) {
 		} else {
 			c.Log().Debug("the new epoch cannot be read yet", "err", m.err)
 		}
+	case rollDrawn:
+		c.Go(func(ctx context.Context) any { b.l.readAhead(ctx, m.epoch+1); return nil })
 	case told:
 		b.telling = false
 		b.head(c) // a newer one may have come meanwhile

@@ -25,6 +25,7 @@ type incarnation struct {
 	timers   map[*time.Timer]struct{}
 	watched  map[string]Ref // by protoactor id: children and watched actors
 	released bool
+	settling sync.Mutex             // a stop during a backoff settles beside the restart's timer
 	results  map[*delivery]struct{} // Discarders on their way; guarded by the cell's mutex
 }
 
@@ -148,8 +149,11 @@ func (in *incarnation) quietly(msg any) {
 	in.behavior.Receive(in.ctx, msg)
 }
 
-// settle waits for the goroutines and discards the results that came too late.
+// settle waits for the goroutines and discards the results that came too late. When it
+// returns all is discarded, by whomever.
 func (in *incarnation) settle() {
+	in.settling.Lock()
+	defer in.settling.Unlock()
 	in.tasks.Wait()
 	in.cell.mu.Lock()
 	late := in.results

@@ -109,7 +109,9 @@ type Client struct {
 	cancel     context.CancelFunc
 	life       context.Context
 	done       chan struct{}
-	spawned    sync.WaitGroup // transactions still being handed to further peers
+	spawning   sync.Mutex     // guards that nothing is spawned once ended is set
+	ended      bool           // Stop was called
+	spawned    sync.WaitGroup // questions and transactions that are still with further peers
 	saved      time.Time      // owned by run: when the file was written last
 	forked     error          // owned by run: set for good
 	complaints complaints     // owned by run: what the operator was told
@@ -213,6 +215,9 @@ func (c *Client) Stop(ctx context.Context) error {
 		return nil
 	}
 	c.cancel()
+	c.spawning.Lock()
+	c.ended = true
+	c.spawning.Unlock()
 	gone := make(chan struct{})
 	go func() { <-c.done; c.spawned.Wait(); close(gone) }()
 	select {
@@ -221,6 +226,18 @@ func (c *Client) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("light: stop: %w", ctx.Err())
 	}
+}
+
+// spawn runs fn on a goroutine that Stop waits for. It is false, and fn does not run, once
+// Stop was called.
+func (c *Client) spawn(fn func()) bool {
+	c.spawning.Lock()
+	defer c.spawning.Unlock()
+	if c.ended {
+		return false
+	}
+	c.spawned.Go(fn)
+	return true
 }
 
 // Status is what a client knows of itself.

@@ -669,6 +669,20 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
+// TestNothingIsSentAfterStop: what is handed in beside a Stop or after it reaches nobody.
+func TestNothingIsSentAfterStop(t *testing.T) {
+	n := newNetwork(t, 1).grow(3, nil)
+	f := (&full{n: n}).reach(3)
+	c, _ := n.client(new(wire).set("a", honest(f)))
+	started(t, c)
+	if err := c.Stop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Submit(within(t), []byte("tx")); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+}
+
 // TestRelay: light clients answer each other with what they verified, and hand
 // transactions on to full nodes only.
 func TestRelay(t *testing.T) {

@@ -219,7 +219,7 @@ func (r *Rejected) Error() string {
 }
 
 // Submit gives a signed transaction to up to three peers and returns as soon as one took
-// it. Errors: *Rejected when one refused it and none took it, ErrBusy, ErrNoPeers. A
+// it. Errors: *Rejected when one refused it and none took it, ErrBusy, ErrNoPeers, ErrStopped. A
 // transaction that was taken may still fall out of a pool: see Tx.
 func (c *Client) Submit(ctx context.Context, raw []byte) ([32]byte, error) {
 	return c.submit(ctx, raw, false)
@@ -245,11 +245,9 @@ func (c *Client) submit(ctx context.Context, raw []byte, onlyFull bool) ([32]byt
 	}
 	results := make(chan submitted, len(peers))
 	for _, p := range peers {
-		c.spawned.Add(1)
-		go func() {
-			defer c.spawned.Done()
-			results <- submitted{c.submitTo(life, p, raw, hash)}
-		}()
+		if !c.spawn(func() { results <- submitted{c.submitTo(life, p, raw, hash)} }) {
+			return hash, ErrStopped
+		}
 	}
 	last := error(ErrNoPeers)
 	var rejected *Rejected

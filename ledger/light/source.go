@@ -179,16 +179,15 @@ func (c *Client) heads(ctx context.Context, peers []string) []heard {
 		life = context.WithoutCancel(ctx) // not started: each question is bounded by its timeout
 	}
 	answers := make(chan heard, len(peers))
+	asked := 0
 	for _, p := range peers {
-		c.spawned.Add(1)
-		go func() {
-			defer c.spawned.Done()
-			answers <- c.headOf(life, p)
-		}()
+		if c.spawn(func() { answers <- c.headOf(life, p) }) {
+			asked++
+		}
 	}
 	var found []heard
 	var enough <-chan time.Time
-	for range peers {
+	for range asked {
 		select {
 		case h := <-answers:
 			found = append(found, h)

@@ -64,14 +64,17 @@ func (s *Server) fund(player []byte) {
 	default:
 		return
 	}
-	go func() {
+	begun := s.errands.begin(func(ctx context.Context) {
 		defer func() { <-s.funding }()
-		ctx, cancel := context.WithTimeout(context.Background(), fundTimeout)
+		ctx, cancel := context.WithTimeout(ctx, fundTimeout)
 		defer cancel()
 		if err := s.opt.Funder.Fund(ctx, key.Address(player)); err != nil {
 			s.log.Warn("gateway: a player was given no money", "account", key.Address(player), "err", err)
 		}
-	}()
+	})
+	if !begun {
+		<-s.funding
+	}
 }
 
 // What the page may ask of accounts. Each question that is not answered from memory is one

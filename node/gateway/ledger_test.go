@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +195,41 @@ func TestFundingNeverHoldsUpALaunch(t *testing.T) {
 		}
 		time.Sleep(fundTimeout) // and then they go without
 	})
+}
+
+// A gateway that has stopped gives nobody money any more, and takes along what it had begun.
+func TestStopEndsFunding(t *testing.T) {
+	f := &endedFunder{began: make(chan struct{}, 1)}
+	s := newServer(t, &fakeMesh{}, func(o *Options) { o.Funder, o.Listen = f, "127.0.0.1:0" })
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	player := strings.Repeat("07", 32)
+	if r := post(s, "/whep/nova", offer, "Framemesh-Player", player); r.StatusCode != 201 {
+		t.Fatal(r.StatusCode, text(t, r))
+	}
+	<-f.began
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !f.ended.Load() {
+		t.Error("somebody is still being given money")
+	}
+	if s.fund(make([]byte, key.Size)); len(f.began) != 0 || len(s.funding) != 0 {
+		t.Error("somebody is given money after the end")
+	}
+}
+
+type endedFunder struct {
+	began chan struct{}
+	ended atomic.Bool
+}
+
+func (f *endedFunder) Fund(ctx context.Context, _ key.Address) error {
+	f.began <- struct{}{}
+	<-ctx.Done()
+	f.ended.Store(true)
+	return ctx.Err()
 }
 
 func TestOnlyLaunchesWithAKeyAreFunded(t *testing.T) {

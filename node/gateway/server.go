@@ -86,6 +86,7 @@ type Server struct {
 	limits   *limits
 	streams  chan struct{} // one token per open queue stream
 	funding  chan struct{} // one per player who is being given money
+	errands  errands
 	accounts *accounts
 	made     *resources
 	pages    *assets
@@ -133,6 +134,7 @@ func New(o Options) (*Server, error) {
 		opt: o, log: o.Log, guard: g, limits: newLimits(), accounts: newAccounts(), made: newResources(), pages: pages, met: m,
 		streams: make(chan struct{}, maxStreams), funding: make(chan struct{}, maxFunding),
 	}
+	s.errands.open()
 	s.handler = s.routes()
 	return s, nil
 }
@@ -214,6 +216,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.errands.open()
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.ln, s.stopped, s.done = ln, cancel, make(chan error, 1)
 	s.http = &http.Server{
@@ -252,8 +255,8 @@ func (s *Server) URL() string {
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(a.Port)) + "/"
 }
 
-// Stop ends the queue streams, waits for the requests in progress until ctx ends,
-// then closes what is left.
+// Stop ends the queue streams, waits for the requests in progress and for what follows on
+// them until ctx ends, then closes what is left.
 func (s *Server) Stop(ctx context.Context) error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -268,6 +271,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if e := <-s.done; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)
 	}
+	err = errors.Join(err, s.errands.end(ctx))
 	s.http = nil
 	return err
 }

@@ -91,7 +91,9 @@ func New(o Options) (*Desk, error) {
 
 // Stop forgets what was not brought yet. It returns ctx's error when that takes too long.
 func (d *Desk) Stop(ctx context.Context) error {
+	d.mu.Lock() // nothing is taken any more after this
 	d.stop()
+	d.mu.Unlock()
 	done := make(chan struct{})
 	go func() { d.wg.Wait(); close(done) }()
 	select {

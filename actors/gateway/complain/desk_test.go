@@ -231,3 +231,27 @@ func TestADeskIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// Stop waits for a complaint that is just being taken: it comes before or after, not between
+// the last look at whether the desk is open and the beginning of the work.
+func TestStopWaitsForWhatIsBeingTaken(t *testing.T) {
+	_, d := open(t)
+	d.mu.Lock() // as Take holds it there
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.Stop(context.Background()) }()
+	select {
+	case err := <-stopped:
+		t.Errorf("stopped beside a complaint that is being taken: %v", err)
+		stopped <- err
+	case <-time.After(100 * time.Millisecond):
+	}
+	if d.ctx.Err() != nil {
+		t.Error("the desk was closed under a complaint that is being taken")
+	}
+	done := false
+	d.wg.Go(func() { <-d.ctx.Done(); done = true })
+	d.mu.Unlock()
+	if err := <-stopped; err != nil || !done {
+		t.Errorf("stopped with %v, work done: %v", err, done)
+	}
+}
