@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -62,6 +63,16 @@ func parseBootstrap(list []string) ([]peer.AddrInfo, error) {
 		return nil, badBootstrap("p2p.bootstrap", err)
 	}
 	return out, nil
+}
+
+// namedPeers are the peers that --peer names, and those of the configuration.
+func namedPeers(flags, bootstrap []string) ([]peer.AddrInfo, error) {
+	for _, s := range flags {
+		if _, err := peer.AddrInfoFromString(s); err != nil {
+			return nil, fmt.Errorf("%w: --peer %q: %w; use for example /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…, as `framemesh run` prints it", ErrConfig, s, err)
+		}
+	}
+	return parseBootstrap(slices.Concat(flags, bootstrap))
 }
 
 func badBootstrap(what string, err error) error {

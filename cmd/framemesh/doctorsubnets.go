@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -54,7 +53,7 @@ func ownEntry(ctx context.Context, cfg node.Config) (entry state.Node, ok bool, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookLedger)
 	defer cancel()
-	d, err := node.DialLedger(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	d, err := node.DialLedger(ctx, cfg, node.Asked{})
 	if err != nil {
 		return entry, false, err
 	}

@@ -90,12 +90,12 @@ func (f *ledgerFlags) openFor(c *cobra.Command, work time.Duration) (*view, erro
 	if err != nil {
 		return nil, err
 	}
-	done := slow(c.ErrOrStderr(), "looking for peers that know the ledger of "+cfg.Network)
+	done, tell := telling(c.ErrOrStderr(), "looking for peers that know the ledger of "+cfg.Network)
 	defer done()
 	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 	defer cancel()
 	heard := new(complaint)
-	d, err := node.DialLedger(ctx, cfg, f.peers, slog.New(heard))
+	d, err := node.DialLedger(ctx, cfg, node.Asked{Peers: f.peers, Log: slog.New(heard), Tell: tell})
 	if err != nil {
 		return nil, explainLedger(heard.because(err))
 	}
@@ -196,9 +196,12 @@ func (v *view) params(ctx context.Context) (economics.Params, error) {
 func explainLedger(err error) error {
 	var h hint
 	var no *light.Rejected
+	var silent node.Unreached
 	switch {
 	case err == nil, errors.As(err, &h), errors.Is(err, node.ErrNoLedger), errors.Is(err, node.ErrConfig):
 		return err
+	case errors.As(err, &silent):
+		return withHint(err, "`framemesh run` if the node is yours and is not running; otherwise --peer, or p2p.bootstrap, with the address of another node of the network")
 	case errors.As(err, &no):
 		return refusal(no.Code, no.Text)
 	case errors.Is(err, context.Canceled):
@@ -231,19 +234,36 @@ func explainLedger(err error) error {
 
 // slow tells what is being waited for when it takes longer than a second. done ends it.
 func slow(w io.Writer, what string) (done func()) {
-	stop, over := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(over)
-		select {
-		case <-stop:
-		case <-time.After(time.Second):
+	done, _ = telling(w, what)
+	return done
+}
+
+// telling is slow for what also has to say how it goes: each sentence that is told comes on a
+// line of its own, after what is being waited for. Nothing is written once done has returned.
+func telling(w io.Writer, what string) (done func(), tell func(string)) {
+	var mu sync.Mutex
+	said, over := false, false
+	say := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
+		if !said {
+			said = true
 			fmt.Fprintf(w, "… %s\n", what)
 		}
-	}()
-	return func() {
-		close(stop)
-		<-over
+		if text != "" {
+			fmt.Fprintf(w, "… %s\n", text)
+		}
 	}
+	t := time.AfterFunc(time.Second, func() { say("") })
+	return func() {
+		t.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+	}, say
 }
 
 // ownNodeKey is the identity of the node with this configuration. It is only made when the

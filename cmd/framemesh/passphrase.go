@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -67,33 +68,68 @@ func passphraseFrom(w io.Writer, path string) (string, error) {
 }
 
 // terminal says whether r is one, and which.
-func terminal(r any) (fd int, ok bool) {
+func terminal(r any) (f *os.File, ok bool) {
 	f, is := r.(*os.File)
 	if !is || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
+		return nil, false
 	}
-	return int(f.Fd()), true
+	return f, true
 }
 
-// ask reads a line without echo. Ctrl-C ends it and gives the terminal its echo back.
-func ask(ctx context.Context, w io.Writer, fd int, prompt string) (string, error) {
-	before, err := term.GetState(fd)
+// errInterrupted: Ctrl-C was pressed at a question.
+var errInterrupted = errors.New("interrupted")
+
+// ask reads a line without echo. Ctrl-C and Ctrl-D end it, and the terminal has its echo back.
+func ask(ctx context.Context, w io.Writer, in *os.File, prompt string) (string, error) {
+	fd := int(in.Fd())
+	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", withHint(fmt.Errorf("reading the passphrase: %w", err), "--passphrase-file")
 	}
-	fmt.Fprintf(w, "%s: ", prompt)
+	keys := &keyboard{in: in}
 	text, err := typed(ctx, func() (string, error) {
-		b, err := term.ReadPassword(fd)
-		return string(b), err
+		return term.NewTerminal(struct {
+			io.Reader
+			io.Writer
+		}{keys, w}, "").ReadPassword(prompt + ": ")
 	})
-	fmt.Fprintln(w)
+	restored := term.Restore(fd, before)
+	if ctx.Err() != nil || err != nil {
+		fmt.Fprintln(w)
+	}
 	switch {
 	case ctx.Err() != nil:
-		return "", errors.Join(err, term.Restore(fd, before))
-	case err != nil:
+		return "", errors.Join(err, restored)
+	case errors.Is(err, io.EOF) && keys.interrupted.Load():
+		return "", errInterrupted
+	case errors.Is(err, io.EOF):
+		return "", withHint(fmt.Errorf("%w: the input ended where it was asked for", errNoPassphrase), "again, or --passphrase-file with a file of mode 0600, or "+passphraseEnv)
+	case err == nil:
+		err = restored
+	}
+	if err != nil {
 		return "", withHint(fmt.Errorf("reading the passphrase: %w", err), "--passphrase-file")
 	}
 	return text, nil
+}
+
+// keyboard gives one key after the other, so that what is typed ahead is there for the next
+// question, and knows Ctrl-C from Ctrl-D, which end a line in the same way.
+type keyboard struct {
+	in          io.Reader
+	interrupted atomic.Bool
+}
+
+// Read implements io.Reader.
+func (k *keyboard) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := k.in.Read(p[:1])
+	if n == 1 && p[0] == 3 {
+		k.interrupted.Store(true)
+	}
+	return n, err
 }
 
 // typed waits for what a person types, or until ctx ends. A read of a terminal cannot be taken
@@ -129,6 +165,9 @@ func confirm(c *cobra.Command, yes bool, what string) error {
 	line, err := typed(c.Context(), func() (string, error) {
 		return bufio.NewReader(io.LimitReader(c.InOrStdin(), 16)).ReadString('\n')
 	})
+	if err != nil {
+		fmt.Fprintln(c.ErrOrStderr()) // nobody pressed Enter
+	}
 	if errors.Is(err, context.Canceled) {
 		return err
 	}

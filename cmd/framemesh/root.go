@@ -57,7 +57,7 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	var h hint
 	told := errors.As(err, &h)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !told {
+	if errors.Is(err, errInterrupted) || ctx.Err() != nil && errors.Is(err, context.Canceled) && !told {
 		fmt.Fprintln(errOut, "framemesh: interrupted")
 		return interrupted
 	}

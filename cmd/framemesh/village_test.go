@@ -222,7 +222,7 @@ func (v *village) startAll() {
 	cfg.Network, cfg.Ledger.Genesis, cfg.P2P.Bootstrap = "village", v.genesis, v.nodes[square].Addr
 	ctx, cancel := context.WithTimeout(v.ctx, 30*time.Second)
 	defer cancel()
-	d, err := node.DialLedger(ctx, cfg, v.nodes[hall].Addr, quiet)
+	d, err := node.DialLedger(ctx, cfg, node.Asked{Peers: v.nodes[hall].Addr, Log: quiet})
 	if err != nil {
 		v.Fatal(err)
 	}

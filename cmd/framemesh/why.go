@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -143,11 +142,11 @@ func (f *ledgerFlags) whole(c *cobra.Command, cfg node.Config, n key.Node) (why.
 // unledgered is the report where there is no ledger: what indexers say.
 func (f *ledgerFlags) unledgered(c *cobra.Command, cfg node.Config, n key.Node, k crypto.PrivKey) (why.Report, error) {
 	r := why.Report{Node: n.String(), Roles: []string{}, OK: true, Verdicts: []why.Verdict{}, Findings: []why.Finding{}}
-	done := slow(c.ErrOrStderr(), "looking for indexers of "+cfg.Network)
+	done, tell := telling(c.ErrOrStderr(), "looking for indexers of "+cfg.Network)
 	defer done()
 	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 	defer cancel()
-	d, err := node.DialPeers(ctx, cfg, f.peers, slog.New(slog.DiscardHandler))
+	d, err := node.DialPeers(ctx, cfg, node.Asked{Peers: f.peers, Tell: tell})
 	if err != nil {
 		return r, explainLedger(err)
 	}

@@ -1,7 +1,8 @@
 // Command prooftable runs the simulation of Proof of Render and writes what it found into
 // a guide, between the lines <!-- cheats --> and <!-- /cheats -->, and likewise honest and
 // traffic. With -real, containers' cheats run against rp-1 itself at its smallest size,
-// which takes an hour; without it a tile costs a hash, and everything else is the same.
+// which takes some minutes of one core; without it a tile costs a hash, and everything else
+// is the same.
 package main
 
 import (

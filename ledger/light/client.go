@@ -263,6 +263,12 @@ func (c *Client) Status() Status {
 	return s
 }
 
+// Keepers counts the connected peers that say they are full nodes: without one, no value, block
+// or transaction can be proven.
+func (c *Client) Keepers(ctx context.Context) int {
+	return len(c.book.onlyFull(c.cfg.Transport.Peers(ctx)))
+}
+
 // Head is the newest verified header; Height 0 means none yet.
 func (c *Client) Head() Summary { return c.Status().Summary }
 

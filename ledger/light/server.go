@@ -111,9 +111,13 @@ func refusal(err error) *Refusal {
 // refusalError is the inverse; a code that is not known counts as busy.
 func refusalError(r *Refusal) error {
 	for _, c := range codes {
-		if r.GetCode() == c.code {
-			return fmt.Errorf("%w (%s)", c.err, clip(r.GetText()))
+		if r.GetCode() != c.code {
+			continue
 		}
+		if r.GetText() == c.err.Error() {
+			return c.err // it says nothing more than the code
+		}
+		return fmt.Errorf("%w (%s)", c.err, clip(r.GetText()))
 	}
 	return fmt.Errorf("%w (%s)", ErrBusy, clip(r.GetText()))
 }

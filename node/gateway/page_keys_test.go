@@ -50,5 +50,12 @@ func TestPageOnAPhoneWithMoney(t *testing.T) {
 		t.Errorf("beyond the edge of the screen: %q", outside)
 	}
 	r.tab.Screenshot("phone-money")
+	r.tab.Click(`[title^="Statistics"]`)
+	r.tab.Wait(`document.querySelector('.stats')?.getClientRects().length`, 5*time.Second)
+	var covered bool
+	r.tab.Eval(`document.querySelector('.stats').getBoundingClientRect().top < document.querySelector('[data-money]').getBoundingClientRect().bottom`, &covered)
+	if covered {
+		t.Error("the statistics cover what was paid")
+	}
 	r.tab.NoExceptions()
 }

@@ -170,13 +170,19 @@ func TestPageShowsProofsAsTheyHappen(t *testing.T) {
 	tab.Run(chromedp.KeyEvent(kb.Escape))
 	tab.Wait(`document.querySelector('#proofs .panel').hidden && document.activeElement === document.querySelector('#proofs .fold')`, 5*time.Second)
 
-	for _, w := range []int64{360, 320} {
+	for _, w := range []int64{390, 360, 320} {
 		tab.Size(w, 640, false)
 		tab.Run(chromedp.KeyEvent(kb.Enter))
 		tab.Wait(`!document.querySelector('#proofs .panel').hidden`, 5*time.Second)
 		var fits bool
 		if tab.Eval(`(() => { const r = document.querySelector('#proofs .panel').getBoundingClientRect(); return r.left >= 0 && r.top >= 0 && r.right <= innerWidth && r.bottom <= innerHeight })()`, &fits); !fits {
 			t.Errorf("it does not fit into %d px", w)
+		}
+		if w == 390 { // what a round paid is on the screen, and nothing hides behind an edge
+			var cut bool
+			if tab.Eval(`(() => { const s = document.querySelector('#proofs .scroll'); return s.scrollWidth > s.clientWidth })()`, &cut); cut {
+				t.Error("the table of rounds is cut off on a phone")
+			}
 		}
 		tab.Screenshot(fmt.Sprintf("proofs-%d", w))
 		tab.Run(chromedp.KeyEvent(kb.Escape))

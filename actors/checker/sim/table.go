@@ -168,18 +168,37 @@ func Shown() (all []cheat.Cheat) {
 // Markdown writes rows as a table.
 func Markdown(rows []Row) string {
 	var b strings.Builder
-	b.WriteString("| cheat | what it does | one checker that looks: measured (theory) | per epoch: measured (theory) | epochs | caught means | honest harmed |\n")
-	b.WriteString("|---|---|---|---|---|---|---|\n")
-	pair := func(p [2]float64) string {
-		if p[1] < 0 {
+	b.WriteString("| cheat | what it does | one checker that looks: measured [95 %] (theory) | looks | per epoch: measured [95 %] (theory) | epochs | caught means | honest harmed |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|\n")
+	pair := func(p [2]float64, trials int) string {
+		if p[1] < 0 || trials == 0 {
 			return "–"
 		}
-		return fmt.Sprintf("%s (%s)", percent(p[0]), percent(p[1]))
+		low, high := wilson(p[0], trials)
+		return fmt.Sprintf("%s [%s–%s] (%s)", percent(p[0]), tenths(low), tenths(high), percent(p[1]))
 	}
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| `%s` | %s %s | %s | %s | %d | %s | %d |\n", r.Cheat, r.Cheat.Who, r.Cheat.Does(), pair(r.One), pair(r.Epoch), r.Epochs, r.Caught, r.Harmed)
+		looks := "–"
+		if r.One[1] >= 0 {
+			looks = fmt.Sprint(r.Looks)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s %s | %s | %s | %s | %d | %s | %d |\n", r.Cheat, r.Cheat.Who, r.Cheat.Does(),
+			pair(r.One, r.Looks), looks, pair(r.Epoch, r.Epochs), r.Epochs, r.Caught, r.Harmed)
 	}
 	return b.String()
 }
 
-func percent(p float64) string { return fmt.Sprintf("%.1f %%", 100*p) }
+func percent(p float64) string { return tenths(p) + " %" }
+
+// tenths are percent with one decimal, without the sign.
+func tenths(p float64) string { return fmt.Sprintf("%.1f", 100*p) }
+
+// wilson is the 95 % interval of a probability that was measured as share in so many trials:
+// Wilson's score interval, which also says something where all trials, or none, succeeded.
+func wilson(share float64, trials int) (low, high float64) {
+	const z = 1.959964
+	n := float64(trials)
+	middle := share + z*z/(2*n)
+	reach := z * math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
+	return max(0, (middle-reach)/(1+z*z/n)), min(1, (middle+reach)/(1+z*z/n))
+}

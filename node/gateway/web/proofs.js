@@ -16,7 +16,15 @@ export function phaseAt(b, now) {
 }
 
 const points = milli => (milli > 0 ? `${(milli / 1000).toFixed(1)} RP` : '');
+// Columns of the table of rounds; phones leave some out.
+const columns = ['epoch', 'commits', 'votes', 'certified', 'verified', 'punished', 'rewards'];
 const tones = { good: '✓', bad: '✗', note: '·' };
+
+/** reward is what a round paid; a dash while nothing is paid, which is two epochs later. */
+export function reward(units, symbol) {
+  const n = amountOf(units) ?? 0n;
+  return n > 0n ? `${short(n)} ${symbol}` : '–';
+}
 
 /** evidence links to what a proof says; nothing where there is none. */
 export function evidence(hash) {
@@ -37,7 +45,7 @@ export class Proofs {
     this.panel = el('section.panel', { id: 'proofs-panel', hidden: true, tabindex: '-1', 'aria-label': 'Proofs of what was rendered', onkeydown: e => this.#key(e) },
       el('header', {}, el('h2', {}, 'Proof of Render'), el('button.tool', { 'aria-label': 'Close the proofs', onclick: () => this.toggle(false) }, '×')),
       this.clock, this.bar, this.containers,
-      el('div.scroll', { tabindex: '0', role: 'region', 'aria-label': 'Rounds' }, el('table', {}, el('thead', {}, el('tr', {}, ['epoch', 'commits', 'votes', 'certified', 'verified', 'punished', 'rewards'].map(t => el('th', { scope: 'col' }, t)))), this.rounds)),
+      el('div.scroll', { tabindex: '0', role: 'region', 'aria-label': 'Rounds' }, el('table', {}, el('thead', {}, el('tr', {}, columns.map(t => el('th.' + t, { scope: 'col' }, t)))), this.rounds)),
       el('h3', {}, 'What happened'), this.happened);
     root.replaceChildren(this.button, this.panel);
     root.hidden = false;
@@ -84,7 +92,7 @@ export class Proofs {
     this.bar.value = p.share;
     this.#draw('containers', b.containers, () => this.containers.replaceChildren(...b.containers.map(c => this.#container(c, b))));
     this.#draw('epochs', b.epochs, () => this.rounds.replaceChildren(...b.epochs.slice().reverse().map(e => el('tr', {}, el('th', { scope: 'row' }, String(e.epoch)),
-      [`${e.commits}/${e.containers_challenged}`, e.votes, e.certificates, e.containers_proven, e.slashes, `${short(amountOf(e.rewards) ?? 0n)} ${b.symbol}`].map(v => el('td', {}, String(v)))))));
+      [`${e.commits}/${e.containers_challenged}`, e.votes, e.certificates, e.containers_proven, e.slashes, reward(e.rewards, b.symbol)].map((v, i) => el('td.' + columns[i + 1], {}, String(v)))))));
     this.#draw('happened', b.happened, () => this.happened.replaceChildren(...(b.happened.length ? b.happened.map(h => this.#line(h, b)) : [el('li', {}, 'Nothing is certified yet: a round takes an epoch.')])));
   }
 
