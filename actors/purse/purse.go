@@ -96,6 +96,7 @@ type Purse struct {
 	match   match
 	say     func(control.Message)
 	r       Report
+	newest  voucher.Voucher
 	most    uint32 // seconds that were signed for on the ledger
 	locked  bool
 	taken   witness.Taken // the container's word, once it is locked
@@ -375,7 +376,7 @@ func (p *Purse) promise() {
 	p.r.Vouchers++
 	p.r.Seconds = due
 	v := voucher.Sign(p.terms, p.o.Key, p.r.Vouchers, due)
-	p.r.Paid = v.Paid
+	p.newest, p.r.Paid = v, v.Paid
 	p.mu.Unlock()
 	p.tell(Message(v))
 }

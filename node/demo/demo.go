@@ -27,27 +27,29 @@ type Launch struct {
 
 // Report is what `framemesh demo --for … --json` prints.
 type Report struct {
-	Nodes       int      `json:"nodes"`
-	Connections int      `json:"connections"`
-	App         string   `json:"app"`
-	Container   string   `json:"container"`
-	Certificate bool     `json:"certificate_verified"`
-	Answer      bool     `json:"answer_verified"`
-	LaunchMS    Launch   `json:"launch_ms"`
-	Frames      uint64   `json:"frames"`
-	FPS         float64  `json:"fps"`
-	Audio       uint64   `json:"audio_packets"`
-	InputsSent  uint64   `json:"inputs_sent"`
-	InputsAcked uint64   `json:"inputs_acked"`
-	BitrateKbps float64  `json:"bitrate_kbps"`
-	PacketsLost uint64   `json:"packets_lost"`
-	LongestGap  float64  `json:"longest_gap_ms"`
-	Encoder     string   `json:"encoder"`
-	SlackMS     float64  `json:"slack_ms"`
-	Ledger      *Ledger  `json:"ledger,omitempty"` // absent in a network without one
-	Proof       *Proof   `json:"proof,omitempty"`  // likewise, and where epochs are too short for rounds
-	Cheat       *Caught  `json:"cheat,omitempty"`  // where somebody was told to cheat
-	Errors      []string `json:"errors"`
+	Nodes       int     `json:"nodes"`
+	Connections int     `json:"connections"`
+	App         string  `json:"app"`
+	Container   string  `json:"container"`
+	Certificate bool    `json:"certificate_verified"`
+	Answer      bool    `json:"answer_verified"`
+	LaunchMS    Launch  `json:"launch_ms"`
+	Frames      uint64  `json:"frames"`
+	FPS         float64 `json:"fps"`
+	Audio       uint64  `json:"audio_packets"`
+	InputsSent  uint64  `json:"inputs_sent"`
+	InputsAcked uint64  `json:"inputs_acked"`
+	BitrateKbps float64 `json:"bitrate_kbps"`
+	PacketsLost uint64  `json:"packets_lost"`
+	LongestGap  float64 `json:"longest_gap_ms"`
+	Encoder     string  `json:"encoder"`
+	SlackMS     float64 `json:"slack_ms"`
+	Ledger      *Ledger `json:"ledger,omitempty"` // absent in a network without one
+	Proof       *Proof  `json:"proof,omitempty"`  // likewise, and where epochs are too short for rounds
+	Cheat       *Caught `json:"cheat,omitempty"`  // where somebody was told to cheat
+	// Left is what its player did about a machine that went in the middle of a paid game.
+	Left   *purse.Left `json:"left,omitempty"`
+	Errors []string    `json:"errors"`
 }
 
 // OK says whether everything worked.
@@ -64,12 +66,14 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 	fail := func(err error) { r.Errors = append(r.Errors, err.Error()) }
 	v := &purse.Verifier{Network: n.Network()}
 	var money *purse.Purse
+	var gateway *purse.Gateway
+	var left <-chan *purse.Left // closed, and nil where nobody pays
 	o := player.Options{URL: n.URL() + "whep/" + url.PathEscape(app) + trial.query(), RandomInput: true, Seed: 1, Verify: v.Verify}
 	var height uint64
 	if n.Genesis() != nil {
 		var witness *purse.Witness
 		var err error
-		if money, witness, err = newPurse(ctx, n); err != nil {
+		if money, witness, gateway, err = newPurse(ctx, n); err != nil {
 			fail(err)
 			return r
 		}
@@ -89,9 +93,10 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 		fail(fmt.Errorf("no first picture: %w", err))
 	} else {
 		firstFrame = time.Now()
-		if trial.vanishes() && money != nil {
-			play, done := context.WithTimeout(ctx, dur)
-			go func() { _ = miss(play, n.URL(), p, money); done() }() // what comes of it is looked at below
+		watch, done := context.WithTimeout(ctx, dur)
+		defer done()
+		if money != nil {
+			left = missed(ctx, watch, p, money, gateway)
 		}
 		select {
 		case <-time.After(dur):
@@ -106,8 +111,12 @@ func Play(ctx context.Context, n *testnet.Net, app string, dur time.Duration, tr
 	if err := p.Stop(stop); err != nil && !trial.vanishes() {
 		fail(fmt.Errorf("ending the session: %w", err))
 	}
+	if left != nil {
+		r.Left = <-left
+	}
 	if trial.vanishes() {
 		r.Errors, money = []string{}, nil // of a game that ended in the middle, and that nobody settled
+		r.Errors = append(r.Errors, trial.left(r.Left)...)
 	}
 	r.judge(dur)
 	if money != nil {

@@ -5,11 +5,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -49,58 +47,34 @@ type Ledger struct {
 const (
 	settleTimeout = 20 * time.Second
 	settlePoll    = 100 * time.Millisecond
-	answerBytes   = 4 << 10 // of the gateway
 )
 
-// newPurse is a player's money with a key of its own, what the demo's faucet gives, and the witness
-// that signs its inputs with that key.
-func newPurse(ctx context.Context, n *testnet.Net) (*purse.Purse, *purse.Witness, error) {
+// newPurse is a player's money with a key of its own, what the demo's faucet gives, the witness
+// that signs its inputs with that key, and the gateway that it asks.
+func newPurse(ctx context.Context, n *testnet.Net) (*purse.Purse, *purse.Witness, *purse.Gateway, error) {
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var l struct {
-		Gift uint64 `json:"gift,string"`
+	base, err := url.Parse(n.URL())
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if err := askGateway(ctx, n.URL()+"api/ledger", &l); err != nil {
-		return nil, nil, err
+	gateway := purse.NewGateway(base, nil)
+	_, gift, err := gateway.Faucet(ctx)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("demo: %w", err)
 	}
 	g := n.Genesis()
-	money, err := purse.New(purse.Options{Key: k, Network: n.Network(), Chain: g.ChainID, TxFee: g.Params.TxFee, Faucet: true, Gift: l.Gift,
-		Account: func(ctx context.Context) (a purse.Account, err error) {
-			var got struct {
-				Balance uint64 `json:"balance,string"`
-				Nonce   uint64 `json:"nonce,string"`
-				TimeMS  uint64 `json:"time_ms"`
-			}
-			err = askGateway(ctx, n.URL()+"api/ledger/account/"+key.Address(k[ed25519.SeedSize:]).String(), &got)
-			return purse.Account{Balance: got.Balance, Nonce: got.Nonce, TimeMS: got.TimeMS}, err
+	money, err := purse.New(purse.Options{Key: k, Network: n.Network(), Chain: g.ChainID, TxFee: g.Params.TxFee, Faucet: true, Gift: gift,
+		Account: func(ctx context.Context) (purse.Account, error) {
+			return gateway.Account(ctx, key.Address(k[ed25519.SeedSize:]))
 		}})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	witness, err := purse.NewWitness(n.Network(), k)
-	return money, witness, err
-}
-
-// askGateway asks as a page does.
-func askGateway(ctx context.Context, url string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("demo: the gateway says %s of its ledger", resp.Status)
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, answerBytes)).Decode(answer); err != nil {
-		return fmt.Errorf("demo: the gateway's ledger: %w", err)
-	}
-	return nil
+	return money, witness, gateway, err
 }
 
 // settlement waits until the session of a player is settled in a block after from.

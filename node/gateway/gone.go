@@ -95,9 +95,6 @@ func (s *Server) postGone(w http.ResponseWriter, r *http.Request) {
 		invalid(w, http.StatusForbidden, "unauthorised", "The player of that session did not sign this.", "Reload the page.")
 	case errors.Is(err, complain.ErrNoSession):
 		invalid(w, http.StatusNotFound, "no-session", "No paid session of yours runs on that machine.", "Nothing is to be done: what was not played comes back.")
-	case errors.Is(err, complain.ErrBusy):
-		w.Header().Set("Retry-After", "3")
-		invalid(w, http.StatusServiceUnavailable, "busy", "Too many players miss their machines just now.", "Try again in a few seconds.")
 	default:
 		s.failLedger(w, r, "gone", err)
 	}

@@ -80,8 +80,7 @@ func TestComplaintsGoToTheDesk(t *testing.T) {
 			t.Errorf("%s: %d %s, passed on %v", name, w.Code, w.Body, d.got)
 		}
 	}
-	for want, err := range map[int]error{http.StatusForbidden: complain.ErrForged, http.StatusNotFound: complain.ErrNoSession,
-		http.StatusServiceUnavailable: complain.ErrBusy} {
+	for want, err := range map[int]error{http.StatusForbidden: complain.ErrForged, http.StatusNotFound: complain.ErrNoSession} {
 		if d.err = err; post(path, typeJSON, missedBody(nil), nil).Code != want {
 			t.Errorf("%v is no %d", err, want)
 		}

@@ -6,16 +6,12 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	mrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,11 +56,9 @@ func NewGuest(o GuestOptions) (*Guest, error) {
 }
 
 const (
-	maxAnswer   = 256 << 10 // of a gateway
-	firstWait   = 20 * time.Second
-	leaveWait   = 5 * time.Second
-	maxLooks    = 128 // pictures that wait to be read
-	accountWait = 10 * time.Second
+	firstWait = 20 * time.Second
+	leaveWait = 5 * time.Second
+	maxLooks  = 128 // pictures that wait to be read
 )
 
 // Visit implements Visitor. An error means that nothing was measured; a container that
@@ -79,11 +73,12 @@ func (g *Guest) Visit(ctx context.Context, plan Plan) (*Visit, error) {
 		return nil, fmt.Errorf("probe: gateway: %w", err)
 	}
 	c := &http.Client{Transport: browser{http.DefaultTransport}}
-	app, err := g.choose(ctx, c, base)
+	gateway := purse.NewGateway(base, c)
+	app, err := g.choose(ctx, gateway)
 	if err != nil {
 		return nil, err
 	}
-	money, k, err := g.money(ctx, c, base)
+	money, k, err := g.money(ctx, gateway)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +124,13 @@ func (g *Guest) Visit(ctx context.Context, plan Plan) (*Visit, error) {
 		if per := money.Report().PerSecond; g.o.Limit > 0 && per > 0 {
 			length = min(length, time.Duration(g.o.Limit/per)*time.Second)
 		}
-		sleep(ctx, length)
+		watch, done := context.WithTimeout(ctx, length)
+		if money.Missed(watch, p, gateway) {
+			left := money.Leave(ctx, gateway) // as customers do
+			g.o.Log.Info("a container went from a measured session", "told", left.Told, "closing", left.Closing)
+		}
+		<-watch.Done()
+		done()
 	}
 	owner, _ := hex.DecodeString(p.Header().Get(whep.HeaderOwnerToken)) // a wrong one shows no strip
 	t.Report = p.Report()
@@ -164,12 +165,12 @@ type game struct {
 }
 
 // choose picks what to play: one of the games, as people do, not one of the test cards.
-func (g *Guest) choose(ctx context.Context, c *http.Client, base *url.URL) (game, error) {
+func (g *Guest) choose(ctx context.Context, gateway *purse.Gateway) (game, error) {
 	var answer struct {
 		Apps []game `json:"apps"`
 	}
-	if err := ask(ctx, c, base.JoinPath("api/apps"), &answer); err != nil {
-		return game{}, err
+	if err := gateway.Ask(ctx, "api/apps", &answer); err != nil {
+		return game{}, fmt.Errorf("probe: %w", err)
 	}
 	var fit []game
 	for _, a := range answer.Apps {
@@ -188,18 +189,14 @@ func (g *Guest) choose(ctx context.Context, c *http.Client, base *url.URL) (game
 
 // money is a purse for one session: of a player of the wallet, or where players are given
 // money, of a new one like theirs.
-func (g *Guest) money(ctx context.Context, c *http.Client, base *url.URL) (*purse.Purse, ed25519.PrivateKey, error) {
-	var l struct {
-		Gift   uint64 `json:"gift,string"`
-		Faucet bool   `json:"faucet"`
-	}
-	if err := ask(ctx, c, base.JoinPath("api/ledger"), &l); err != nil {
-		return nil, nil, err
+func (g *Guest) money(ctx context.Context, gateway *purse.Gateway) (*purse.Purse, ed25519.PrivateKey, error) {
+	gives, gift, err := gateway.Faucet(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("probe: %w", err)
 	}
 	var k ed25519.PrivateKey
-	var err error
 	switch {
-	case l.Faucet:
+	case gives:
 		_, k, err = ed25519.GenerateKey(rand.Reader)
 	case g.o.Wallet != nil:
 		k, err = g.o.Wallet.Take(ctx)
@@ -209,44 +206,11 @@ func (g *Guest) money(ctx context.Context, c *http.Client, base *url.URL) (*purs
 	if err != nil {
 		return nil, nil, err
 	}
-	account := base.JoinPath("api/ledger/account", key.Address(k[ed25519.SeedSize:]).String())
-	p, err := purse.New(purse.Options{Key: k, Network: g.o.Network, Chain: g.o.Chain, TxFee: g.o.TxFee, Ceiling: g.o.Ceiling, Faucet: l.Faucet, Gift: l.Gift,
+	p, err := purse.New(purse.Options{Key: k, Network: g.o.Network, Chain: g.o.Chain, TxFee: g.o.TxFee, Ceiling: g.o.Ceiling, Faucet: gives, Gift: gift,
 		Account: func(ctx context.Context) (purse.Account, error) {
-			ctx, cancel := context.WithTimeout(ctx, accountWait)
-			defer cancel()
-			var a struct {
-				Balance uint64 `json:"balance,string"`
-				Nonce   uint64 `json:"nonce,string"`
-				TimeMS  uint64 `json:"time_ms"`
-			}
-			err := ask(ctx, c, account, &a)
-			return purse.Account{Balance: a.Balance, Nonce: a.Nonce, TimeMS: a.TimeMS}, err
+			return gateway.Account(ctx, key.Address(k[ed25519.SeedSize:]))
 		}})
 	return p, k, err
-}
-
-// ask asks a gateway as a page does.
-func ask(ctx context.Context, c *http.Client, u *url.URL, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return fmt.Errorf("probe: gateway: %w", err)
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return fmt.Errorf("probe: gateway: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(resp.Status)
-	}
-	if err == nil {
-		err = json.Unmarshal(b, answer)
-	}
-	if err != nil {
-		return fmt.Errorf("probe: gateway: %s: %w", strings.TrimPrefix(u.Path, "/"), err)
-	}
-	return nil
 }
 
 // browser says in its requests what a common browser says.

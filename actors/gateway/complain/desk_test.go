@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -165,8 +166,8 @@ func TestBusyCheckersAreToldAgain(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(n.told) != 1 || d.open != 0 {
-			t.Errorf("told %v, %d are still being brought", n.told, d.open)
+		if len(n.told) != 1 || d.count != 0 {
+			t.Errorf("told %v, %d are still being brought", n.told, d.count)
 		}
 	})
 }
@@ -213,21 +214,106 @@ func TestWhatIsNoComplaint(t *testing.T) {
 	})
 }
 
-// TestADeskIsBounded: players who miss their machines together wait for each other.
-func TestADeskIsBounded(t *testing.T) {
+// TestWhoIsBusyIsToldAgainAsLongAsItCanLook: a container's friends can have its checkers look for
+// it in vain for one watch after the other.
+func TestWhoIsBusyIsToldAgainAsLongAsItCanLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, d := open(t)
+		n, d := open(t)
+		defer func() { _ = d.Stop(context.Background()) }()
+		time.Sleep(1500 * time.Millisecond)
+		n.busy = 1 << 20
+		if err := d.Take(t.Context(), word(5, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Second)
+		n.mu.Lock()
+		n.busy = 0
+		n.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n.told[0] != 10 || len(n.told) != 1 {
+			t.Errorf("told %v", n.told)
+		}
+	})
+}
+
+// friend is a complaint about a session with another container, of the same player.
+func friend(container string, session int) *wire.Gone {
+	player, address := named("player")
+	host, c := named(container)
+	s := witness.Session{Chain: "test", Container: c, ID: [16]byte{1, byte(session), byte(session >> 8)}, Player: [32]byte(address)}
+	g := witness.Gone{Seconds: 5, AtMS: 1}
+	s.SignGone(player, &g)
+	g.Taken = witness.Taken{PerSecond: perSecond, OpenedMS: uint64(time.Now().UnixMilli())}
+	s.SignTaken(host, &g.Taken)
+	return &wire.Gone{PerSecond: perSecond, OpenedMs: g.Taken.OpenedMS, Taken: g.Taken.Signature[:], Container: c[:], Session: s.ID[:], Player: address[:], Seconds: 5, AtMs: 1, Signature: g.Signature[:]}
+}
+
+// TestNobodyTakesTheRoomOfOthersWithOneContainer: a desk is bounded, and where it is full the
+// container gives way about which there are most complaints.
+func TestNobodyTakesTheRoomOfOthersWithOneContainer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, d := open(t)
 		time.Sleep(15 * time.Second) // all wait for the next epoch
-		for i := range byte(atOnce) {
-			if err := d.Take(t.Context(), word(5, i)); err != nil {
+		if err := d.Take(t.Context(), word(5, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range most + 50 {
+			if err := d.Take(t.Context(), friend("loud", i)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := d.Take(t.Context(), word(5, 200)); !errors.Is(err, ErrBusy) {
-			t.Error(err)
+		if err := d.Take(t.Context(), word(5, 1)); err != nil {
+			t.Fatal(err)
 		}
-		if err := d.Stop(t.Context()); err != nil {
-			t.Error(err)
+		_, container := named("container")
+		_, loud := named("loud")
+		if d.count != most || len(d.open[container]) != 2 || len(d.open[loud]) != most-2 || len(d.known) != most || len(d.order) != most {
+			t.Errorf("%d wait, %d about one, %d about the other; %d are known", d.count, len(d.open[container]), len(d.open[loud]), len(d.known))
+		}
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		if n.told[1] != 20 { // nobody is drawn for the other one
+			t.Errorf("told %v", n.told)
+		}
+		if err := d.Stop(t.Context()); err != nil || d.count != 0 {
+			t.Error(d.count, err)
+		}
+	})
+}
+
+// TestTurns: containers take turns, and what is said of one waits in its order.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTurns(2)
+		var got []string
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := func(ctx context.Context, n byte, name string) {
+			go func() {
+				if s.take(ctx, key.Node{n}) {
+					got = append(got, name)
+				}
+			}()
+			synctest.Wait()
+		}
+		for i, name := range []string{"a1", "a2", "a3", "a4", "a5", "b1", "b2", "c1"} {
+			use := t.Context()
+			if i == 3 {
+				use = ctx
+			}
+			wait(use, name[0], name)
+		}
+		cancel() // a4 leaves
+		synctest.Wait()
+		for range 8 {
+			s.give()
+			synctest.Wait()
+		}
+		if want := []string{"a1", "a2", "a3", "b1", "c1", "a5", "b2"}; !slices.Equal(got, want) {
+			t.Errorf("in the order %v, want %v", got, want)
+		}
+		if s.free != 3 || len(s.ring) != 0 || len(s.waiting) != 0 { // one was given too often
+			t.Errorf("%d seats, %d wait", s.free, len(s.ring))
 		}
 	})
 }
