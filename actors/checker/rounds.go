@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
+	"github.com/framemesh/framemesh/actors/record"
 	"github.com/framemesh/framemesh/actors/supervise"
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/key"
@@ -150,6 +151,9 @@ func NewRounds(o RoundOptions) (*Rounds, error) {
 	}
 	r.bench = newBench(max(o.Threads, 1), r.metrics.seconds)
 	r.proofs = &proofs{dir: o.ProofDir}
+	if err := record.Sweep(o.Dir); err != nil { // nothing writes there before this checker starts
+		return nil, fmt.Errorf("checker: %w", err)
+	}
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(r.metrics); err != nil {
 			return nil, fmt.Errorf("checker: register metrics: %w", err)

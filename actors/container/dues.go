@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/framemesh/framemesh/actors/record"
 	"github.com/framemesh/framemesh/ledger/tx"
 	"github.com/framemesh/framemesh/ledger/voucher"
 )
@@ -108,15 +109,15 @@ func openDues(dir string, log *slog.Logger) (*dues, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("container: directory of dues: %w; name one that can be written", err)
 	}
+	if err := record.Sweep(dir); err != nil {
+		return nil, fmt.Errorf("container: directory of dues: %w", err)
+	}
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("container: directory of dues: %w", err)
 	}
 	for _, e := range list {
-		switch {
-		case strings.HasSuffix(e.Name(), ".due-new"): // half written by a crash
-			_ = os.Remove(filepath.Join(dir, e.Name()))
-		case strings.HasSuffix(e.Name(), ".due") && len(d.all) < maxDues:
+		if strings.HasSuffix(e.Name(), ".due") && len(d.all) < maxDues {
 			x, err := readDue(filepath.Join(dir, e.Name()))
 			if err != nil {
 				log.Error("a voucher cannot be read, so its session is not settled; the player's escrow goes back when it expires", "file", e.Name(), "err", err)
@@ -269,7 +270,7 @@ func (d *dues) work() {
 				err = nil
 			}
 		} else {
-			err = writeWhole(d.dir, d.path(x.session), "*.due-new", encodeDue(x))
+			err = record.Write(d.path(x.session), encodeDue(x))
 		}
 		if err != nil {
 			d.log.Error("a voucher is not on the disk: a crash now would lose its session's pay; make room or look at the directory's rights", "dir", d.dir, "err", err)
@@ -287,25 +288,4 @@ func (d *dues) written() <-chan struct{} {
 	done := make(chan struct{})
 	close(done)
 	return done
-}
-
-// writeWhole puts a file on the disk, whole or not at all.
-func writeWhole(dir, path, pattern string, b []byte) (err error) {
-	f, err := os.CreateTemp(dir, pattern) // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync() // before the name: a power cut must not leave an empty file under it
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -72,7 +72,7 @@ func TestDuesThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b[50] ^= 1
-	for name, content := range map[string][]byte{"bent.due": b, "cut.due": b[:100], "half.due-new": b[:10], "other.txt": b} {
+	for name, content := range map[string][]byte{"bent.due": b, "cut.due": b[:100], ".unfinished-1": b[:10], "other.txt": b} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestDuesThatCannotBeRead(t *testing.T) {
 	if over := again.over(10); len(over) != 1 || strings.Count(words.String(), "cannot be read") != 2 {
 		t.Errorf("%v; %s", over, words)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "half.due-new")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, ".unfinished-1")); err == nil {
 		t.Error("what a crash left half written stays")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "bent.due")); err != nil {

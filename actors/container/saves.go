@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/framemesh/framemesh/actors/record"
 	"github.com/framemesh/framemesh/actors/session"
 	"github.com/framemesh/framemesh/gpu/app"
 )
@@ -98,16 +99,15 @@ func openSaves(dir string, limit int64, log *slog.Logger) (*saves, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("container: directory of saves: %w; name one that can be written", err)
 	}
+	if err := record.Sweep(dir); err != nil {
+		return nil, fmt.Errorf("container: directory of saves: %w", err)
+	}
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("container: directory of saves: %w", err)
 	}
 	s := &saves{dir: dir, limit: limit, log: log, files: map[string]saveFile{}, pending: map[saveKey]*waitingSave{}}
 	for _, e := range list {
-		if strings.HasSuffix(e.Name(), ".save-new") {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
-			continue
-		}
 		if fi, err := e.Info(); err == nil && fi.Mode().IsRegular() && strings.HasSuffix(e.Name(), ".save") {
 			s.note(e.Name(), saveFile{onDisk(fi.Size()), fi.ModTime()})
 		}
@@ -212,7 +212,7 @@ func (s *saves) next() (saveKey, *waitingSave) {
 // write puts a save on the disk, whole or not at all, and makes room for it.
 func (s *saves) write(k saveKey, data []byte) error {
 	b := encodeSave(k, data)
-	if err := writeWhole(s.dir, filepath.Join(s.dir, k.name()), "*.save-new", b); err != nil {
+	if err := record.Write(filepath.Join(s.dir, k.name()), b); err != nil {
 		return err
 	}
 	s.mu.Lock()

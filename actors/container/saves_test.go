@@ -109,7 +109,7 @@ func TestOldestSavesMakeRoom(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(dir, ann.name()), at, at); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "1.save-new"), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ".unfinished-1"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, _ = shelf(t, dir, 2*saveBlock) // room for two

@@ -11,6 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	indexermatch "github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/quote"
@@ -23,8 +24,8 @@ import (
 
 // Sizes in bytes that are read of strangers.
 const (
-	maxProof       = 16 << 10
-	maxCertificate = 256 << 10
+	maxProof       = 4 << 10
+	maxCertificate = indexermatch.MaxCertificateBytes
 )
 
 // match is which indexer led to the session; empty when that is not known.

@@ -10,43 +10,71 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 )
 
 // ErrLarge: a file is larger than it may be.
 var ErrLarge = errors.New("record: file is larger than it may be; move it away")
 
+// unfinished is what the name of a file begins with until all of it is on the disk.
+const unfinished = ".unfinished-"
+
 // Write replaces a file, whole or not at all, readable by its owner alone, and returns once
-// it is on the disk. The directory is made when it is missing.
+// it is on the disk, with its name. The directory is made when it is missing.
 func Write(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
+	f, err := os.CreateTemp(dir, unfinished+"*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("record: %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-		}
-	}()
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("record: %s: %w", path, errors.Join(err, os.Remove(f.Name())))
+	}
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("record: %s: %w", path, err)
+	}
+	return nil
+}
+
+// syncDir puts the names in a directory on the disk.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it has no way to ask for that; names are in its journal
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil // it is renamed; some systems cannot open a directory to sync it
+		return err
 	}
-	_ = d.Sync()
-	return d.Close()
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Sweep removes what a crash has left half written in a directory, at the first start in it:
+// whatever is being written there meanwhile would be lost. A directory that is not there is
+// swept.
+func Sweep(dir string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil && !Missing(err) {
+		return fmt.Errorf("record: %w", err)
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), unfinished) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("record: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // Read returns a file of at most limit bytes. It wraps fs.ErrNotExist and ErrLarge.

@@ -52,7 +52,7 @@ func Parse(raw []byte) (*Doc, error) {
 // refused before anything is allocated for it.
 const (
 	maxDepth = 6  // of nested objects and lists; tranches of accounts need five
-	maxKeys  = 64 // of one object; the parameters have 48
+	maxKeys  = 64 // of one object; the parameters have the most
 	maxInner = 64 // elements of a list inside a list
 )
 

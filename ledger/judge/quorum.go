@@ -2,6 +2,7 @@ package judge
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/framemesh/framemesh/ledger/amount"
@@ -115,24 +116,11 @@ func (j *judgement) score(o *opinion) {
 		times = append(times, time{j.Params.Elapsed(uint64(f.GetArrivalMs()), uint64(f.GetRttMs())), uint64(f.GetArrivalMs())})
 	}
 	slices.SortFunc(times, func(a, b time) int {
-		if a.elapsed != b.elapsed {
-			return cmp(a.elapsed, b.elapsed)
-		}
-		return cmp(a.arrival, b.arrival)
+		return cmp.Or(cmp.Compare(a.elapsed, b.elapsed), cmp.Compare(a.arrival, b.arrival))
 	})
 	t := times[j.Params.Quorum()-1]
 	o.arrival = t.arrival
 	o.entry.RPMilli = min(proof.MaxScore, Score(j.Params, o.group[0].GetSamples(), t.elapsed, 0))
-}
-
-func cmp(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // reason is the one that most of the group give, of as many the smallest; where nobody gives
