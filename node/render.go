@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -85,7 +86,7 @@ func (a *apps) Get(sha [32]byte) (container.App, bool) {
 	return container.App{}, false
 }
 
-func (n *Node) startContainer(ctx context.Context) (func(context.Context) error, error) {
+func (n *Node) startContainer(ctx context.Context) (stop func(context.Context) error, err error) {
 	st, err := OpenStore(n.dir, n.cfg.Container.Builtin)
 	if err != nil {
 		return nil, err
@@ -107,6 +108,11 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil { // its port is for the next try
+			err = errors.Join(err, n.engine.Close(ctx))
+		}
+	}()
 	compiled := filepath.Join(n.o.CacheDir, "compiled")
 	if err := os.MkdirAll(compiled, 0o700); err != nil {
 		return nil, err
@@ -179,11 +185,11 @@ func (n *Node) startContainer(ctx context.Context) (func(context.Context) error,
 	}
 	return func(ctx context.Context) error {
 		cancel()
-		if err := c.Stop(ctx); err != nil {
-			return err
+		err := c.Stop(ctx)
+		if err == nil { // else sessions run that still say what they did
+			o.Segments.Close()
 		}
-		o.Segments.Close()
-		return n.engine.Close(ctx)
+		return errors.Join(err, n.engine.Close(ctx))
 	}, nil
 }
 

@@ -473,3 +473,31 @@ func TestSaveNeedsAFreshWorker(t *testing.T) {
 		yours.Release()
 	})
 }
+
+// slowProcess is gone a while after it was killed.
+type slowProcess struct {
+	*fakeProcess
+	gone chan struct{}
+}
+
+func (p slowProcess) Kill() {
+	time.AfterFunc(5*time.Millisecond, func() { close(p.gone) })
+}
+
+func (p slowProcess) Stop(context.Context) error {
+	<-p.gone
+	return nil
+}
+
+// Who ends a worker may take its files away.
+func TestEndWaitsUntilTheWorkerIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := slowProcess{gone: make(chan struct{})}
+		End(p)
+		select {
+		case <-p.gone:
+		default:
+			t.Error("it is still running")
+		}
+	})
+}

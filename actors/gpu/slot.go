@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -31,6 +32,15 @@ type standby struct {
 func (s *standby) drop() {
 	s.proc.Kill()
 	_ = s.snap.Close()
+}
+
+// End kills a worker and returns when it is gone, within milliseconds: until then it may be
+// writing to the cache. The worker's sink must not call it.
+func End(p Process) {
+	p.Kill()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = p.Stop(now) // without time to end by itself, which says nothing more
 }
 
 // Open gives the session a worker that loads the app, or has loaded it, and waits for

@@ -78,6 +78,9 @@ func (s *state) Receive(c *supervise.Ctx, msg any) {
 		for _, w := range s.waiting {
 			w.drop()
 		}
+		for _, w := range s.waiting {
+			End(w.proc)
+		}
 	case acquire:
 		s.acquire(c, m)
 	case loaded:

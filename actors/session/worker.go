@@ -189,11 +189,11 @@ func (s *state) crashed(c *supervise.Ctx, err error) {
 	s.report()
 }
 
-// endWorker kills the worker. One that saves for its player is asked to end, and hands
-// over what it saved last.
+// endWorker ends the worker and waits until it is gone. One that saves for its player is
+// asked to end, and hands over what it saved last.
 func (s *state) endWorker(p gpu.Process) {
 	if s.o.Save == nil || s.o.Abrupt() {
-		p.Kill()
+		gpu.End(p)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)

@@ -311,6 +311,7 @@ func (n *Chain) stop() error {
 	if n.node.IsRunning() {
 		err = n.node.Stop()
 		n.node.Wait()
+		err = errors.Join(err, n.node.ProxyApp().Stop()) // which the engine leaves to whoever gave it the application
 	}
 	close(n.done)
 	doing("the store is not closed")
