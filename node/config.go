@@ -170,7 +170,27 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return parseOver(base, b, path)
+	c, err := parseOver(base, b, path)
+	if err != nil {
+		return c, err
+	}
+	return c, c.rooted(filepath.Dir(path))
+}
+
+// rooted takes relative paths of a file from the folder that it lies in: a node finds its data
+// wherever it is started from.
+func (c *Config) rooted(dir string) error {
+	for _, p := range []*string{&c.DataDir, &c.Ledger.Genesis, &c.Ledger.OracleFile} {
+		if *p == "" || filepath.IsAbs(*p) || strings.HasPrefix(*p, "~/") {
+			continue
+		}
+		abs, err := filepath.Abs(filepath.Join(dir, *p))
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrConfig, *p, err)
+		}
+		*p = abs
+	}
+	return nil
 }
 
 // ParseConfig reads a complete configuration; unknown keys are refused with their line.

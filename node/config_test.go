@@ -96,6 +96,32 @@ func TestBadConfigsNameTheLineAndAreNotTouched(t *testing.T) {
 	}
 }
 
+// What a file names is found from wherever the node is started.
+func TestPathsOfAFileStartAtTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "framemesh.toml")
+	text := "data_dir = \"data\"\n[ledger]\ngenesis = \"../genesis.json\"\noracle_file = \"/etc/price\"\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(dir, "data"); c.DataDir != want {
+		t.Errorf("data_dir is %s, want %s", c.DataDir, want)
+	}
+	if want := filepath.Join(filepath.Dir(dir), "genesis.json"); c.Ledger.Genesis != want || c.Ledger.OracleFile != "/etc/price" {
+		t.Errorf("genesis is %s, want %s; the oracle's file is %s", c.Ledger.Genesis, want, c.Ledger.OracleFile)
+	}
+	if err := os.WriteFile(path, []byte("network = \"test\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = LoadConfig(path); err != nil || c.DataDir != "~/.framemesh" || c.Ledger.Genesis != "" {
+		t.Errorf("without paths: %q, %q, %v", c.DataDir, c.Ledger.Genesis, err)
+	}
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Add(ReferenceConfig)
 	f.Add([]byte("roles = [\"miner\"]"))

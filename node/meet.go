@@ -35,9 +35,16 @@ type Unreached struct {
 type Silent struct {
 	Peer peer.AddrInfo
 	Why  string // in a few words
+	// Foreign: it is there, and of another network.
+	Foreign bool
 }
 
 func (s Silent) String() string { return fmt.Sprintf("%s does not answer: %s", located(s.Peer), s.Why) }
+
+// Foreign says whether all of them are there, and of another network.
+func (u Unreached) Foreign() bool {
+	return !slices.ContainsFunc(u.Peers, func(s Silent) bool { return !s.Foreign })
+}
 
 // Error implements error.
 func (u Unreached) Error() string {
@@ -103,7 +110,7 @@ func (m *meeting) run(ctx context.Context, peers []peer.AddrInfo) error {
 				m.linger(done, len(open))
 				return nil
 			}
-			s := Silent{a.peer, reason(a.err)}
+			s := Silent{a.peer, reason(a.err), errors.Is(a.err, errOtherNetwork)}
 			failed = append(failed, s)
 			if told && len(open) > 0 {
 				m.tell(s.String() + "; going on with " + who(ids(open)))
@@ -133,7 +140,7 @@ func (r *reasons) of(p peer.AddrInfo) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if why, ok := r.why[p.ID]; ok {
-		return Silent{p, why}.String() + "; trying again"
+		return Silent{Peer: p, Why: why}.String() + "; trying again"
 	}
 	return located(p) + " does not answer yet"
 }

@@ -95,6 +95,9 @@ func TestNobodyAnswers(t *testing.T) {
 			if !errors.As(err, &u) || len(u.Peers) != 1 {
 				t.Fatalf("it ended with %v", err)
 			}
+			if u.Foreign() != (tc.name == "another network") {
+				t.Errorf("foreign: %v", u.Foreign())
+			}
 			text := err.Error()
 			if !strings.Contains(text, tc.want) || !strings.Contains(text, tc.who.ID.String()) || !strings.Contains(text, tc.who.Addrs[0].String()) || strings.Contains(text, "\n") {
 				t.Errorf("it says %q, which is to name the peer, its address and %q on one line", text, tc.want)

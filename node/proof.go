@@ -207,6 +207,9 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 	}
 	threads := n.cfg.Proof.threads(n.o.ShareMachine)
 	backend, err := OpenBackend(ctx, n.cfg.Proof.Backend, threads)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // it ends before it began
+	}
 	if err != nil {
 		n.log.Error("this container does not stand by and is not paid for readiness: nothing here renders what the network's kernel says; run `framemesh doctor`", "err", err)
 		return nil, nil

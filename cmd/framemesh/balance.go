@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"text/tabwriter"
 
@@ -63,6 +64,7 @@ type balance struct {
 	Free      units       `json:"free"`
 	Nonce     uint64      `json:"nonce"`
 	Nodes     uint32      `json:"nodes"`
+	allLots   bool        // print each lot
 	Listed    bool        `json:"listed"` // vesting, unbonding and staked are known
 	Claimable units       `json:"claimable"`
 	Vesting   []lotRow    `json:"vesting"`
@@ -79,7 +81,8 @@ type stakeRow struct {
 }
 
 func walletBalance(l *ledgerFlags, f *walletFlags) *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "balance [NAME|ADDRESS]",
 		Short: "Show what an account owns, proven by the ledger",
 		Example: `  framemesh wallet balance savings
@@ -96,7 +99,7 @@ func walletBalance(l *ledgerFlags, f *walletFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var b balance
+			b := balance{allLots: all}
 			if len(args) == 1 {
 				if b.Address, err = addressArg(w, args[0]); err == nil && args[0] != b.Address.String() {
 					b.Name = args[0]
@@ -126,6 +129,8 @@ func walletBalance(l *ledgerFlags, f *walletFlags) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&all, "lots", false, "show each lot that vests, not only the next ones")
+	return c
 }
 
 // read fills b in.
@@ -238,16 +243,7 @@ func (b *balance) print(c *cobra.Command) {
 	if b.Claimable > 0 {
 		fmt.Fprintf(t, "to claim now\t%s; `framemesh claim`\n", frm(uint64(b.Claimable)))
 	}
-	for _, r := range b.Vesting {
-		until := fmt.Sprintf("in epoch %d", r.From)
-		if r.Complete != r.From {
-			until = fmt.Sprintf("from epoch %d to %d", r.From, r.Complete)
-		}
-		if r.Early > 0 && r.Free == 0 {
-			until += fmt.Sprintf("; from epoch %d on %s may leave at a loss: `framemesh claim --early`", r.EarlyFrom, frm(uint64(r.Early)))
-		}
-		fmt.Fprintf(t, "vesting\t%s, free %s\n", frm(uint64(r.Held)), until)
-	}
+	b.printVesting(t)
 	for _, r := range b.Unbonding {
 		fmt.Fprintf(t, "unbonding\t%s from %s, free in epoch %d\n", frm(uint64(r.Held)), r.Node, r.From)
 	}
@@ -269,6 +265,48 @@ func (b *balance) print(c *cobra.Command) {
 	}
 	fmt.Fprintf(t, "proven\tafter block %d, epoch %d\n", b.Height, b.Epoch)
 	t.Flush()
+}
+
+// shownLots are the lots of vesting that people are shown without asking for all.
+const shownLots = 5
+
+// printVesting sums what is not free yet and shows the lots that come next: a node that earns has
+// one for each day or round, and those that are free are part of what can be claimed.
+func (b *balance) printVesting(w io.Writer) {
+	var sum, last uint64
+	var lots []lotRow
+	for _, r := range b.Vesting {
+		if r.Free == r.Held {
+			continue
+		}
+		lots = append(lots, r)
+		sum += uint64(r.Held - r.Free)
+		last = max(last, r.Complete)
+	}
+	if len(lots) > 1 {
+		fmt.Fprintf(w, "vesting\t%s in %d lots, all of it free in epoch %d\n", frm(sum), len(lots), last)
+	}
+	most := shownLots
+	if b.allLots || len(lots) == most+1 {
+		most = len(lots)
+	}
+	for i, r := range lots[:min(most, len(lots))] {
+		head := ""
+		if i == 0 && len(lots) == 1 {
+			head = "vesting"
+		}
+		until := fmt.Sprintf("in epoch %d", r.From)
+		if r.Complete != r.From {
+			until = fmt.Sprintf("from epoch %d to %d", r.From, r.Complete)
+		}
+		if r.Early > 0 && r.Free == 0 {
+			until += fmt.Sprintf("; from epoch %d on %s may leave at a loss: `framemesh claim --early`", r.EarlyFrom, frm(uint64(r.Early)))
+		}
+		fmt.Fprintf(w, "%s\t%s, free %s\n", head, frm(uint64(r.Held)), until)
+	}
+	if more := len(lots) - most; more > 0 {
+		fmt.Fprintf(w, "\t… and %d more; --lots shows each\n", more)
+	}
 }
 
 func walletSend(l *ledgerFlags, f *walletFlags) *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -224,18 +225,24 @@ func playFailed(r *demo.Report) error {
 }
 
 // check refuses options that cannot work, before anything starts.
+// isPort says whether text is the number of a port.
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
+}
+
 func (f *demoFlags) check() error {
 	if err := checkLogLevel(f.logLevel); err != nil {
 		return err
 	}
-	if _, port, err := net.SplitHostPort(f.listen); err != nil || port == "" {
-		return withHint(fmt.Errorf("--listen %q is no host and port", f.listen), "--listen 127.0.0.1:8080, or port 0 for any free one")
+	if _, port, err := net.SplitHostPort(f.listen); err != nil || port == "" || !isPort(port) {
+		return withHint(fmt.Errorf("--listen %q is no host and port", f.listen), "--listen 127.0.0.1:8080, or port 0 for any free one; ports end at 65535")
 	}
 	switch {
 	case f.play < 0:
 		return withHint(fmt.Errorf("--for %v is in the past", f.play), "--for 20s")
 	case f.slots < 0 || f.slots > 256:
-		return withHint(fmt.Errorf("--slots %d", f.slots), "0 (as many as the machine holds) to 256")
+		return withHint(fmt.Errorf("--slots %d is too many or too few", f.slots), "0 (as many as the machine holds) to 256")
 	case f.indexers < 1:
 		return withHint(errors.New("--indexers 0: nobody could match"), "--indexers 1")
 	case f.play > 0 && f.containers < 1:
@@ -243,7 +250,7 @@ func (f *demoFlags) check() error {
 	case !f.free && (f.validators < 1 || f.validators > f.checkers):
 		return withHint(fmt.Errorf("--validators %d with --checkers %d: validators are checkers, and a ledger needs one", f.validators, f.checkers), "--validators 1 --checkers 3, or --free for no ledger")
 	case f.epoch < time.Second || f.epoch > time.Hour || f.epoch%time.Second != 0:
-		return withHint(fmt.Errorf("--epoch %v", f.epoch), "whole seconds from 1s to 1h")
+		return withHint(fmt.Errorf("--epoch %v is no length of an epoch", f.epoch), "whole seconds from 1s to 1h")
 	case f.app != "" && f.play == 0:
 		return withHint(errors.New("--app only says what --for plays"), "add --for 20s, or leave --app out and choose on the page")
 	}
@@ -288,15 +295,25 @@ func printDemo(out io.Writer, n *testnet.Net, client string) {
 The ledger, from another terminal:
   framemesh ledger status --config %[1]s
   framemesh ledger supply --config %[1]s
-  framemesh wallet balance container-1 --config %[1]s
+  framemesh wallet balance %[3]s --config %[1]s
 Each peer's owner has a wallet there, with the passphrase %[2]q.
-`, client, testnet.Passphrase)
+`, client, testnet.Passphrase, earner(n))
 	}
 	fmt.Fprint(out, "\nCtrl-C ends it.")
 	if crashSignal() != nil {
 		fmt.Fprintf(out, " kill -USR1 %d pulls the plug of the container in use.", os.Getpid())
 	}
 	fmt.Fprintln(out)
+}
+
+// earner is a peer of the demo whose owner comes to money: one that renders, where there is one.
+func earner(n *testnet.Net) string {
+	for _, p := range n.Peers() {
+		if strings.HasPrefix(p.Name, "container-") {
+			return p.Name
+		}
+	}
+	return "checker-1"
 }
 
 // crashBusiest pulls the plug of the container with the newest session.

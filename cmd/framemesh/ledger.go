@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/light"
 	"github.com/framemesh/framemesh/ledger/state"
@@ -326,7 +327,9 @@ func supplyOf(t state.Totals, supply uint64) supplyRow {
 
 func (r supplyRow) print(c *cobra.Command) error {
 	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
-	line := func(name string, v units) { fmt.Fprintf(t, "%s\t%s\t\n", name, frm(uint64(v))) }
+	line := func(name string, v units) {
+		fmt.Fprintf(t, "%s\t%d.%08d %s\t\n", name, v/units(amount.FRM), v%units(amount.FRM), r.Symbol)
+	}
 	line("accounts", r.Balances)
 	line("staked", r.Stakes)
 	line("unbonding", r.Unbonding)

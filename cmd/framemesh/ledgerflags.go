@@ -55,7 +55,7 @@ func (f *ledgerFlags) addPlaces(c *cobra.Command) {
 // a wallet needs no node.
 func (f *ledgerFlags) load(c *cobra.Command) (node.Config, error) {
 	cfg, err := node.DefaultConfig(), error(nil)
-	if _, stat := os.Stat(f.config); c.Flags().Changed("config") || !errors.Is(stat, fs.ErrNotExist) {
+	if f.configured(c) {
 		if cfg, err = node.LoadConfig(f.config); err != nil {
 			return cfg, err
 		}
@@ -71,6 +71,12 @@ func (f *ledgerFlags) load(c *cobra.Command) (node.Config, error) {
 		cfg.Ledger.Genesis, cfg.Network = f.genesis, doc.ChainID
 	}
 	return cfg, nil
+}
+
+// configured says whether load reads a file.
+func (f *ledgerFlags) configured(c *cobra.Command) bool {
+	_, err := os.Stat(f.config)
+	return c.Flags().Changed("config") || !errors.Is(err, fs.ErrNotExist)
 }
 
 // view is a look at the ledger by which nobody who answers is believed.
@@ -200,6 +206,8 @@ func explainLedger(err error) error {
 	switch {
 	case err == nil, errors.As(err, &h), errors.Is(err, node.ErrNoLedger), errors.Is(err, node.ErrConfig):
 		return err
+	case errors.As(err, &silent) && silent.Foreign():
+		return withHint(err, "the genesis file of that network with --genesis or ledger.genesis, and its name as `network`; or --peer with a peer of this one")
 	case errors.As(err, &silent):
 		return withHint(err, "`framemesh run` if the node is yours and is not running; otherwise --peer, or p2p.bootstrap, with the address of another node of the network")
 	case errors.As(err, &no):

@@ -51,6 +51,9 @@ ledger.peers, and for a node with ledger.oracle_file the account whose prices co
 			if err != nil {
 				return err
 			}
+			if len(roles) == 0 && !l.configured(c) {
+				roles = []string{"checker"} // nothing says what else it is to be
+			}
 			n, err := describeNode(cfg, w, owner, stake, roles, full)
 			if err != nil {
 				return err
@@ -71,6 +74,7 @@ ledger.peers, and for a node with ledger.oracle_file the account whose prices co
 			if err := n.Class.UnmarshalText([]byte(class)); err != nil {
 				return withHint(err, "--class edge or enterprise")
 			}
+			fmt.Fprintf(c.ErrOrStderr(), "the entry of %s, with %s staked\n", entryText(n), frm(n.Stake))
 			if n.Validates() {
 				at := cfg.Ledger.Listen
 				if at == "" {
@@ -88,13 +92,22 @@ ledger.peers, and for a node with ledger.oracle_file the account whose prices co
 	fl.StringVar(&f.dir, "wallets", "", "folder of the keys (default <data_dir>/wallets)")
 	fl.StringVar(&owner, "owner", "", "account that owns the node: an address, or a key of the wallet (default: the only one there is)")
 	fl.StringVar(&stake, "stake", "", "FRM to bond on it (default: what its roles need on the main network)")
-	fl.StringSliceVar(&roles, "role", []string{"checker"}, "container, indexer or checker; may be repeated")
+	fl.StringSliceVar(&roles, "role", nil, "container, indexer or checker; may be repeated (default: roles of the configuration; without one, checker)")
 	fl.BoolVar(&full, "no-validate", false, "a checker that makes no blocks")
 	fl.StringVar(&region, "region", "", "default: region of the configuration")
 	fl.Uint64Var(&price, "price", 0, "µUSD per hour of a container (default: that of the configuration)")
 	fl.StringVar(&class, "class", "edge", "hardware class: edge or enterprise")
 	fl.Uint64Var(&score, "rp", 0, "RenderPoints that the network trusts a container with until a round measures it, as `framemesh bench` shows them")
 	return c
+}
+
+// entryText says what a genesis file makes of a node.
+func entryText(n genesis.Node) string {
+	text := roleText(economics.Role(n.Roles))
+	if n.Validates() {
+		text += " that makes blocks"
+	}
+	return text
 }
 
 // trustedScore is what a genesis file says of a container before anybody measured it, in milli-RP.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -45,6 +46,7 @@ type genesisRow struct {
 	Validators int    `json:"validators"`
 	Oracles    int    `json:"oracles"`
 	Unstaked   int    `json:"oracles_without_stake"`
+	Penniless  int    `json:"owners_without_money"`
 	Epoch      uint64 `json:"epoch_seconds"`
 }
 
@@ -52,7 +54,7 @@ func printGenesis(c *cobra.Command, path string, d *genesis.Doc, asJSON bool) er
 	h := d.Hash()
 	r := genesisRow{File: path, Chain: d.ChainID, Hash: hex.EncodeToString(h[:]), Time: d.Time.UTC().Format(time.RFC3339Nano), Symbol: d.Symbol,
 		Supply: units(d.Supply), Accounts: len(d.Accounts), Nodes: len(d.Nodes), Validators: len(d.Validators()), Oracles: len(d.Oracles),
-		Unstaked: len(d.OraclesWithoutStake()), Epoch: d.Params.EpochSeconds}
+		Unstaked: len(d.OraclesWithoutStake()), Penniless: len(d.OwnersWithoutMoney()), Epoch: d.Params.EpochSeconds}
 	for _, p := range economics.Pools() {
 		r.Pools += units(d.Pools.Of(p))
 	}
@@ -72,6 +74,16 @@ func printGenesis(c *cobra.Command, path string, d *genesis.Doc, asJSON bool) er
 	}
 	if r.Unstaked > 0 {
 		fmt.Fprintf(c.ErrOrStderr(), "warning: %d of the oracles are the key of no node here that stakes, so a wrong price costs them nothing; name node keys, as `framemesh ledger keys` prints them, when it is built\n", r.Unstaked)
+	}
+	if r.Penniless > 0 {
+		var accounts strings.Builder
+		for _, a := range d.OwnersWithoutMoney() {
+			fmt.Fprintf(&accounts, " --account %s=10", a)
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "warning: %d of the nodes' owners have nothing to pay fees with, so no certificate and no settlement of their nodes comes into a block until they do; when it is built:%s\n", r.Penniless, accounts.String())
+	}
+	if owners, need := d.CheckingOwners(), d.Params.ProofN+1; uint64(owners) < need {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: the checkers are of %d owners and a round needs the votes of %d, so no container is measured, and none matched, before others join; more of them, or --param proof_n when it is built, or --rp in the entries of containers\n", owners, need)
 	}
 	return nil
 }

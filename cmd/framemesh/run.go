@@ -72,7 +72,7 @@ func runCommand() *cobra.Command {
 				case err = <-n.Fatal():
 				}
 			}
-			fmt.Fprintln(c.ErrOrStderr(), "… ending; again Ctrl-C ends at once")
+			fmt.Fprintln(c.ErrOrStderr(), "… ending; Ctrl-C once more ends at once")
 			stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer cancel()
 			stop, cancelTime := context.WithTimeout(stop, stopTimeout)

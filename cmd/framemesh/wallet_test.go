@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
 	"github.com/framemesh/framemesh/ledger/wallet"
 )
@@ -187,6 +188,17 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 			t.Errorf("%v: status %d, printed %q, said %q", args, status, out, errOut)
 		}
 	}
+	// the entry is of what the node is configured to be: an indexer is no validator that never signs
+	indexer := filepath.Join(dir, "indexer.toml")
+	if err := os.WriteFile(indexer, []byte("roles = [\"indexer\", \"gateway\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var other genesis.Node
+	status, text, errOut = inProcess("ledger", "keys", "--config", indexer, "--data-dir", dir, "--owner", owner.Address.String())
+	if err := json.Unmarshal([]byte(text), &other); status != 0 || err != nil || economics.Role(other.Roles) != economics.RoleIndexer || other.Validates() ||
+		!strings.Contains(errOut, "entry of indexer, with 10000 FRM") || strings.Contains(errOut, "ledger.peers") {
+		t.Errorf("status %d, %v, %+v: %s", status, err, other, errOut)
+	}
 	file, path := filepath.Join(dir, "v.json"), filepath.Join(dir, "genesis.json")
 	if err := os.WriteFile(file, []byte(entry), 0o600); err != nil {
 		t.Fatal(err)
@@ -232,8 +244,13 @@ func TestGenesisIsBuiltAndChecked(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &checked); status != 0 || err != nil || checked != r {
 		t.Errorf("status %d, %v: built %+v, read %+v", status, err, r, checked)
 	}
-	if status, _, errOut := inProcess("ledger", "genesis", "check", path); status != 0 || !strings.Contains(errOut, "1 of the oracles") || !strings.Contains(errOut, "name node keys") {
-		t.Errorf("an oracle without stake: status %d, %q", status, errOut)
+	if status, _, errOut := inProcess("ledger", "genesis", "check", path); status != 0 || !strings.Contains(errOut, "1 of the oracles") || !strings.Contains(errOut, "name node keys") ||
+		!strings.Contains(errOut, "the votes of 3") || strings.Contains(errOut, "pay fees") {
+		t.Errorf("an oracle without stake, and one checker: status %d, %q", status, errOut)
+	}
+	poor := filepath.Join(dir, "poor.json")
+	if status, _, errOut := inProcess("ledger", "genesis", "build", "--chain", "mine", "--node", file, "--out", poor); status != 0 || !strings.Contains(errOut, "--account "+owner.Address.String()+"=10") {
+		t.Errorf("an owner that cannot pay fees: status %d, %q", status, errOut)
 	}
 	if status, _, errOut := build("--node", file); status != 1 || !strings.Contains(errOut, "stays as it is") {
 		t.Errorf("a genesis file was overwritten: %q", errOut)

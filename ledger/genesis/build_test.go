@@ -248,6 +248,32 @@ func TestValidators(t *testing.T) {
 	}
 }
 
+func TestOwnersWhoCannotPayFees(t *testing.T) {
+	d := build(t, plan())
+	d.Accounts = nil
+	all := d.OwnersWithoutMoney()
+	if len(all) == 0 || !slices.Contains(all, d.Nodes[0].Owner) {
+		t.Fatalf("nobody has anything, and %v lack money", all)
+	}
+	d.Accounts = []genesis.Account{{Address: d.Nodes[0].Owner, Amount: d.Params.TxFee}}
+	if got := d.OwnersWithoutMoney(); len(got) != len(all)-1 || slices.Contains(got, d.Nodes[0].Owner) {
+		t.Errorf("one can pay a fee, and %v lack money of %v", got, all)
+	}
+	d.Accounts[0].Amount--
+	if got := d.OwnersWithoutMoney(); len(got) != len(all) {
+		t.Errorf("less than a fee is enough: %v", got)
+	}
+}
+
+func TestOwnersOfCheckers(t *testing.T) {
+	d := build(t, plan())
+	owner, checker := d.Nodes[0].Owner, genesis.Roles(economics.RoleChecker)
+	d.Nodes = []genesis.Node{{Owner: owner, Roles: checker}, {Owner: owner, Roles: checker}, {Owner: pub("other"), Roles: checker}, {Owner: pub("third"), Roles: genesis.Roles(economics.RoleIndexer)}}
+	if got := d.CheckingOwners(); got != 2 {
+		t.Errorf("%d, want 2: one has two checkers, one an indexer", got)
+	}
+}
+
 func TestOraclesWithoutStake(t *testing.T) {
 	p := plan()
 	p.Oracles[1] = pub("a")

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
 )
 
@@ -51,4 +52,29 @@ func (d *Doc) OraclesWithoutStake() (out []key.Address) {
 		}
 	}
 	return out
+}
+
+// OwnersWithoutMoney are the owners of nodes that begin with nothing free: they cannot pay the fee
+// of a transaction, so what their nodes find and settle is in no block until somebody sends them
+// some. In the order of their nodes, each once.
+func (d *Doc) OwnersWithoutMoney() (out []key.Address) {
+	for _, n := range d.Nodes {
+		pays := slices.ContainsFunc(d.Accounts, func(a Account) bool { return a.Address == n.Owner && a.Amount >= d.Params.TxFee && a.Amount > 0 })
+		if !pays && !slices.Contains(out, n.Owner) {
+			out = append(out, n.Owner)
+		}
+	}
+	return out
+}
+
+// CheckingOwners counts the owners of checkers: those of one owner are one voice where a
+// committee is drawn that may not know the container's.
+func (d *Doc) CheckingOwners() int {
+	var owners []key.Address
+	for _, n := range d.Nodes {
+		if economics.Role(n.Roles).Has(economics.RoleChecker) && !slices.Contains(owners, n.Owner) {
+			owners = append(owners, n.Owner)
+		}
+	}
+	return len(owners)
 }

@@ -338,6 +338,13 @@ func (n *Net) WriteClient() (path string, err error) {
 			return "", err
 		}
 	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	root, err := filepath.Abs(n.treasury.path)
+	if err != nil {
+		return "", err
+	}
 	c := node.Config{Network: n.o.Network, DataDir: dir}
 	for _, p := range n.Peers() {
 		c.P2P.Bootstrap = append(c.P2P.Bootstrap, p.Addrs()...)
@@ -346,7 +353,7 @@ func (n *Net) WriteClient() (path string, err error) {
 	for _, a := range c.P2P.Bootstrap {
 		text += fmt.Sprintf("  %q,\n", a)
 	}
-	text += fmt.Sprintf("]\n\n[ledger]\ngenesis = %q\n", n.treasury.path)
+	text += fmt.Sprintf("]\n\n[ledger]\ngenesis = %q\n", root)
 	path = filepath.Join(n.o.Dir, "client.toml")
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
