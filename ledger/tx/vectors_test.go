@@ -207,19 +207,22 @@ func TestVectors(t *testing.T) {
 }
 
 func TestDescribeIsExactAndForPeople(t *testing.T) {
-	for name, want := range map[string]string{
-		"transfer":                        `"fields":{"to":"frm1`,
-		"transfer of all there is":        `"amount":"42000000000"`,
-		"first transfer without memo":     `"amount":"0.00000001"`,
-		"register a validator":            `"roles":"container checker"`,
-		"open a session":                  `"escrow":"0.25002"`,
-		"the container closes":            `"paid":"0.20835"`,
-		"the player closes, nothing paid": `"paid":"0"`,
-		"close three":                     `"3.paid":"0.04167"`,
-		"fraud proof":                     `"kind":"tile"`,
-		"claim":                           `"fields":{}`,
-		"a node updates itself":           `"account":"frm1`,
+	for _, c := range [][2]string{
+		{"transfer", `"fields":{"to":"frm1`},
+		{"transfer of all there is", `"amount":"42000000000"`},
+		{"first transfer without memo", `"amount":"0.00000001"`},
+		{"register a validator", `"roles":"container checker"`},
+		{"open a session", `"escrow":"0.25002"`},
+		{"open a session", `"quote.1":"995 per dollar by frm1`},
+		{"open a session", `"quote.3":"1010 per dollar by frm1`},
+		{"the container closes", `"paid":"0.20835"`},
+		{"the player closes, nothing paid", `"paid":"0"`},
+		{"close three", `"3.paid":"0.04167"`},
+		{"fraud proof", `"kind":"tile"`},
+		{"claim", `"fields":{}`},
+		{"a node updates itself", `"account":"frm1`},
 	} {
+		name, want := c[0], c[1]
 		d := signed(t, find(t, name), nil).Describe()
 		b, err := json.Marshal(d)
 		if err != nil {
