@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"testing"
@@ -26,16 +27,18 @@ func TestBothAreRightAfterAPlayerClosed(t *testing.T) {
 	for name, c := range map[string]struct {
 		presents uint32 // seconds; 0 = no voucher
 		back     bool   // within the window
+		number   uint64 // of it; 0 = as many as its seconds
 		stays    bool   // it never went
 		want     uint32 // seconds that are paid
 	}{
-		"and it is back with the same voucher":        {presents: kept, back: true, want: kept},
-		"and it is back with less than was promised":  {presents: kept + 1, back: true, want: kept + 1},
-		"with an old voucher, and it is back":         {presents: 3, back: true, want: kept},
-		"without a voucher, and it is back":           {presents: 0, back: true, want: kept},
-		"and it is not back":                          {presents: kept + 1, back: false, want: kept + 1},
-		"without having promised, and it is not back": {presents: 0, back: false, want: 0},
-		"that runs well":                              {presents: 3, stays: true, back: true, want: kept},
+		"and it is back with the same voucher":             {presents: kept, back: true, want: kept},
+		"and it is back with less than was promised":       {presents: kept + 1, back: true, want: kept + 1},
+		"with an old voucher, and it is back":              {presents: 3, back: true, want: kept},
+		"without a voucher, and it is back":                {presents: 0, back: true, want: kept},
+		"with a high number over a second, and it is back": {presents: 1, number: 1 << 60, back: true, want: kept},
+		"and it is not back":                               {presents: kept + 1, back: false, want: kept + 1},
+		"without having promised, and it is not back":      {presents: 0, back: false, want: 0},
+		"that runs well":                                   {presents: 3, stays: true, back: true, want: kept},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,7 +100,7 @@ func TestBothAreRightAfterAPlayerClosed(t *testing.T) {
 				}
 				op := &tx.CloseSession{Container: v.Container[:], Session: v.Session[:]}
 				if c.presents > 0 {
-					op.Voucher = voucher.Sign(v, carol, uint64(c.presents), c.presents).ForTx()
+					op.Voucher = voucher.Sign(v, carol, cmp.Or(c.number, uint64(c.presents)), c.presents).ForTx()
 				}
 				raw, err := tx.Sign("chain", carol, &tx.Body{Nonce: 1, Op: &tx.Body_Close{Close: op}})
 				if err != nil {

@@ -263,7 +263,7 @@ type closing struct {
 }
 
 // closing reads a session and puts its close together. The voucher on this machine is
-// presented when it is newer than the ledger's and the container's side closes.
+// presented when it promises more than the ledger's and the container's side closes.
 func (v *view) closing(ctx context.Context, n key.Node, name [16]byte, player key.Address) (closing, error) {
 	rec, ok, err := read(ctx, v, state.SessionKey(n, name), state.DecodeSession)
 	if err != nil {
@@ -285,7 +285,7 @@ func (v *view) closing(ctx context.Context, n key.Node, name [16]byte, player ke
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return out, withHint(fmt.Errorf("the voucher of the session: %w", err), "a copy of the folder "+dir)
 	}
-	if w.GetSeq() > rec.Seq {
+	if w.GetPaid() > rec.Paid {
 		op.Voucher, out.paid = w, w.GetPaid()
 	}
 	return out, nil

@@ -24,9 +24,8 @@ var (
 	ErrStranger    = rule(47, "stranger", "neither player nor container of the session")
 	ErrClosing     = rule(48, "closing", "the session is being closed")
 	ErrOver        = rule(49, "session_over", "the session's time has passed")
-	ErrReplay      = rule(50, "voucher_replay", "the voucher has been presented before")
-	ErrOlder       = rule(51, "voucher_older", "a newer voucher has been presented")
-	ErrOutOfOrder  = rule(52, "voucher_order", "the voucher promises less than one before it")
+	ErrReplay      = rule(50, "voucher_replay", "as much has been promised already")
+	ErrOlder       = rule(51, "voucher_older", "the voucher promises less than one before it")
 	ErrOverdrawn   = rule(53, "voucher_overdrawn", "the voucher promises more than the session holds or its seconds cost")
 	ErrForged      = rule(54, "voucher_forged", "the voucher is not by the player for this session and network")
 	ErrName        = rule(55, "session_name", "the session's name is not one for its player")
@@ -362,7 +361,9 @@ func ofBatch(i int, err error) error {
 }
 
 // present checks a voucher against the session and takes it over; its signature is to be
-// verified before anything is written. A voucher of another chain, container or session is
+// verified before anything is written. What counts is the money: a player owes the most that it has
+// promised, and numbers and seconds are its own to choose. Whoever closed with a high number over a
+// single second would else make worthless what the container holds. A voucher of another chain, container or session is
 // not signed for this one and so counts as forged.
 func (m *Machine) present(s *Session, id sessionID, p *tx.Voucher) (c voucher.Claim, err error) {
 	v, err := voucher.FromTx(p)
@@ -371,13 +372,10 @@ func (m *Machine) present(s *Session, id sessionID, p *tx.Voucher) (c voucher.Cl
 	}
 	most, err := economics.Cost(s.PerSecond, uint64(v.Seconds))
 	switch {
-	case v.Seq == s.Seq:
-		return c, refuse(ErrReplay, "number %d of %s; close without a voucher to accept it", v.Seq, id.text())
-	case v.Seq < s.Seq:
-		return c, refuse(ErrOlder, "number %d of %s after number %d; present the last one", v.Seq, id.text(), s.Seq)
-	case v.Seconds < s.Covered || v.Paid < s.Paid:
-		return c, refuse(ErrOutOfOrder, "%d seconds and %s %s after %d and %s; present the last one",
-			v.Seconds, amount.Amount(v.Paid), Symbol, s.Covered, amount.Amount(s.Paid))
+	case v.Paid == s.Paid:
+		return c, refuse(ErrReplay, "%s %s of %s; close without a voucher to accept it", amount.Amount(v.Paid), Symbol, id.text())
+	case v.Paid < s.Paid:
+		return c, refuse(ErrOlder, "%s %s after %s; present the last one", amount.Amount(v.Paid), Symbol, amount.Amount(s.Paid))
 	case v.Seconds > s.Seconds || v.Paid > s.Escrow:
 		return c, refuse(ErrOverdrawn, "%d seconds for %s %s, %s holds %d for %s; present one that fits",
 			v.Seconds, amount.Amount(v.Paid), Symbol, id.text(), s.Seconds, amount.Amount(s.Escrow))

@@ -13,16 +13,15 @@ func TestVouchersAreRefused(t *testing.T) {
 		voucher func(o *tx.OpenSession) *tx.Voucher
 		want    *Rule
 	}{
-		"replayed":           {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 5, 20) }, ErrReplay},
-		"replayed by number": {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 5, 21) }, ErrReplay},
-		"older":              {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 4, 30) }, ErrOlder},
-		"fewer seconds":      {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 19, 20*testRate) }, ErrOutOfOrder},
-		"less money":         {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 21, 20*testRate-1) }, ErrOutOfOrder},
-		"beyond the plan":    {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 6, 61) }, ErrOverdrawn},
-		"beyond the rate":    {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 30, 30*testRate+1) }, ErrOverdrawn},
-		"beyond the escrow":  {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 60, 60*testRate+1) }, ErrOverdrawn},
-		"by another":         {func(o *tx.OpenSession) *tx.Voucher { return promise(who("bob"), o, 6, 30) }, ErrForged},
-		"by the container":   {func(o *tx.OpenSession) *tx.Voucher { return promise(who("c1"), o, 6, 30) }, ErrForged},
+		"replayed":              {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 5, 20) }, ErrReplay},
+		"replayed by amount":    {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 21, 20*testRate) }, ErrReplay},
+		"older":                 {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 4, 19) }, ErrOlder},
+		"newer, for less money": {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 21, 20*testRate-1) }, ErrOlder},
+		"beyond the plan":       {func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 6, 61) }, ErrOverdrawn},
+		"beyond the rate":       {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 30, 30*testRate+1) }, ErrOverdrawn},
+		"beyond the escrow":     {func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 6, 60, 60*testRate+1) }, ErrOverdrawn},
+		"by another":            {func(o *tx.OpenSession) *tx.Voucher { return promise(who("bob"), o, 6, 30) }, ErrForged},
+		"by the container":      {func(o *tx.OpenSession) *tx.Voucher { return promise(who("c1"), o, 6, 30) }, ErrForged},
 		"for another chain": {func(o *tx.OpenSession) *tx.Voucher {
 			return promised("other", alice, o, 6, 30, 30*testRate)
 		}, ErrForged},
@@ -51,5 +50,35 @@ func TestVouchersAreRefused(t *testing.T) {
 			}
 			b.end()
 		})
+	}
+}
+
+// TestAPlayerOwesTheMostThatItPromised: whatever it signs afterwards and presents first, under
+// which number and for how many seconds, a promise that its container holds is paid.
+func TestAPlayerOwesTheMostThatItPromised(t *testing.T) {
+	alice := who("alice")
+	for name, voucher := range map[string]func(o *tx.OpenSession) *tx.Voucher{
+		"an older one":                             func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 3, 3) },
+		"the same number over a second":            func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 30, 1) },
+		"the highest number over a second":         func(o *tx.OpenSession) *tx.Voucher { return promise(alice, o, 1<<64-1, 1) },
+		"the highest number over less than that":   func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 1<<64-1, 1, 1) },
+		"all seconds, for next to nothing":         func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 31, 60, 1) },
+		"all seconds, for just less than promised": func(o *tx.OpenSession) *tx.Voucher { return promised(chainName, alice, o, 31, 60, 30*testRate-1) },
+	} {
+		for _, batch := range []bool{false, true} {
+			b := newPlay(t)
+			o := b.open(b.order(1, 60))
+			b.must(b.send(alice, closing(o, voucher(o))))
+			var op any = closing(o, promise(alice, o, 30, 30))
+			if batch {
+				op = &tx.BatchClose{Sessions: []*tx.CloseSession{closing(o, promise(alice, o, 30, 30))}}
+			}
+			if err := b.sendFor(who("c1 owner"), who("c1"), op); err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if e := b.event("session_settled"); e["gross"] != text(30*testRate) || e["seconds"] != "30" {
+				t.Errorf("%s: settled %v", name, e)
+			}
+			b.end()
+		}
 	}
 }
