@@ -25,7 +25,8 @@ func ReadConduct(r Reader, n key.Node) (c Conduct, ok bool, err error) {
 }
 
 // ReadHistory are the last verdicts on a node in all of its roles, in the order of blocks,
-// at most KeptVerdicts of each. An indexer's are numbered by the node's offences. It only gets single values, so that it works over proofs.
+// at most KeptVerdicts of each. An indexer's are numbered by the node's offences. It only gets
+// single values, so that it works over proofs.
 func ReadHistory(r Reader, n key.Node) ([]Verdict, error) {
 	s, _, err := ReadStanding(r, n)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestARecordCoversWhatWasSentAndNothingElse(t *testing.T) {
 	}
 	for name, m := range map[string][]byte{
 		"another key": message(first, 0, 5), "another number": message(first+1, 0, 4), "another player": message(first, 1, 4),
-		"number after": message(1, 0, 6), "number before": message(first-1, 0, 4), "too short": message(first, 0, 4)[:71],
+		"number after": message(1, 0, 6), "number before": message(first-1, 0, 4), "too short": message(first, 0, 4)[:71], "nothing": nil, "too long": append(message(first, 0, 4), 0),
 	} {
 		if in.Covers(s, m) {
 			t.Errorf("covered: %s", name)
