@@ -24,7 +24,7 @@ const (
 	watchWait   = 250 * time.Millisecond // for an answer, at least
 	watchRead   = 10 * time.Second       // for one look at the ledger
 	watchSkew   = 10 * 60_000            // ms by which a player's clock may be off
-	watchesAt   = 32                     // watches at the same time
+	watchesAt   = 256                    // watches at the same time: six questions in a minute each
 	watchesEach = 8                      // of one container that has not answered, in an epoch
 	watchesMost = 1 << 14                // sessions that are remembered, in an epoch
 )
