@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/framemesh/framemesh/p2p/rpc"
@@ -28,8 +29,36 @@ func meetHost(t *testing.T, port int, networkName string) host.Host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close() })
-	h.SetStreamHandler(rpc.ProtocolID(networkName, "rpc"), func(s network.Stream) { _ = s.Reset() })
+	speaks := rpc.ProtocolID(networkName, "rpc")
+	h.SetStreamHandler(speaks, func(s network.Stream) { _ = s.Reset() })
+	heard(t, h, speaks)
 	return h
+}
+
+// heard waits until a host tells those who connect of a protocol, which is a moment after it
+// has it.
+func heard(t *testing.T, h host.Host, p protocol.ID) {
+	t.Helper()
+	by, err := libp2p.New(libp2p.NoListenAddrs, libp2p.DisableRelay())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = by.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := by.Connect(ctx, peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if got, err := by.Peerstore().SupportsProtocols(h.ID(), p); err == nil && len(got) > 0 {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal("it never tells of its protocol")
+		}
+	}
 }
 
 // at is a peer at an address where somebody else, or nobody, may be.
