@@ -66,7 +66,7 @@ func newKit(t testing.TB) *kit {
 	for i := range 5 {
 		checkers = append(checkers, k.candidate("checker", i))
 	}
-	k.times = judge.Schedule(k.params, 7, 1_000_000)
+	k.times = judge.Schedule(k.params, 7, 1_790_000_000_000)
 	k.plan = judge.Assign(chain, sha256.Sum256([]byte("seed")), 7, containers, checkers, k.params)
 	for _, m := range k.plan.Batches[0].Committee {
 		r, err := New(k.setup(m))

@@ -75,3 +75,20 @@ func TestTheFirstInRankDoesNotWait(t *testing.T) {
 		t.Errorf("%d certificates", len(k.certs))
 	}
 }
+
+// TestOnlyWhoIsJudgedCanHaveGone: and only until this checker has voted.
+func TestOnlyWhoIsJudgedCanHaveGone(t *testing.T) {
+	k := newKit(t)
+	k.commits()
+	r := k.rounds[0]
+	if r.Missed(key.Node{}, [16]byte{1}) {
+		t.Error("a container of nobody's batch")
+	}
+	if !r.Missed(k.container(0), [16]byte{1}) {
+		t.Error("one of this checker's is refused")
+	}
+	k.rest()
+	if r.Missed(k.container(1), [16]byte{2}) {
+		t.Error("after the vote")
+	}
+}
