@@ -213,6 +213,7 @@ func TestDescribeIsExactAndForPeople(t *testing.T) {
 		{"first transfer without memo", `"amount":"0.00000001"`},
 		{"register a validator", `"roles":"container checker"`},
 		{"open a session", `"escrow":"0.25002"`},
+		{"a node that says where it lives", `"subnet.1":"11.1.1.0/24","subnet.2":"2a00:1:2::/48"`},
 		{"open a session", `"quote.1":"995 per dollar by frm1`},
 		{"open a session", `"quote.3":"1010 per dollar by frm1`},
 		{"the container closes", `"paid":"0.20835"`},

@@ -92,3 +92,14 @@ func TestOnlyWhoIsJudgedCanHaveGone(t *testing.T) {
 		t.Error("after the vote")
 	}
 }
+
+// TestWhoRenderedIsInNoSession: only what a commitment names is audited.
+func TestWhoRenderedIsInNoSession(t *testing.T) {
+	k := newKit(t)
+	k.commits()
+	for i, r := range k.rounds {
+		if all := r.Busy(); len(all) != 0 {
+			t.Errorf("member %d sees %+v", i, all)
+		}
+	}
+}
