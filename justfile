@@ -43,6 +43,10 @@ bench-ledger:
     go test -run '^$' -bench 'Skip|Sequential|Memory' -benchtime 1x ./ledger/light
     go test -run '^$' -bench . ./ledger/key ./ledger/tx ./ledger/voucher ./ledger/vrf ./ledger/store/proof
 
+# what a validator process takes of memory under transfers: accounts, transfers a second, seconds
+bench-memory accounts='100000' rate='300' seconds='40':
+    FRAMEMESH_MEMORY={{accounts}},{{rate}},{{seconds}} go test -count=1 -v -run TestAValidatorKeepsToItsMemory -timeout 60m ./cmd/framemesh
+
 # how cheaters and honest nodes fare in the simulation, into the guide (minutes)
 proof-table *args:
     go run ./cmd/prooftable {{args}}

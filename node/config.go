@@ -97,6 +97,7 @@ type LedgerConfig struct {
 	Snapshots   int      `toml:"snapshots"`    // blocks between snapshots; 0 = none
 	KeepStates  int      `toml:"keep_states"`  // states that can be asked for; 0 = all
 	CacheMiB    int      `toml:"cache_mib"`    // of nodes of the state; 0 = as much as it needs
+	MemoryMiB   int      `toml:"memory_mib"`   // that the program keeps to beside that cache; 0 = 110
 	FastSync    bool     `toml:"fast_sync"`    // begin from a snapshot of the peers
 	OracleFile  string   `toml:"oracle_file"`  // holds FRM per US dollar; "" = this node is no oracle
 }
@@ -293,6 +294,8 @@ func (c *Config) Validate() error {
 		return bad("ledger.snapshots, keep_states", "use 0 or more")
 	case c.Ledger.CacheMiB != 0 && (c.Ledger.CacheMiB < 8 || c.Ledger.CacheMiB > 65_536):
 		return bad("ledger.cache_mib", "use 0 (as much as the state needs) or 8 to 65536")
+	case c.Ledger.MemoryMiB != 0 && (c.Ledger.MemoryMiB < leastLedgerMemoryMiB || c.Ledger.MemoryMiB > 65_536):
+		return bad("ledger.memory_mib", fmt.Sprintf("use 0 (%d, right for most) or %d to 65536: with less the collector would run all the time; a smaller ledger.cache_mib or ledger.pool_txs saves memory too", ledgerMemoryMiB, leastLedgerMemoryMiB))
 	case !slices.Contains([]string{BackendAuto, BackendCPU, BackendGPU}, c.Proof.Backend):
 		return bad("proof.backend", `use "auto", "cpu" or "gpu"`)
 	case c.Proof.Threads < 0 || c.Proof.Threads > 256:

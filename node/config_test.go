@@ -72,6 +72,7 @@ func TestBadConfigsNameTheLineAndAreNotTouched(t *testing.T) {
 		"network's name":   {"network = \"Main Net\"\n", "network: use 1 to 32"},
 		"profile":          {"[p2p]\nprofile = \"laptop\"\n", "p2p.profile"},
 		"no cache at all":  {"[ledger]\ncache_mib = 1\n", "ledger.cache_mib"},
+		"too little room":  {"[ledger]\nmemory_mib = 63\n", "ledger.memory_mib"},
 		"negative memory":  {"[container]\nmemory_mib = -1\n", "container.memory_mib"},
 		"play for nothing": {"[proof]\nplay_limit = \"much\"\n", "proof.play_limit"},
 		"play rarely":      {"[proof]\nplay_every = -1\n", "proof.play_every"},

@@ -41,10 +41,12 @@ func runCommand() *cobra.Command {
 			if err := waitForGenesis(c.Context(), cfg, c.ErrOrStderr()); err != nil {
 				return err
 			}
-			n, err := node.New(cfg, node.Options{Log: logger(cfg.Log.Level, cfg.Log.Format, c.ErrOrStderr())})
+			log := logger(cfg.Log.Level, cfg.Log.Format, c.ErrOrStderr())
+			n, err := node.New(cfg, node.Options{Log: log})
 			if err != nil {
 				return err
 			}
+			defer node.LimitMemory(cfg, log)()
 			if err := n.Start(c.Context()); err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ type company struct {
 }
 
 // newCompany makes keys and a genesis file as people would, and starts nothing.
-func newCompany(t *testing.T, size int) *company {
+func newCompany(t *testing.T, size int, more ...string) *company {
 	t.Helper()
 	walletOptions = wallet.Options{Work: 10}
 	t.Cleanup(func() { walletOptions = wallet.Options{} })
@@ -71,7 +71,7 @@ func newCompany(t *testing.T, size int) *company {
 		build = append(build, "--node", entry)
 		c.all = append(c.all, v)
 	}
-	status, out, errOut := inProcess(build...)
+	status, out, errOut := inProcess(append(build, more...)...)
 	var built genesisRow
 	if err := json.Unmarshal([]byte(out), &built); status != 0 || err != nil || built.Validators != size || built.Chain != "company" {
 		t.Fatalf("status %d, %v: %s %s", status, err, out, errOut)

@@ -79,8 +79,9 @@ func (c *nodeCache) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.segments {
-		freeSegment(s.data)
+		freePages(s.data)
 	}
+	c.index.release()
 	c.most, c.segments, c.index = 0, nil, newNodeIndex()
 }
 
@@ -204,7 +205,7 @@ func (c *nodeCache) put(k nodeKey, value []byte) {
 // begin takes another segment into use.
 func (c *nodeCache) begin() {
 	if len(c.segments) < c.most {
-		c.segments = append(c.segments, segment{data: newSegment()[:0]})
+		c.segments = append(c.segments, segment{data: newPages(segmentBytes)[:0]})
 		c.current = len(c.segments) - 1
 	} else {
 		best, oldest := 0, 0

@@ -121,6 +121,7 @@ func TestNodeCacheKeepsToItsLimit(t *testing.T) {
 func TestNodeIndexIsAMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x, want := newNodeIndex(), map[nodeKey]int{}
+	defer x.release()
 	var entries []nodeKey // by offset
 	key := func(_, offset int) nodeKey { return entries[offset] }
 	named := func(i int) nodeKey {

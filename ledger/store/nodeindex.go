@@ -1,12 +1,17 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // nodeIndex says where the entries of a nodeCache begin. It is a table with open addressing
 // that holds no keys: they stand at the entries, where keyed reads them. A place takes eight
-// bytes, and three in eight to three in four are in use.
+// bytes, and three in eight to three in four are in use. Like the segments it is not the
+// collector's.
 type nodeIndex struct {
-	slots []uint64
+	slots []uint64 // lie in pages
+	pages []byte
 	used  int
 }
 
@@ -21,7 +26,23 @@ const (
 // keyed reads the key of the entry at an offset of a segment.
 type keyed func(at, offset int) nodeKey
 
-func newNodeIndex() nodeIndex { return nodeIndex{slots: make([]uint64, 1<<10)} }
+func newNodeIndex() nodeIndex {
+	x := nodeIndex{}
+	x.take(1 << 10)
+	return x
+}
+
+// take gives it empty places.
+func (x *nodeIndex) take(n int) {
+	x.pages = newPages(8 * n)
+	x.slots = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(x.pages))), n)
+}
+
+// release gives the memory back; the index must not be used any more.
+func (x *nodeIndex) release() {
+	freePages(x.pages)
+	*x = nodeIndex{}
+}
 
 // hash spreads keys: versions and numbers, which both count up.
 func (k nodeKey) hash() uint64 {
@@ -72,8 +93,8 @@ func (x *nodeIndex) move(i, at, offset int) {
 
 // grow doubles the table.
 func (x *nodeIndex) grow(key keyed) {
-	old := x.slots
-	x.slots = make([]uint64, 2*len(old))
+	old, pages := x.slots, x.pages
+	x.take(2 * len(old))
 	mask := len(x.slots) - 1
 	for _, s := range old {
 		if s == 0 {
@@ -85,6 +106,7 @@ func (x *nodeIndex) grow(key keyed) {
 		}
 		x.slots[i] = s
 	}
+	freePages(pages)
 }
 
 // delete frees slot i and closes the gap, so that no search ends at it too early.

@@ -32,7 +32,7 @@ var (
 // blocks, answers to blocks) go to its value log, where they count little towards the size
 // of one transaction.
 const (
-	memTable       = 16 << 20 // bytes of a memory table; sets the largest transaction, 15 % of it
+	memTable       = 8 << 20  // bytes of a memory table; sets the largest transaction, 15 % of it
 	valueThreshold = 4 << 10  // bytes from which a value goes to the value log
 	valueLog       = 64 << 20 // bytes of one file of the value log
 	collectEvery   = 10 * time.Minute
@@ -121,6 +121,12 @@ func Open(dir string, o Options) (*DB, error) {
 		WithNumGoroutines(2).
 		WithDetectConflicts(false).
 		WithMetricsEnabled(false)
+	// Tables are built in buffers of twice their size, which are kept for the next ones: the
+	// deeper levels have no larger tables than the others.
+	b.TableSizeMultiplier = 1
+	if err := d.tablesFit(); err != nil {
+		return nil, err
+	}
 	var err error
 	if d.bad, err = badger.Open(b); err != nil {
 		return nil, d.opening(err)
@@ -131,6 +137,21 @@ func Open(dir string, o Options) (*DB, error) {
 	d.done.Add(1)
 	go d.collect()
 	return d, nil
+}
+
+// tablesFit refuses memory tables that a killed process left and that were larger than ours
+// are: Badger would end the process when it reads them.
+func (d *DB) tablesFit() error {
+	left, err := filepath.Glob(filepath.Join(d.dir, "*.mem"))
+	if err != nil {
+		return fmt.Errorf("store: looking into %s: %w", d.dir, err)
+	}
+	for _, file := range left {
+		if i, err := os.Stat(file); err == nil && i.Size() > 2*memTable {
+			return fmt.Errorf("store: %s was written by another version that was killed; start that version once more and end it, or move %s away and let the node fetch the ledger again", file, d.dir)
+		}
+	}
+	return nil
 }
 
 // opening turns Badger's refusal into one of ours.

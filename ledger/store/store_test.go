@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -149,5 +150,17 @@ func TestDiskFullInALargeBatch(t *testing.T) {
 	}
 	if d.pending {
 		t.Error("still pending")
+	}
+}
+
+// What a killed process of a version with larger memory tables left is refused in words:
+// Badger would end the process.
+func TestLargerMemoryTablesAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "00001.mem")
+	must(t, os.WriteFile(file, nil, 0o600))
+	must(t, os.Truncate(file, 2*memTable+1))
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "start that version once more") {
+		t.Fatalf("%v", err)
 	}
 }
