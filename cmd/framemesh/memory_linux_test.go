@@ -30,15 +30,15 @@ const memoryMiB = 150
 
 // memoryEnv names how many accounts there are, how many transfers a second and for how many
 // seconds, in place of the small numbers of every test run: FRAMEMESH_MEMORY=100000,500,60
-// takes some minutes and prints what was measured.
+// takes some minutes and only says what was measured.
 const memoryEnv = "FRAMEMESH_MEMORY"
 
 // A validator keeps to its memory while transfers between random accounts come steadily. It
 // is a process of its own with all that belongs to one; a full node brings it the transfers.
 // It deletes a state with each block and makes a snapshot every 50.
 func TestAValidatorKeepsToItsMemory(t *testing.T) {
-	accounts, rate, seconds := 300, 100, 3
-	if env := os.Getenv(memoryEnv); env != "" {
+	accounts, rate, seconds, env := 300, 100, 3, os.Getenv(memoryEnv)
+	if env != "" {
 		if _, err := fmt.Sscanf(env, "%d,%d,%d", &accounts, &rate, &seconds); err != nil || accounts < 2 || rate < 1 || seconds < 1 {
 			t.Fatalf("%s=%q: write accounts,transfers a second,seconds: %v", memoryEnv, env, err)
 		}
@@ -52,7 +52,7 @@ func TestAValidatorKeepsToItsMemory(t *testing.T) {
 	m := l.measure(rate, seconds)
 	t.Logf("%d accounts, %d blocks: at most %.0f MiB of its own, %.0f MiB of files, %.0f MiB in all; CPU-ms a block %.1f, CPU-µs a transfer %.0f; %.1f s behind",
 		accounts, m.blocks, m.own, m.files, m.all, m.cpu.Seconds()*1e3/float64(m.blocks), m.cpu.Seconds()*1e6/float64(rate*seconds), m.behind.Seconds())
-	if m.own > memoryMiB || m.own == 0 {
+	if m.own == 0 || m.own > memoryMiB && env == "" {
 		t.Errorf("it takes %.0f MiB of its own; at most %d", m.own, memoryMiB)
 	}
 }
