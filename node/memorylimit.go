@@ -93,12 +93,12 @@ func (g *governor) look() {
 	}
 }
 
-// limitFor leaves three quarters of what is in use for what is not collected yet: with less
+// limitFor leaves two fifths of what is in use for what is not collected yet: with less
 // the collector takes a noticeable part of the processor. It moves in steps
 // of 8 MiB, so that it does not follow each collection.
 func limitFor(aim, used int64) int64 {
 	const step = 8 << 20
-	need := used + used/4*3 + besideHeap
+	need := used/5*7 + besideHeap
 	if need <= aim {
 		return aim
 	}
