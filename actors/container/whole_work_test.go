@@ -120,11 +120,11 @@ func TestWholeSessionHoldsBeforeAnAudit(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.await("the session's quality", func() bool {
-		q, err := store.Quality(hex.EncodeToString(id[:]))
+		q, err := segments.ReadQuality(store.Dir(), hex.EncodeToString(id[:]))
 		return err == nil && q.Receipts >= 5 && q.FirstFrameMS > 0 && q.FPSMilli > 0
 	})
 	if os.Getenv("CI") == "" {
-		q, _ := store.Quality(hex.EncodeToString(id[:]))
+		q, _ := segments.ReadQuality(store.Dir(), hex.EncodeToString(id[:]))
 		t.Logf("quality: %+v", q)
 	}
 }

@@ -28,14 +28,15 @@ const maxSessions = 1_000
 func sessionCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "session",
-		Short: "See and close paid sessions on the ledger",
+		Short: "See and close paid sessions, and see how good those of this machine were",
 		Example: `  framemesh session list
+  framemesh session quality
   framemesh session close 6f1e… --yes`,
 	})
 	s := &sendFlags{ledgerFlags: &ledgerFlags{}, walletFlags: &walletFlags{}}
 	s.ledgerFlags.add(c)
 	s.walletFlags.add(c)
-	c.AddCommand(sessionList(s.ledgerFlags), sessionClose(s))
+	c.AddCommand(sessionList(s.ledgerFlags), sessionQuality(s.ledgerFlags), sessionClose(s))
 	return c
 }
 

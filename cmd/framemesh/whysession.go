@@ -42,7 +42,7 @@ func (f *ledgerFlags) whySession(c *cobra.Command, name string) error {
 	switch {
 	case !ok:
 		out.Text = "No such session is open with this container: it is settled, has expired, or its escrow was never locked. It excuses nobody from a round."
-		out.Next = "`framemesh session list` shows the open ones; the settlement is in the block that closed it"
+		out.Next = "`framemesh session list` shows the open ones; the settlement is in the block that closed it, and how good it was is on its container: `framemesh session quality`"
 	case s.Phase == state.PhaseClosing:
 		row := sessionRowOf(n, id, s)
 		out.Record, out.Text = &row, fmt.Sprintf("The player asked to settle it: until epoch %d the container may present its newest voucher, then the rest of %s goes back.", s.Closes, frm(s.Escrow))

@@ -170,7 +170,7 @@ func (f *Facts) container() (out []Finding) {
 	if f.Stood && s.QualityPPM < 800_000 {
 		out = append(out, Finding{About: AboutMatch, Code: "low_quality",
 			Text: fmt.Sprintf("Players and checkers measured a quality of %s; better ones are matched first and paid more.", percent(s.QualityPPM)),
-			Next: "`framemesh doctor`; fewer slots, a wired connection, and nothing else on the machine"})
+			Next: "`framemesh session quality` shows each session of this machine; fewer slots, a wired connection, and nothing else on it"})
 	}
 	return out
 }

@@ -104,6 +104,9 @@ func Open(o Options) (*Store, error) {
 // Node is the key that signs.
 func (s *Store) Node() key.Node { return s.node }
 
+// Dir is where it keeps them.
+func (s *Store) Dir() string { return s.o.Dir }
+
 // Double is how this container cheats; Honest for all but tests and demonstrations.
 func (s *Store) Double() Double { return s.o.Double }
 

@@ -158,27 +158,31 @@ func plain(text string, n int) string {
 	return strings.TrimRight(text[:min(n, len(text))], " ")
 }
 
-// Qualities lists the sessions whose quality is kept, the newest first. Files that
-// cannot be read are left out.
-func (s *Store) Qualities() []Quality {
-	var out []Quality
-	for _, f := range slices.Backward(byAge(filepath.Join(s.o.Dir, qualityDir))) {
-		if !strings.HasSuffix(f.dir, jsonSuffix) {
+// Qualities lists the qualities of at most n sessions that the store of a directory keeps, the
+// newest first, and says how many are kept. Files that cannot be read are left out. It may run
+// beside the store, in another process.
+func Qualities(dir string, n int) (list []Quality, kept int) {
+	for _, f := range slices.Backward(byAge(filepath.Join(dir, qualityDir))) {
+		if strings.HasPrefix(filepath.Base(f.dir), ".") || !strings.HasSuffix(f.dir, jsonSuffix) {
+			continue
+		}
+		if kept++; len(list) == n {
 			continue
 		}
 		if q, err := readQuality(f.dir); err == nil {
-			out = append(out, q)
+			list = append(list, q)
 		}
 	}
-	return out
+	return list, kept
 }
 
-// Quality is that of one session, named in hex; ErrGone when it is not kept.
-func (s *Store) Quality(session string) (Quality, error) {
+// ReadQuality reads that of one session, named in hex, from a store's directory; ErrGone when
+// it is not kept, ErrBroken when it is no such file.
+func ReadQuality(dir, session string) (Quality, error) {
 	if raw, err := hex.DecodeString(session); err != nil || len(raw) != 16 {
 		return Quality{}, fmt.Errorf("%w: %q is no session; it has 32 hex digits", ErrGone, session)
 	}
-	return readQuality(filepath.Join(s.o.Dir, qualityDir, strings.ToLower(session)+jsonSuffix))
+	return readQuality(filepath.Join(dir, qualityDir, strings.ToLower(session)+jsonSuffix))
 }
 
 // maxJSON bounds a quality file, in bytes.

@@ -150,7 +150,7 @@ func TestEverySecondIsSignedAndNamesTheOneBefore(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	q, err := s.Quality(hex.EncodeToString(id[:]))
+	q, err := segments.ReadQuality(s.Dir(), hex.EncodeToString(id[:]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +164,8 @@ func TestEverySecondIsSignedAndNamesTheOneBefore(t *testing.T) {
 	if o, err := proof.Open("demo", raw); err != nil || o.Statement.GetQuality().GetCount() != 13 || o.Statement.GetQuality().GetExit() != "The player left?" {
 		t.Errorf("the signed quality: %v, %v", o, err)
 	}
-	if all := s.Qualities(); len(all) != 1 || all[0] != q {
-		t.Errorf("%d qualities", len(all))
+	if all, kept := segments.Qualities(s.Dir(), 5); len(all) != 1 || kept != 1 || all[0] != q {
+		t.Errorf("%d qualities of %d", len(all), kept)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestWordsOfOthersAreLeftOut(t *testing.T) {
 	p.Pages = p.Pages[:1]
 	p.Seconds(3)
 	end(s, l)
-	q, err := s.Quality(hex.EncodeToString(id[:]))
+	q, err := segments.ReadQuality(s.Dir(), hex.EncodeToString(id[:]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,8 +247,8 @@ func TestOldSessionsGiveWay(t *testing.T) {
 		p.Seconds(2)
 		end(s, l)
 	}
-	if all := s.Qualities(); len(all) != 2 {
-		t.Errorf("%d qualities are kept, of 2", len(all))
+	if all, kept := segments.Qualities(dir, 1); len(all) != 1 || kept != 2 || all[0].Session != hex.EncodeToString(append([]byte{3}, make([]byte, 15)...)) {
+		t.Errorf("%d qualities are kept, of 2; the newest: %+v", kept, all)
 	}
 	sessions := func() (n int) {
 		list, err := os.ReadDir(dir)
@@ -313,7 +313,7 @@ func TestWhatIsNotKept(t *testing.T) {
 	}
 	end(s, l)
 	for _, name := range []string{"", "..", strings.Repeat("zz", 16), "../../x"} {
-		if _, err := s.Quality(name); !errors.Is(err, segments.ErrGone) {
+		if _, err := segments.ReadQuality(s.Dir(), name); !errors.Is(err, segments.ErrGone) {
 			t.Errorf("quality of %q: %v", name, err)
 		}
 	}
