@@ -60,6 +60,11 @@ func (f *Facts) registry() (out []Finding) {
 			Text: "Its owner does not let the node's key act for it, so the node cannot settle sessions or bring certificates to the ledger.",
 			Next: "`framemesh delegate`"})
 	}
+	if f.Entry.Roles != 0 && f.Free < f.Params.TxFee {
+		out = append(out, Finding{About: AboutRegistry, Code: "no_money", Bad: true,
+			Text: fmt.Sprintf("Its owner has %s to spend and every transaction costs %s, so the node cannot settle sessions, bring certificates or say where it lives.", frm(f.Free), frm(f.Params.TxFee)),
+			Next: fmt.Sprintf("`framemesh wallet send NAME %s 1`: 1 FRM is enough for %d transactions", f.Entry.Owner, uint64(amount.FRM)/f.Params.TxFee)})
+	}
 	return out
 }
 

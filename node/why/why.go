@@ -38,7 +38,8 @@ type Facts struct {
 	Registered bool
 	Entry      state.Node // of a registered one, as the next two
 	Stake      state.Stake
-	Delegation bool // the owner lets the node's key act for it
+	Delegation bool   // the owner lets the node's key act for it
+	Free       uint64 // base units that the owner can spend, of a registered node
 	Standing   state.Standing
 	Stood      bool // a round or the genesis has said something about it
 	Conduct    state.Conduct
@@ -72,6 +73,11 @@ func Read(r state.Reader, n key.Node, epoch uint64, p economics.Params) (Facts, 
 			return f, err
 		}
 		f.Delegation = ok && epoch <= d.Expires
+		account, _, err := get(r, state.AccountKey(f.Entry.Owner), state.DecodeAccount)
+		if err != nil {
+			return f, err
+		}
+		f.Free = account.Balance
 	}
 	if f.Standing, f.Stood, err = state.ReadStanding(r, n); err != nil {
 		return f, err

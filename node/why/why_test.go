@@ -31,6 +31,7 @@ func registered(roles economics.Role) memory {
 		string(state.NodeKey(node)):              n.Encode(),
 		string(state.StakeKey(node)):             state.Stake{Amount: n.Required(p, 0)}.Encode(),
 		string(state.DelegationKey(owner, node)): state.Delegation{Expires: 1000}.Encode(),
+		string(state.AccountKey(owner)):          state.Account{Balance: p.TxFee}.Encode(),
 	}
 }
 
@@ -95,6 +96,12 @@ func TestContainersAreTold(t *testing.T) {
 			return m
 		}, "paid", true, "epoch 52", ""},
 		{"never registered", func() memory { return memory{} }, "unregistered", false, "not in the registry", "framemesh register"},
+		{"nothing left for a fee", func() memory {
+			m := registered(economics.RoleContainer)
+			m.saw(good, state.Verdict{Epoch: 50, Verdict: 1, RPMilli: 100_000, Weight: 7, Height: 900})
+			m[string(state.AccountKey(owner))] = state.Account{Balance: 999}.Encode()
+			return m
+		}, "no_money", false, "0.00000999 FRM to spend and every transaction costs 0.00001 FRM", "for 100000 transactions"},
 		{"never measured", func() memory { return registered(economics.RoleContainer) }, "unproven", false, "No round has shown", "bench"},
 		{"its stake is fixed", func() memory {
 			m := registered(economics.RoleContainer)
