@@ -23,7 +23,6 @@ const (
 	watchAsks   = 6                      // questions of one watch
 	watchWait   = 250 * time.Millisecond // for an answer, at least
 	watchRead   = 10 * time.Second       // for one look at the ledger
-	watchSkew   = 10 * 60_000            // ms by which a player's clock may be off
 	watchesAt   = 256                    // watches at the same time: six questions in a minute each
 	watchesEach = 8                      // of one container that has not answered, in an epoch
 	watchesMost = 1 << 14                // sessions that are remembered, in an epoch
@@ -74,7 +73,7 @@ func (r *Rounds) Gone(ctx context.Context, _ peer.ID, g *wire.Gone) error {
 	now := uint64(max(r.o.Now().UnixMilli(), 0))
 	book := r.o.Book
 	epoch := book.EpochAt(now)
-	if age := book.EpochStart(epoch+1) - book.EpochStart(epoch) + watchSkew; now > m.gone.AtMS+age || m.gone.AtMS > now+watchSkew {
+	if !m.gone.Timely(now, book.EpochStart(epoch+1)-book.EpochStart(epoch)) {
 		return refuse(wire.Code_EXPIRED, "it was said long ago, or the player's clock is wrong; set the clock")
 	}
 	if _, err := supervise.Ask[bool](ctx, r.ref, mayWatch{m}); err != nil {

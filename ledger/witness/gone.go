@@ -14,6 +14,9 @@ const KindGone = "gone"
 // maxGoneMS bounds a moment, unix ms: the year 2200.
 const maxGoneMS = 7_258_118_400_000
 
+// goneSkewMS is by how much a player's clock may be off.
+const goneSkewMS = 10 * 60_000
+
 // Gone is a player's word that its container went in the middle of a paid session and does not
 // answer. By itself it is worth nothing: it lets checkers look (docs/spec/work.md).
 type Gone struct {
@@ -26,6 +29,12 @@ type Gone struct {
 // Payload is what is signed: a marshalled proof.Gone.
 func (g *Gone) Payload(s Session) []byte {
 	return marshal(&proof.Gone{Container: s.Container[:], Session: s.ID[:], Seconds: g.Seconds, AtMs: g.AtMS})
+}
+
+// Timely says whether it was said at a moment that counts at now: at most an epoch ago, whose
+// length it takes in ms, by a clock that is off by at most ten minutes.
+func (g *Gone) Timely(now, epochMS uint64) bool {
+	return g.AtMS <= maxGoneMS && now <= g.AtMS+epochMS+goneSkewMS && g.AtMS <= now+goneSkewMS
 }
 
 // SignGone puts the player's signature to it.

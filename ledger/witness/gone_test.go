@@ -61,6 +61,16 @@ func TestGoneIsOfOnePlayerSessionAndNetwork(t *testing.T) {
 	}
 }
 
+// A word counts for an epoch, and clocks may be off by ten minutes.
+func TestGoneIsTimely(t *testing.T) {
+	const now, epoch = 1_800_000_000_000, 900_000
+	for at, want := range map[uint64]bool{now: true, now + 600_000: true, now + 600_001: false, now - 1_500_000: true, now - 1_500_001: false, 0: false, 1<<64 - 1: false} {
+		if g := (Gone{AtMS: at}); g.Timely(now, epoch) != want {
+			t.Errorf("%d ms from now: %v", int64(at-now), !want)
+		}
+	}
+}
+
 // What was taken means one escrow: at its price, and opened about when it says.
 func TestTakenMeansOneEscrow(t *testing.T) {
 	w := Taken{PerSecond: 5, OpenedMS: 1_000_000}

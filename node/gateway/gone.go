@@ -93,6 +93,8 @@ func (s *Server) postGone(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	case errors.Is(err, complain.ErrForged):
 		invalid(w, http.StatusForbidden, "unauthorised", "The player of that session did not sign this.", "Reload the page.")
+	case errors.Is(err, complain.ErrClock):
+		invalid(w, http.StatusConflict, "clock", "The clock of your computer is wrong.", "Set it; until then the page signs for the time of this answer.")
 	case errors.Is(err, complain.ErrNoSession):
 		invalid(w, http.StatusNotFound, "no-session", "No paid session of yours runs on that machine.", "Nothing is to be done: what was not played comes back.")
 	default:

@@ -80,7 +80,7 @@ func TestComplaintsGoToTheDesk(t *testing.T) {
 			t.Errorf("%s: %d %s, passed on %v", name, w.Code, w.Body, d.got)
 		}
 	}
-	for want, err := range map[int]error{http.StatusForbidden: complain.ErrForged, http.StatusNotFound: complain.ErrNoSession} {
+	for want, err := range map[int]error{http.StatusForbidden: complain.ErrForged, http.StatusConflict: complain.ErrClock, http.StatusNotFound: complain.ErrNoSession} {
 		if d.err = err; post(path, typeJSON, missedBody(nil), nil).Code != want {
 			t.Errorf("%v is no %d", err, want)
 		}

@@ -30,6 +30,7 @@ import (
 var (
 	ErrOptions   = errors.New("complain: options")
 	ErrForged    = errors.New("complain: the player of that session did not sign it, or the machine had not taken it; reload the page")
+	ErrClock     = errors.New("complain: it was said long ago, or the player's clock is wrong; set the clock")
 	ErrNoSession = errors.New("complain: no paid session of that player runs on that machine; nothing is to be done")
 )
 
@@ -129,7 +130,7 @@ func (d *Desk) Stop(ctx context.Context) error {
 func (d *Desk) now() uint64 { return uint64(max(d.o.Now().UnixMilli(), 0)) }
 
 // Take takes a complaint whose fields have their lengths, and brings it to the checkers in its
-// own time. A second one about the same session changes nothing. It returns ErrForged,
+// own time. A second one about the same session changes nothing. It returns ErrForged, ErrClock,
 // ErrNoSession, or the error of reading the ledger.
 func (d *Desk) Take(ctx context.Context, g *wire.Gone) error {
 	container, session := key.Node(g.GetContainer()), [16]byte(g.GetSession())
@@ -138,6 +139,10 @@ func (d *Desk) Take(ctx context.Context, g *wire.Gone) error {
 		Taken: witness.Taken{PerSecond: g.GetPerSecond(), OpenedMS: g.GetOpenedMs(), Signature: [ed25519.SignatureSize]byte(g.GetTaken())}}
 	if err := word.Verify(of); err != nil {
 		return fmt.Errorf("%w (%w)", ErrForged, err)
+	}
+	epoch := d.o.Book.EpochAt(d.now())
+	if !word.Timely(d.now(), d.o.Book.EpochStart(epoch+1)-d.o.Book.EpochStart(epoch)) {
+		return ErrClock // every checker would refuse it
 	}
 	id := name{container, session}
 	d.mu.Lock()
@@ -150,7 +155,7 @@ func (d *Desk) Take(ctx context.Context, g *wire.Gone) error {
 	if err != nil {
 		return fmt.Errorf("complain: look for the session: %w", err)
 	}
-	epoch := d.o.Book.EpochAt(d.now())
+	epoch = d.o.Book.EpochAt(d.now())
 	if !ok || !word.Taken.Means(s.PerSecond, s.OpenedMS) || !s.Awaits(key.Address(of.Player), word.Seconds, d.now(), d.o.Book.EpochStart(epoch-min(epoch, 1))) {
 		return ErrNoSession
 	}

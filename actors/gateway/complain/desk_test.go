@@ -86,14 +86,18 @@ func (n *net) Gone(context.Context, peer.ID, *wire.Gone) error {
 }
 
 func word(seconds uint32, session byte) *wire.Gone {
+	return wordAt(seconds, session, time.Now())
+}
+
+func wordAt(seconds uint32, session byte, at time.Time) *wire.Gone {
 	player, address := named("player")
 	host, c := named("container")
 	s := witness.Session{Chain: "test", Container: c, ID: [16]byte{session}, Player: [32]byte(address)}
-	g := witness.Gone{Seconds: seconds, AtMS: 1}
+	g := witness.Gone{Seconds: seconds, AtMS: uint64(at.UnixMilli())}
 	s.SignGone(player, &g)
 	g.Taken = witness.Taken{PerSecond: perSecond, OpenedMS: uint64(time.Now().UnixMilli())}
 	s.SignTaken(host, &g.Taken)
-	return &wire.Gone{PerSecond: perSecond, OpenedMs: g.Taken.OpenedMS, Taken: g.Taken.Signature[:], Container: c[:], Session: s.ID[:], Player: address[:], Seconds: seconds, AtMs: 1, Signature: g.Signature[:]}
+	return &wire.Gone{PerSecond: perSecond, OpenedMs: g.Taken.OpenedMS, Taken: g.Taken.Signature[:], Container: c[:], Session: s.ID[:], Player: address[:], Seconds: seconds, AtMs: g.AtMS, Signature: g.Signature[:]}
 }
 
 func open(t *testing.T) (*net, *Desk) {
@@ -181,6 +185,11 @@ func TestWhatIsNoComplaint(t *testing.T) {
 		if err := d.Take(t.Context(), forged); !errors.Is(err, ErrForged) {
 			t.Errorf("forged: %v", err)
 		}
+		for _, off := range []time.Duration{11 * time.Minute, -11*time.Minute - epochMS*time.Millisecond} {
+			if err := d.Take(t.Context(), wordAt(5, 1, time.Now().Add(off))); !errors.Is(err, ErrClock) {
+				t.Errorf("by a clock that is %v off: %v", off, err)
+			}
+		}
 		untaken := word(5, 1)
 		untaken.Taken[9]++
 		if err := d.Take(t.Context(), untaken); !errors.Is(err, ErrForged) {
@@ -242,11 +251,11 @@ func friend(container string, session int) *wire.Gone {
 	player, address := named("player")
 	host, c := named(container)
 	s := witness.Session{Chain: "test", Container: c, ID: [16]byte{1, byte(session), byte(session >> 8)}, Player: [32]byte(address)}
-	g := witness.Gone{Seconds: 5, AtMS: 1}
+	g := witness.Gone{Seconds: 5, AtMS: uint64(time.Now().UnixMilli())}
 	s.SignGone(player, &g)
 	g.Taken = witness.Taken{PerSecond: perSecond, OpenedMS: uint64(time.Now().UnixMilli())}
 	s.SignTaken(host, &g.Taken)
-	return &wire.Gone{PerSecond: perSecond, OpenedMs: g.Taken.OpenedMS, Taken: g.Taken.Signature[:], Container: c[:], Session: s.ID[:], Player: address[:], Seconds: 5, AtMs: 1, Signature: g.Signature[:]}
+	return &wire.Gone{PerSecond: perSecond, OpenedMs: g.Taken.OpenedMS, Taken: g.Taken.Signature[:], Container: c[:], Session: s.ID[:], Player: address[:], Seconds: 5, AtMs: g.AtMS, Signature: g.Signature[:]}
 }
 
 // TestNobodyTakesTheRoomOfOthersWithOneContainer: a desk is bounded, and where it is full the

@@ -17,7 +17,7 @@ function gateway(...answers) {
     asked.push({ url, init });
     const a = answers[Math.min(asked.length, answers.length) - 1];
     if (a === null) throw new TypeError('out of reach');
-    return { ok: a < 300, status: a };
+    return { ok: a < 300, status: a, headers: new Headers({ Date: 'Wed, 01 May 2030 10:00:00 GMT' }) };
   };
   return { asked, env: { sign, fetch, now: () => v.gone.at_ms + 0.7, wait: async () => {} } };
 }
@@ -41,4 +41,16 @@ test('a gateway that is busy or out of reach is asked again, one that refuses is
   const cut = gateway(null);
   assert.equal(await complain(of, cut.env), false);
   assert.equal(cut.asked.length, 3);
+});
+
+test('a computer with a wrong clock is heard with the time of its gateway', async () => {
+  const wrong = gateway(409, 202);
+  assert.equal(await complain(of, wrong.env), true);
+  const [first, second] = wrong.asked.map(a => JSON.parse(a.init.body));
+  assert.equal(first.at_ms, v.gone.at_ms);
+  assert.equal(second.at_ms, Date.UTC(2030, 4, 1, 10));
+  assert.notEqual(second.sig, first.sig);
+  const still = gateway(409);
+  assert.equal(await complain(of, still.env), false);
+  assert.equal(still.asked.length, 2);
 });
