@@ -103,8 +103,9 @@ func (s *fakeSlot) Release() {
 
 type fakeWorker struct {
 	gpu.Process
-	d    *fakeDevice
-	sink worker.Sink
+	d      *fakeDevice
+	sink   worker.Sink
+	killed sync.Once
 }
 
 func (w *fakeWorker) PID() int       { return 7 }
@@ -118,10 +119,12 @@ func (w *fakeWorker) Stop(context.Context) error {
 	return nil
 }
 func (w *fakeWorker) Kill() {
-	w.d.mu.Lock()
-	w.d.kills++
-	w.d.mu.Unlock()
-	w.sink.Exited(worker.ErrKilled)
+	w.killed.Do(func() {
+		w.d.mu.Lock()
+		w.d.kills++
+		w.d.mu.Unlock()
+		w.sink.Exited(worker.ErrKilled)
+	})
 }
 
 // fakeStream answers every offer; a page is there as soon as it has its answer.

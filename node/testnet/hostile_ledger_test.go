@@ -53,8 +53,8 @@ var foolish = map[string]struct {
 	"an empty transaction": {func(int) *light.Request {
 		return &light.Request{Ask: &light.Request_Submit{Submit: &light.SubmitAsk{}}}
 	}, "invalid"},
-	"a transaction too large": {func(i int) *light.Request {
-		return &light.Request{Ask: &light.Request_Submit{Submit: &light.SubmitAsk{Tx: random(tx.MaxSize + 1 + i*10)}}}
+	"a transaction too large": {func(i int) *light.Request { // and yet within a request's limit
+		return &light.Request{Ask: &light.Request_Submit{Submit: &light.SubmitAsk{Tx: random(tx.MaxSize + 1 + i*5)}}}
 	}, "invalid"},
 }
 
