@@ -339,7 +339,7 @@ func (o *operator) looks(paid receipt, op key.Address) {
 			o.Errorf("%s: the proof holds for any root", what)
 		}
 	}
-	if status, out, errOut := inProcess("ledger", "supply", "--config", o.config); status != 0 || !strings.Contains(out, "42000000000 FRM") || !strings.Contains(out, "equal to the last base unit") {
+	if status, out, errOut := inProcess("ledger", "supply", "--config", o.config); status != 0 || !strings.Contains(out, "42000000000.00000000 FRM") || !strings.Contains(out, "equal to the last base unit") {
 		o.Errorf("status %d: %s %s", status, out, errOut)
 	}
 	if status, out, errOut := inProcess("wallet", "balance", "op", "--config", o.config); status != 0 || !strings.Contains(out, "1334.22 FRM on 12D3") {
