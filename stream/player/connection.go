@@ -201,6 +201,20 @@ func (p *Player) state(st webrtc.PeerConnectionState) {
 	}
 }
 
+// enter counts a goroutine that this player has not begun among those that Stop waits for;
+// Done of wg must follow. It is false once Stop was called.
+func (p *Player) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.done:
+		return false
+	default:
+	}
+	p.wg.Add(1)
+	return true
+}
+
 // track reads what comes until the connection closes, on a goroutine of pion's that Stop
 // waits for.
 func (p *Player) track(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {

@@ -370,20 +370,6 @@ func (p *Player) stop(ctx context.Context, del bool) error {
 	return p.stopErr
 }
 
-// enter counts a goroutine that this player has not begun among those that Stop waits for;
-// Done of wg must follow. It is false once Stop was called.
-func (p *Player) enter() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case <-p.done:
-		return false
-	default:
-	}
-	p.wg.Add(1)
-	return true
-}
-
 func (p *Player) delete(ctx context.Context, loc string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, loc, nil)
 	if err != nil {
