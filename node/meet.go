@@ -78,7 +78,7 @@ type attempt struct {
 // an Unreached once all have failed.
 func (m *meeting) run(ctx context.Context, peers []peer.AddrInfo) error {
 	life, cancel := context.WithTimeout(context.WithoutCancel(ctx), meetMost)
-	time.AfterFunc(meetMost, cancel)
+	time.AfterFunc(meetMost, cancel) // nobody else does, once a peer is there: the other attempts go on
 	until := time.Now().Add(m.try)
 	done := make(chan attempt, len(peers))
 	lately := newReasons()

@@ -285,3 +285,24 @@ func (a *app) count(f func() int) int {
 	defer a.mu.Unlock()
 	return f()
 }
+
+// holdsUp ends something that has to wait for what goes on, sees that it does, lets that go on,
+// and returns how it ended.
+func holdsUp(t testing.TB, what string, end func(context.Context) error, goOn func()) error {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		ended <- end(ctx)
+	}()
+	select {
+	case err := <-ended:
+		t.Errorf("it ended before %s: %v", what, err)
+		goOn()
+		return err
+	case <-time.After(100 * time.Millisecond):
+	}
+	goOn()
+	return <-ended
+}

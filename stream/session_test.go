@@ -218,22 +218,10 @@ func TestCloseWaitsForWhoIsLeaving(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.mu.Lock() // who leaves gets no further than off the list
-	removed, closed := make(chan error, 1), make(chan error, 1)
+	removed := make(chan error, 1)
 	go func() { removed <- k.session.Remove(p.id, "", "") }()
 	until(t, "off the list", func() bool { return len(*k.session.peers.Load()) == 0 })
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		closed <- k.session.Close(ctx)
-	}()
-	select {
-	case err := <-closed:
-		t.Errorf("closed before its peer was: %v", err)
-		closed <- err
-	case <-time.After(100 * time.Millisecond):
-	}
-	p.mu.Unlock()
-	if err := errors.Join(<-removed, <-closed); err != nil {
+	if err := errors.Join(holdsUp(t, "its peer was closed", k.session.Close, p.mu.Unlock), <-removed); err != nil {
 		t.Error(err)
 	}
 	if st := p.pc.ConnectionState(); st != webrtc.PeerConnectionStateClosed {
@@ -279,20 +267,7 @@ func TestNobodyLeavesBeforeTheyJoined(t *testing.T) {
 	go p.state(webrtc.PeerConnectionStateClosed)
 	until(t, "off the list", func() bool { return len(*s.peers.Load()) == 0 })
 	until(t, "its connection is closed", func() bool { return p.pc.ConnectionState() == webrtc.PeerConnectionStateClosed })
-	closed := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		closed <- s.Close(ctx)
-	}()
-	select {
-	case err := <-closed:
-		t.Errorf("closed while the handler is being told: %v", err)
-		closed <- err
-	case <-time.After(100 * time.Millisecond):
-	}
-	close(h.on)
-	if err := <-closed; err != nil {
+	if err := holdsUp(t, "the handler was told", s.Close, func() { close(h.on) }); err != nil {
 		t.Error(err)
 	}
 	k.app.note(func() {
@@ -371,20 +346,7 @@ func TestAPlayerStopsWithItsCallbacks(t *testing.T) {
 		}
 	})
 	<-in
-	left := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		left <- p.Leave(ctx)
-	}()
-	select {
-	case err := <-left:
-		t.Errorf("it stopped while a picture was being looked at: %v", err)
-		left <- err
-	case <-time.After(300 * time.Millisecond):
-	}
-	close(on)
-	if err := <-left; err != nil {
+	if err := holdsUp(t, "a picture had been looked at", p.Leave, func() { close(on) }); err != nil {
 		t.Error(err)
 	}
 }

@@ -112,14 +112,18 @@ func removeStates(dir string) error {
 }
 
 func (s *Store) pruneQualities() {
-	dir := filepath.Join(s.o.Dir, qualityDir)
-	files := byAge(dir)
-	for i, f := range files {
-		// A name that begins with a dot was being written when a crash came.
-		if strings.HasPrefix(filepath.Base(f.dir), ".") || i < len(files)-s.o.MaxQualities {
-			s.discard(os.Remove(f.dir))
-		}
+	files := qualityFiles(s.o.Dir)
+	for _, f := range files[:max(len(files)-s.o.MaxQualities, 0)] {
+		s.discard(os.Remove(f.dir))
 	}
+}
+
+// qualityFiles lists the qualities in a store's directory, the oldest first, without one that is
+// just being written.
+func qualityFiles(dir string) []kept {
+	return slices.DeleteFunc(byAge(filepath.Join(dir, qualityDir)), func(f kept) bool {
+		return strings.HasPrefix(filepath.Base(f.dir), ".") || !strings.HasSuffix(f.dir, jsonSuffix)
+	})
 }
 
 // byAge lists the files of a directory, the oldest first.

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/framemesh/framemesh/actors/record"
 	"github.com/framemesh/framemesh/ledger/key"
 )
 
@@ -95,6 +96,9 @@ func Open(o Options) (*Store, error) {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("segments: %w; name a directory that can be written", err)
 		}
+	}
+	if err := record.Sweep(filepath.Join(o.Dir, qualityDir)); err != nil {
+		return nil, fmt.Errorf("segments: %w", err)
 	}
 	s := &Store{o: o, node: key.Node(o.Key[ed25519.SeedSize:]), live: map[[16]byte]*Log{}, gone: make(chan struct{})}
 	s.prune()

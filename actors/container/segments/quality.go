@@ -162,18 +162,16 @@ func plain(text string, n int) string {
 // newest first, and says how many are kept. Files that cannot be read are left out. It may run
 // beside the store, in another process.
 func Qualities(dir string, n int) (list []Quality, kept int) {
-	for _, f := range slices.Backward(byAge(filepath.Join(dir, qualityDir))) {
-		if strings.HasPrefix(filepath.Base(f.dir), ".") || !strings.HasSuffix(f.dir, jsonSuffix) {
-			continue
-		}
-		if kept++; len(list) == n {
-			continue
+	files := qualityFiles(dir)
+	for _, f := range slices.Backward(files) {
+		if len(list) == n {
+			break
 		}
 		if q, err := readQuality(f.dir); err == nil {
 			list = append(list, q)
 		}
 	}
-	return list, kept
+	return list, len(files)
 }
 
 // ReadQuality reads that of one session, named in hex, from a store's directory; ErrGone when

@@ -247,7 +247,19 @@ func TestOldSessionsGiveWay(t *testing.T) {
 		p.Seconds(2)
 		end(s, l)
 	}
-	if all, kept := segments.Qualities(dir, 1); len(all) != 1 || kept != 2 || all[0].Session != hex.EncodeToString(append([]byte{3}, make([]byte, 15)...)) {
+	writing, other := filepath.Join(dir, "quality", ".unfinished-7"), filepath.Join(dir, "quality", "notes.txt")
+	for _, f := range []string{writing, other} {
+		if err := os.WriteFile(f, []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, p := begin(t, s, [16]byte{3, 1}, nil)
+	p.Seconds(2)
+	end(s, l)
+	if _, err := os.Stat(writing); err != nil {
+		t.Errorf("what another session is writing: %v", err)
+	}
+	if all, kept := segments.Qualities(dir, 1); len(all) != 1 || kept != 2 || all[0].Session != hex.EncodeToString(append([]byte{3, 1}, make([]byte, 14)...)) {
 		t.Errorf("%d qualities are kept, of 2; the newest: %+v", kept, all)
 	}
 	sessions := func() (n int) {
@@ -264,8 +276,11 @@ func TestOldSessionsGiveWay(t *testing.T) {
 	}
 	now = now.Add(10 * time.Minute)
 	s = open(t, dir, clock)
-	if n := sessions(); n != 3 {
+	if n := sessions(); n != 4 {
 		t.Errorf("%d sessions after ten minutes", n)
+	}
+	if _, err := os.Stat(writing); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a crash left half written: %v", err)
 	}
 	if _, err := s.Data(context.Background(), [16]byte{1}, 0, 1); !errors.Is(err, segment.ErrGone) {
 		t.Errorf("its states are over after five minutes: %v", err)
