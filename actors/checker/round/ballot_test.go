@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/framemesh/framemesh/ledger/judge"
 	"github.com/framemesh/framemesh/ledger/proof"
+	"github.com/framemesh/framemesh/ledger/tx"
 )
 
 // counted checks that every ballot comes to the result of the certificate, under whose name it
@@ -67,6 +69,37 @@ func TestTheBallotOfABadVerdict(t *testing.T) {
 		t.Errorf("verdict %d", v)
 	}
 	k.counted(5)
+}
+
+// A conviction that the ledger made while drafts were on their way: who drafted first had not heard
+// of it, the others had. All keep the ballot of what they attest, without that conviction.
+func TestTheBallotOfAConvictionThatSomeHeardOf(t *testing.T) {
+	k := newKit(t)
+	k.commits()
+	k.to(k.times.NonceReveal)
+	first := slices.IndexFunc(k.rounds, func(r *Round) bool { d := r.duties[0]; return d.draftAt == d.windows.draft })
+	if first < 0 {
+		t.Fatal("nobody drafts first")
+	}
+	finder := k.rounds[(first+1)%len(k.rounds)] // drew a wrong tile that the others did not
+	s := finder.duties[0].subjects[1]
+	f := &tx.FraudProof{Kind: proof.FraudTile, Subject: s.node[:], Epoch: 7, Statement: s.commit.Signed.GetStatement(),
+		Signature: s.commit.Signed.GetSignature(), Evidence: []byte("as the ledger judged it")}
+	finder.convict(s, proof.ReasonTile)(f, nil)
+	for i, r := range k.rounds {
+		if i != first {
+			r.Convicted(f)
+		}
+	}
+	k.rest()
+	if e := k.result().Entries[1]; e.Verdict != proof.VerdictOK {
+		t.Errorf("the first draft came from one who knew: %+v", e)
+	}
+	for _, f := range k.counted(5) {
+		if n := len(f.GetBallot().GetProven()); n != 0 {
+			t.Errorf("a ballot names %d convictions that its result was made without", n)
+		}
+	}
 }
 
 // Of a batch that was attested before a restart the ballot is kept once the votes were heard

@@ -219,6 +219,7 @@ func TestConvictionsOutweighVotes(t *testing.T) {
 	if got := k.result().Wrong; got != 0 {
 		t.Errorf("wrong %b", got)
 	}
+	k.counted(5)
 }
 
 // TestRestartAnywhere saves and restores a member at each second of the epoch: it never
