@@ -70,7 +70,7 @@ func parseKey(words string) (k []byte, r record, err error) {
 		k, r = state.NodeKey(p.node()), of(state.DecodeNode, nodeFields)
 	case kind == "stake":
 		k, r = state.StakeKey(p.node()), of(state.DecodeStake, func(s state.Stake) []field {
-			return []field{money("amount", s.Amount), num("offences", uint64(s.Offences)), flag("jailed", s.Jailed), flag("tombstoned", s.Tombstoned)}
+			return []field{money("amount", s.Amount), num("offences", uint64(s.Offences)), num("accused", uint64(s.Accused)), flag("jailed", s.Jailed), flag("tombstoned", s.Tombstoned)}
 		})
 	case kind == "dele":
 		k, r = state.DelegationKey(p.address(), p.node()), of(state.DecodeDelegation, func(d state.Delegation) []field {

@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -55,6 +56,10 @@ func (m *Machine) accuse(id [32]byte, a Accusation) ([]Event, error) {
 	}
 	a.Owner, a.Amount = node.Owner, m.slashAmount(&node, s, a.Offence, e.sources())
 	a.Final = m.head.Epoch + m.params.AppealEpochs + 1
+	s.Accused++
+	if err := m.setStake(a.Node, s); err != nil {
+		return nil, err
+	}
 	if err := m.schedule(a.Final, dueSlash, id[:]); err != nil {
 		return nil, err
 	}
@@ -80,12 +85,8 @@ func (m *Machine) applyAppeal(c *txContext, op *tx.Appeal) error {
 	if a.Appealed != 0 {
 		return refuse(ErrNoAppeal, "%x was appealed; wait for the committee of epoch %d", id[:8], a.Appealed)
 	}
-	n, err := m.ownNode(c, a.Node)
-	if err != nil {
+	if _, err := m.ownNode(c, a.Node); err != nil {
 		return err
-	}
-	if n.Owner != a.Owner {
-		return refuse(ErrNoAppeal, "%x is about what %s was under %s; it costs %s nothing", id[:8], a.Node, a.Owner, n.Owner)
 	}
 	at := m.head.Epoch + 1
 	others, _, err := load(m.overlay, AppealsKey(at), decodeAppeals)
@@ -149,7 +150,7 @@ func (m *Machine) answerAppeal(c *txContext, id [32]byte, verdict uint32) error 
 }
 
 // Acquit takes an accusation back that is not final yet; ok is false when there is none. A
-// bond goes back to whose it was, also where the node has left the registry since.
+// bond goes back to the owner.
 func (m *Machine) Acquit(id [32]byte) (events []Event, ok bool, err error) {
 	a, ok, err := ReadAccusation(m.overlay, id)
 	if err != nil || !ok {
@@ -169,24 +170,17 @@ func (m *Machine) acquit(id [32]byte, a Accusation) ([]Event, error) {
 	if err := m.move(poolOf(economics.PoolReserve), balanceOf(a.Owner), a.Bond); err != nil {
 		return nil, err
 	}
-	if n, ok, err := m.node(a.Node); err != nil {
+	if err := m.note(a, VerdictAcquitted); err != nil {
 		return nil, err
-	} else if ok && n.Owner == a.Owner {
-		if err := m.note(a, VerdictAcquitted); err != nil {
-			return nil, err
-		}
 	}
 	return []Event{event("acquitted", "accusation", hex.EncodeToString(id[:]), "node", a.Node, "offence", a.Offence.String(),
 		"epoch", a.Epoch, "bond", a.Bond, "evidence", a.Evidence)}, nil
 }
 
-// carryOut slashes for an accusation that stands. A node that has another owner by now left the
-// registry in between, with nothing: the new one's money is not for that.
+// carryOut slashes for an accusation that stands. The node is still its owner's: who is accused
+// cannot retire.
 func (m *Machine) carryOut(id [32]byte, a Accusation) ([]Event, error) {
 	if err := m.drop(id, a); err != nil {
-		return nil, err
-	}
-	if n, ok, err := m.node(a.Node); err != nil || !ok || n.Owner != a.Owner {
 		return nil, err
 	}
 	to := loot{victim: a.Victim, most: m.network.Supply}
@@ -196,12 +190,23 @@ func (m *Machine) carryOut(id [32]byte, a Accusation) ([]Event, error) {
 	return m.slashFor(a.Node, a.Offence, to, a.Amount)
 }
 
-// drop takes the records of an accusation away.
+// drop takes the records of an accusation away. Its node may retire when it was the last.
 func (m *Machine) drop(id [32]byte, a Accusation) error {
 	if a.Appealed != 0 {
 		if err := m.dropAppeal(a.Appealed, id); err != nil {
 			return err
 		}
+	}
+	s, err := m.stake(a.Node)
+	if err != nil {
+		return err
+	}
+	if s.Accused == 0 {
+		return fmt.Errorf("%w: %s is accused, and its stake says that it is not", ErrRecord, a.Node)
+	}
+	s.Accused--
+	if err := m.setStake(a.Node, s); err != nil {
+		return err
 	}
 	return m.overlay.Delete(AccusationKey(id))
 }

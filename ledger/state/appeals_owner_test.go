@@ -5,23 +5,103 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/key"
+	"github.com/framemesh/framemesh/ledger/proof"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
-// TestNobodyAppealsForWhoHadTheKeyBefore: an accusation is about the node as its owner had it.
-// Whoever registers the key next is not slashed for it, so an appeal would only cost a bond.
-func TestNobodyAppealsForWhoHadTheKeyBefore(t *testing.T) {
-	b, id, _ := segmentAccused(t)
+// TestWhoIsAccusedStays: a node whose stake is gone cannot leave the registry before all that it
+// is accused of is settled, since what its owner has earned answers for that. Then it can.
+func TestWhoIsAccusedStays(t *testing.T) {
 	owner, c1, alice := who("c1 owner"), who("c1"), who("alice")
-	b.must(b.move(stakeOf(c1.node()), balanceOf(owner.address()), b.stakeOf(c1).Amount))
-	b.must(b.send(owner, &tx.Retire{Node: c1.raw()}))
-	b.must(b.send(alice, registration(alice, c1, economics.RoleContainer, false)))
-	balance := b.balance(alice)
-	b.refused(b.send(alice, &tx.Appeal{Accusation: id[:]}), ErrNoAppeal)
-	if got := b.balance(alice); got != balance-b.Params().TxFee {
-		t.Errorf("it cost %d", balance-got)
+	const earned = 5_000 * frm
+	for name, c := range map[string]struct {
+		appeal  bool
+		verdict uint32 // of the wider committee; 0 where none answers
+		guilty  bool
+	}{
+		"not appealed":           {guilty: true},
+		"appealed, acquitted":    {appeal: true, verdict: proof.VerdictOK},
+		"appealed, not answered": {appeal: true},
+		"appealed, confirmed":    {appeal: true, verdict: proof.VerdictBad, guilty: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, id, _ := segmentAccused(t)
+			b.must(b.move(poolOf(economics.PoolDAO), vestingOf(owner.address(), 400, 0), earned))
+			b.must(b.move(stakeOf(c1.node()), balanceOf(alice.address()), b.stakeOf(c1).Amount))
+			a, _, err := ReadAccusation(b.Reader(), id)
+			b.must(err)
+			balance := b.balance(owner)
+			stays := func() {
+				b.refused(b.send(owner, &tx.Retire{Node: c1.raw()}), ErrRetire)
+				b.must(b.send(alice, &tx.Transfer{To: owner.raw(), Amount: b.Params().TxFee}))
+			}
+			stays()
+			if c.appeal {
+				b.must(b.send(alice, &tx.Transfer{To: owner.raw(), Amount: b.Params().TxFee}))
+				b.must(b.send(owner, &tx.Appeal{Accusation: id[:]}))
+				stays()
+				b.pass(1)
+			}
+			switch {
+			case c.verdict != 0:
+				e := proof.Entry{Verdict: c.verdict}
+				if c.verdict == proof.VerdictBad {
+					e.Reason, e.Evidence = proof.ReasonSegment, a.Evidence
+				}
+				stays()
+				r, members := b.appealAnswer(2, id, e)
+				b.must(b.send(who("bob"), b.certificateBy(r, members[:4]...)))
+			case c.appeal:
+				b.pass(1)
+				stays()
+				b.pass(1)
+			default:
+				b.pass(int(a.Final) - 2)
+				stays()
+				b.pass(1)
+			}
+			if _, ok, err := ReadAccusation(b.Reader(), id); err != nil || ok {
+				t.Fatalf("still accused: %v", err)
+			}
+			want, back := uint64(0), balance
+			if c.guilty {
+				want = a.Amount
+			}
+			if c.guilty && c.appeal {
+				back -= b.Params().AppealBond
+			}
+			if took := earned - b.lotOf(owner, 400).Held; took != want || b.balance(owner) != back {
+				t.Errorf("it cost %d of what was earned, want %d; the owner has %d, want %d", took, want, b.balance(owner), back)
+			}
+			b.must(b.send(alice, &tx.Transfer{To: owner.raw(), Amount: b.Params().TxFee}))
+			b.must(b.send(owner, &tx.Retire{Node: c1.raw()}))
+			if s := b.stakeOf(c1); s != (Stake{}) {
+				t.Errorf("left behind: %+v", s)
+			}
+			b.end()
+		})
 	}
-	b.refused(b.send(owner, &tx.Appeal{Accusation: id[:]}), ErrOwner)
+}
+
+// TestEachAccusationCounts: with two of them a node stays until the second is settled, too.
+func TestEachAccusationCounts(t *testing.T) {
+	b, _, _ := segmentAccused(t)
+	c1 := who("c1")
+	if _, err := b.Accuse([32]byte{1}, c1.node(), economics.OffenceDrop, key.Address{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Accuse([32]byte{1}, c1.node(), economics.OffenceDrop, key.Address{}); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.stakeOf(c1); s.Accused != 2 {
+		t.Errorf("two accusations, one of them told twice: %+v", s)
+	}
+	if _, ok, err := b.Acquit([32]byte{1}); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if s := b.stakeOf(c1); s.Accused != 1 {
+		t.Errorf("one is left: %+v", s)
+	}
 	b.end()
 }
 

@@ -259,64 +259,6 @@ func TestUnansweredAppealAcquits(t *testing.T) {
 	b.end()
 }
 
-// TestABondComesBackToWhoseItWas: a node that has nothing left can leave the registry while its
-// appeal is heard. Its bond is its owner's all the same, its owner's checkers do not judge it, and
-// whoever registers the key next owes nothing for it.
-func TestABondComesBackToWhoseItWas(t *testing.T) {
-	for name, c := range map[string]struct {
-		again   bool // somebody else registers the key
-		verdict uint32
-	}{
-		"left, acquitted":              {false, proof.VerdictOK},
-		"left, not answered":           {false, 0},
-		"left, confirmed":              {false, proof.VerdictBad},
-		"another's, acquitted":         {true, proof.VerdictOK},
-		"another's, not answered":      {true, 0},
-		"another's, and it was guilty": {true, proof.VerdictBad},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b, id, _ := segmentAccused(t)
-			owner, c1, alice := who("c1 owner"), who("c1"), who("alice")
-			b.must(b.send(owner, &tx.Appeal{Accusation: id[:]}))
-			before, _, err := ReadAccusation(b.Reader(), id)
-			b.must(err)
-			b.must(b.move(stakeOf(c1.node()), balanceOf(owner.address()), b.stakeOf(c1).Amount))
-			b.must(b.send(owner, &tx.Retire{Node: c1.raw()}))
-			if c.again {
-				b.must(b.send(alice, registration(alice, c1, economics.RoleContainer, false)))
-				b.must(b.send(alice, &tx.Stake{Node: c1.raw(), Amount: 2 * b.Params().ContainerStake}))
-				b.refused(b.send(alice, &tx.Appeal{Accusation: id[:]}), ErrNoAppeal)
-			}
-			b.pass(1)
-			balance, reserve, penalties := b.balance(owner), b.Supply().Reserve(), b.Supply().Pools[economics.PoolPenalties]
-			if c.verdict != 0 {
-				e := proof.Entry{Verdict: c.verdict}
-				if c.verdict == proof.VerdictBad {
-					e.Reason, e.Evidence = proof.ReasonSegment, before.Evidence
-				}
-				r, members := b.appealAnswer(2, id, e)
-				b.must(b.send(who("bob"), b.certificateBy(r, members[:4]...)))
-			} else {
-				b.pass(2)
-			}
-			if _, ok, err := ReadAccusation(b.Reader(), id); err != nil || ok {
-				t.Fatalf("still accused: %v", err)
-			}
-			bond := b.Params().AppealBond
-			if c.verdict == proof.VerdictBad {
-				if got := b.Supply().Pools[economics.PoolPenalties]; got != penalties+bond || b.balance(owner) != balance {
-					t.Errorf("penalties got %d, the owner %d", got-penalties, b.balance(owner)-balance)
-				}
-			} else if got := b.balance(owner); got != balance+bond {
-				t.Errorf("of a bond of %d came back %d; the reserve has %d less", bond, got-balance, reserve-b.Supply().Reserve())
-			}
-			if s := b.stakeOf(c1); s.Offences != 0 || c.again && s.Amount != 2*b.Params().ContainerStake {
-				t.Errorf("who has the key now: %+v", s)
-			}
-		})
-	}
-}
-
 // Whoever claims a score and stays far below it twice in a row is accused; once is bad luck,
 // and who claims nothing owes nothing.
 func TestSlowContainersAreAccused(t *testing.T) {

@@ -196,7 +196,7 @@ func (d *Draws) appealCommittee(r Reader, epoch uint64, id [32]byte, a Accusatio
 		}
 		except = append(except, c)
 	}
-	except = append(except, judge.Candidate{Node: a.Node, Owner: a.Owner}) // who leaves the registry is no stranger to its own
+	except = append(except, judge.Candidate{Node: a.Node, Owner: a.Owner})
 	if known := d.appeal(seed, id, except); known != nil {
 		return known, true, nil
 	}

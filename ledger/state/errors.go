@@ -56,7 +56,7 @@ var (
 	ErrNoNode       = rule(20, "no_node", "the node is not registered")
 	ErrOwner        = rule(21, "owner", "the node belongs to another account")
 	ErrKeyTaken     = rule(22, "key_taken", "another node has this key")
-	ErrRetire       = rule(23, "retire", "the node still has stake")
+	ErrRetire       = rule(23, "retire", "the node still has stake, or is accused")
 	ErrTooMany      = rule(24, "too_many", "one account has too many nodes")
 	ErrStake        = rule(25, "stake", "stake below what the roles need")
 	ErrTombstoned   = rule(26, "tombstoned", "the node is out for good")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/framemesh/framemesh/ledger/economics"
 	"github.com/framemesh/framemesh/ledger/genesis"
+	"github.com/framemesh/framemesh/ledger/key"
 	"github.com/framemesh/framemesh/ledger/tx"
 )
 
@@ -74,6 +75,32 @@ func (h *history) do(step func(*bed) ([]Event, error)) {
 		h.Fatalf("step %d stopped the node: %v", len(h.steps), err)
 	}
 	h.check(events)
+	h.checkAccused()
+}
+
+// checkAccused: as many as can still be carried out keep a node in the registry.
+func (h *history) checkAccused() {
+	open := map[key.Node]uint32{}
+	ids, err := h.accusations()
+	h.bed.must(err)
+	for _, id := range ids {
+		a, ok, err := ReadAccusation(h.bed.Reader(), id)
+		if n, known, _ := ReadNode(h.bed.Reader(), a.Node); err != nil || !ok || !known || n.Owner != a.Owner {
+			h.Fatalf("%x is about %s, which is registered: %v; %v", id[:8], a.Node, known, err)
+		}
+		open[a.Node]++
+	}
+	h.bed.must(h.bed.Reader().Range([]byte(prefixStake), prefixEnd([]byte(prefixStake)), func(k, v []byte) bool {
+		n := key.Node(k[len(prefixStake):])
+		if s, err := DecodeStake(v); err != nil || s.Accused != open[n] {
+			h.Fatalf("%s has %+v and %d accusations; %v", n, s, open[n], err)
+		}
+		delete(open, n)
+		return true
+	}))
+	if len(open) > 0 {
+		h.Fatalf("accused without a record: %v", open)
+	}
 }
 
 // check holds settlements to what players have signed, and the coefficient to its bounds.

@@ -203,6 +203,8 @@ func (m *Machine) applyRetire(c *txContext, op *tx.Retire) error {
 		return refuse(ErrRetire, "%s has %s %s bonded; unbond it first", id, amount.Amount(s.Amount), Symbol)
 	case unbonding:
 		return refuse(ErrRetire, "%s has stake that is still unbonding; claim it when it is free, then retire", id)
+	case s.Accused > 0:
+		return refuse(ErrRetire, "%s is accused, which costs what its owner has earned once the stake is gone; retire when that is carried out or taken back", id)
 	}
 	a, err := m.account(n.Owner)
 	if err != nil {

@@ -119,15 +119,17 @@ func DecodeNode(b []byte) (n Node, err error) {
 type Stake struct {
 	Amount     uint64 // base units
 	Offences   uint32 // slashed so far
+	Accused    uint32 // accusations that are neither carried out nor taken back: it stays in the registry
 	Jailed     bool   // no role counts until the stake is topped up to what the roles need
 	Tombstoned bool   // for good: it signed two things where one was allowed
 }
 
-// Encode writes 15 bytes.
+// Encode writes 19 bytes.
 func (s Stake) Encode() []byte {
-	w := newWriter(14)
+	w := newWriter(18)
 	w.u64(s.Amount)
 	w.u32(s.Offences)
+	w.u32(s.Accused)
 	w.flag(s.Jailed)
 	w.flag(s.Tombstoned)
 	return w.b
@@ -136,7 +138,7 @@ func (s Stake) Encode() []byte {
 // DecodeStake reads what Encode wrote. It wraps ErrRecord.
 func DecodeStake(b []byte) (s Stake, err error) {
 	r := newReader("stake", b)
-	s = Stake{r.u64(), r.u32(), r.flag(), r.flag()}
+	s = Stake{r.u64(), r.u32(), r.u32(), r.flag(), r.flag()}
 	r.check(s != Stake{})
 	return s, r.done()
 }

@@ -70,7 +70,7 @@ func samples() map[string][]byte {
 			Need:    Requirement{Amount: 13, Before: 14, From: 15, Set: 16, Peak: 17, Measured: true},
 			Subnets: []subnet.Subnet{"\x0b\x01\x01", "\x2a\x00\x00\x01\x00\x02"}, Moved: 3,
 		}.Encode(),
-		"stake":      Stake{Amount: 5, Offences: 1, Jailed: true, Tombstoned: true}.Encode(),
+		"stake":      Stake{Amount: 5, Offences: 1, Accused: 2, Jailed: true, Tombstoned: true}.Encode(),
 		"delegation": Delegation{Expires: 4, CutPPM: maxCutPPM}.Encode(),
 		"session": Session{
 			Player: a, Owner: a, PerSecond: 3, Seconds: 10, Escrow: 30, Price: 1, Rate: 2, Indexer: n, OpenedMS: 5,
@@ -128,7 +128,7 @@ func TestRecordsOutOfRange(t *testing.T) {
 		"node/no role":          Node{Region: "eu"}.Encode(),
 		"node/region":           Node{Roles: 1, Region: "EU"}.Encode(),
 		"node/class":            Node{Roles: 1, Class: 2}.Encode(),
-		"stake/flag":            append(Stake{Amount: 1}.Encode()[:14], 2),
+		"stake/flag":            append(Stake{Amount: 1}.Encode()[:18], 2),
 		"delegation/cut":        Delegation{CutPPM: maxCutPPM + 1}.Encode(),
 		"session/phase":         Session{Phase: 3}.Encode(),
 		"session/overdrawn":     Session{Phase: PhaseOpen, Paid: 1}.Encode(),
