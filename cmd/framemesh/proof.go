@@ -220,7 +220,7 @@ func (v *view) report(c *cobra.Command, n key.Node) (why.Report, error) {
 	if err != nil {
 		return why.Report{}, err
 	}
-	facts.NextMS = v.until(facts.Epoch + 1)
+	facts.NowMS, facts.NextMS = nowMS(), v.Genesis.EpochStart(facts.Epoch+1)
 	r := why.Of(facts)
 	r.Height = v.Head().Height
 	return r, nil

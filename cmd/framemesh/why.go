@@ -320,9 +320,12 @@ func (f *ledgerFlags) whyID(c *cobra.Command, id [32]byte) error {
 
 // until is how long it is until an epoch begins, ms; 0 when it has.
 func (v *view) until(epoch uint64) uint64 {
-	at, now := v.Genesis.EpochStart(epoch), uint64(max(time.Now().UnixMilli(), 0))
-	return at - min(at, now)
+	at := v.Genesis.EpochStart(epoch)
+	return at - min(at, nowMS())
 }
+
+// nowMS is the time by this machine's clock, in unix ms.
+func nowMS() uint64 { return uint64(max(time.Now().UnixMilli(), 1)) }
 
 func (v *view) named(ctx context.Context, id [32]byte) (named, error) {
 	name := hex.EncodeToString(id[:])

@@ -155,7 +155,7 @@ func TestWhySaysWhyAContainerWasNotChosen(t *testing.T) {
 	r, text = m.why("container-3")
 	m.finding(r, "unproven", true)
 	m.finding(r, "not_proven", true)
-	if !strings.Contains(text, "The next round begins in ") {
+	if !strings.Contains(text, "The next round begins ") {
 		t.Errorf("when it can be proven: %s", text)
 	}
 

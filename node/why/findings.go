@@ -187,34 +187,6 @@ func nonEmpty(s, or string) string {
 	return s
 }
 
-// nextRound says when it can prove itself next.
-func (f *Facts) nextRound() string {
-	if f.NextMS == 0 {
-		return ""
-	}
-	return " The next round begins in " + wait(f.NextMS) + "."
-}
-
-// until is how long it is until an epoch begins, ms; 0 = not known, or past.
-func (f *Facts) until(epoch uint64) uint64 {
-	if f.NextMS == 0 || epoch <= f.Epoch {
-		return 0
-	}
-	return f.NextMS + (epoch-f.Epoch-1)*f.Params.EpochSeconds*1000
-}
-
-// wait writes a time in seconds below two minutes, in minutes below two hours, and in hours.
-func wait(ms uint64) string {
-	switch s := (ms + 999) / 1000; {
-	case s < 120:
-		return fmt.Sprintf("%d s", s)
-	case s < 7200:
-		return fmt.Sprintf("%d min", (s+30)/60)
-	default:
-		return fmt.Sprintf("%d h", s/3600)
-	}
-}
-
 // last adds the reason of the last verdict to a finding.
 func (f *Facts) last(x Finding) Finding {
 	v, ok := f.lastVerdict(economics.RoleContainer)

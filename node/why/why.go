@@ -31,8 +31,10 @@ func (Values) Range(_, _ []byte, _ func(k, v []byte) bool) error { return errRan
 type Facts struct {
 	Node  key.Node
 	Epoch uint64 // that runs
-	// NextMS is how long it is until the next epoch and its round, in ms; 0 = not known.
-	NextMS uint64
+	// NowMS is the time by the clock of whoever asks and NextMS when the epoch after Epoch and
+	// its round begin, in unix ms; NowMS = 0 is not known. What is known of the ledger may be
+	// older than NextMS.
+	NowMS, NextMS uint64
 	// Params are those in force.
 	Params     economics.Params
 	Registered bool
