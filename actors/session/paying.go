@@ -221,8 +221,13 @@ func (s *state) paymentCame(c *supervise.Ctx, m control.Message) {
 func (s *state) voucherCame(c *supervise.Ctx, m control.Voucher) {
 	p := s.pay
 	paid, sig, err := m.Values()
+	v := voucher.Voucher{Seq: m.Seq, Seconds: m.Seconds, Paid: paid, Signature: sig}
+	if last := p.meter.Last(); err == nil && last != nil && *last == v {
+		s.tellPay(true) // word that it came and the page's repeat of it met on the way
+		return
+	}
 	if err == nil {
-		err = p.meter.Add(voucher.Voucher{Seq: m.Seq, Seconds: m.Seconds, Paid: paid, Signature: sig})
+		err = p.meter.Add(v)
 	}
 	if err != nil {
 		p.bad++

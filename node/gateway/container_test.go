@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/framemesh/framemesh/node/gateway/browsertest"
 	"github.com/framemesh/framemesh/p2p/seal"
 	"github.com/framemesh/framemesh/p2p/wire"
+	"github.com/framemesh/framemesh/stream/input"
 )
 
 const cardW, cardH, cardFPS = 320, 180, 30
@@ -43,6 +45,8 @@ type fakeContainer struct {
 	mu      sync.Mutex
 	session string
 	inputs  [][]byte
+	from    []int // by input: which connection brought it
+	made    int   // connections, those that came to nothing too
 	heard   []map[string]any
 	peers   int
 	frozen  bool // no media and no word any more, as after a power cut
@@ -121,12 +125,21 @@ func (c *fakeContainer) slacks() [][]byte {
 	return out
 }
 
+// last is the newest state of the connection that was heard last. The channel keeps no order: it
+// is the numbers that tell which is newest.
 func (c *fakeContainer) last() []byte {
-	s := c.states()
-	if len(s) == 0 {
-		return make([]byte, 72)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	newest, from := make([]byte, input.StateSize), -1
+	for i, b := range slices.Backward(c.inputs) {
+		if len(b) != input.StateSize || b[0] != 1 || from >= 0 && c.from[i] != from {
+			continue
+		}
+		if from < 0 || input.Newer(input.Seq(b), input.Seq(newest)) {
+			newest, from = b, c.from[i]
+		}
 	}
-	return s[len(s)-1]
+	return newest
 }
 
 func (c *fakeContainer) messages(kind string) []map[string]any {
@@ -174,15 +187,20 @@ func (c *fakeContainer) answer(role mesh.Role, offer string, player []byte, app 
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	var begin sync.Once // a connection that was quiet for a while is connected once more
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		switch s {
 		case webrtc.PeerConnectionStateConnected:
-			go c.play(ctx, video, audio)
+			begin.Do(func() { go c.play(ctx, video, audio) })
 		case webrtc.PeerConnectionStateClosed, webrtc.PeerConnectionStateFailed:
 			cancel()
 		}
 	})
-	pc.OnDataChannel(func(d *webrtc.DataChannel) { c.channel(d, role) })
+	c.mu.Lock()
+	c.made++
+	nth := c.made
+	c.mu.Unlock()
+	pc.OnDataChannel(func(d *webrtc.DataChannel) { c.channel(d, role, nth) })
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
 		return nil, err
 	}
@@ -244,13 +262,13 @@ func fingerprint(sdp string) []byte {
 	return nil
 }
 
-func (c *fakeContainer) channel(d *webrtc.DataChannel, role mesh.Role) {
+func (c *fakeContainer) channel(d *webrtc.DataChannel, role mesh.Role, nth int) {
 	switch d.Label() {
 	case "input":
 		d.OnMessage(func(m webrtc.DataChannelMessage) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.inputs = append(c.inputs, append([]byte(nil), m.Data...))
+			c.inputs, c.from = append(c.inputs, append([]byte(nil), m.Data...)), append(c.from, nth)
 		})
 	case "control":
 		d.OnOpen(func() {

@@ -125,6 +125,13 @@ func (f *fakeMesh) lastLaunch() mesh.LaunchRequest {
 	return f.launches[len(f.launches)-1]
 }
 
+// launched is how often a session was asked for.
+func (f *fakeMesh) launched() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.launches)
+}
+
 func (f *fakeMesh) lefts() []left {
 	f.mu.Lock()
 	defer f.mu.Unlock()

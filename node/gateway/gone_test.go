@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/framemesh/framemesh/actors/gateway/complain"
 	"github.com/framemesh/framemesh/p2p/wire"
@@ -41,6 +42,10 @@ func missedBody(change func(map[string]any)) string {
 }
 
 func TestComplaintsGoToTheDesk(t *testing.T) {
+	synctest.Test(t, complaintsGoToTheDesk) // no time passes, so that limits stay used up
+}
+
+func complaintsGoToTheDesk(t *testing.T) {
 	d := &fakeDesk{}
 	s, err := New(Options{Mesh: &fakeMesh{}, Complaints: d})
 	if err != nil {

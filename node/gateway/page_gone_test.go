@@ -25,9 +25,8 @@ import (
 )
 
 const (
-	gonePage   = `document.querySelector('.veil h2')?.textContent === 'The machine that ran your game stopped answering'`
-	offersNext = `document.querySelector('.veil button.primary')?.textContent.startsWith('Play on the next machine (')`
-	reported   = `document.getElementById('toasts').textContent.includes('It was reported')`
+	gone     = `^The machine that ran your game stopped answering.*Play on the next machine \(`
+	reported = `It was reported`
 )
 
 // watchmen is the ledger that a gateway's desk reads, with the paid sessions of a test's
@@ -191,7 +190,7 @@ func newWatchedRoom(t *testing.T) (*room, *fakeTill, *watchmen) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := d.Stop(ctx); err != nil {
 			t.Error(err)
@@ -237,12 +236,12 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 	r.play()
 	paidFor(t, f, 2)
 	next := r.moves(t, w, 40, f.ledger)
-	f.c.freeze()
-	r.tab.Wait(gonePage, 10*time.Second)
-	r.tab.Wait(offersNext, 5*time.Second)
-	r.tab.Wait(reported+` && `+offersNext, 3*time.Second)
-	r.tab.Wait(`/It gets 0\.\d+ FRM at most, for the \d+ seconds you played\. This page asks the ledger for the other 41\.\d+ FRM\./.test(document.querySelector('.veil').textContent)`, time.Second)
+	r.goes(f.c)
+	said := r.tab.Said(gone)
+	r.calm()
 	r.tab.Screenshot("gone-reported")
+	r.tab.Said(reported)
+	played := wantAmounts(t, f, said, `It gets ([\d.]+) FRM at most, for the (\d+) seconds you played\. This page asks the ledger for the other ([\d.]+) FRM\.`)
 	waitFor(t, "ten checkers to be told", func() bool { return len(w.heard(f)) == 10 })
 	told := w.heard(f)
 	slices.Sort(told)
@@ -250,11 +249,13 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 		t.Errorf("told were %v", told)
 	}
 	_, vouchers, bad := f.seen()
-	if g := w.words[0]; g.GetSeconds() != vouchers[len(vouchers)-1].Seconds || key.Address(g.GetPlayer()) != f.terms.Player || len(bad) != 0 {
-		t.Errorf("the page says %v, and has promised %+v; %v", g, vouchers[len(vouchers)-1], bad)
+	// The connection may have ended before the newest voucher was on its way.
+	if g := w.words[0]; g.GetSeconds() != played || played < vouchers[len(vouchers)-1].Seconds || key.Address(g.GetPlayer()) != f.terms.Player || len(bad) != 0 {
+		t.Errorf("the page says %v of %d seconds, and has promised %+v; %v", g, played, vouchers[len(vouchers)-1], bad)
 	}
-	r.tab.Wait(saysBack, 10*time.Second)
+	back := r.tab.Said(saysBack)
 	r.tab.Screenshot("refund-said")
+	r.wantBack(t, f, w, back)
 	r.tab.Wait(stageIsUp, 15*time.Second) // the offer is taken when nobody says otherwise
 	paidFor(t, next, 2)
 	if q := r.lastLaunch(); len(q.Exclude) != 1 || q.Exclude[0] != f.c.id.String() {
@@ -263,7 +264,7 @@ func TestPageReportsAMachineThatGoes(t *testing.T) {
 	if w.sessions() != 1 {
 		t.Errorf("%d sessions were complained about", w.sessions())
 	}
-	r.comesHome(t, f, next, w)
+	r.comesHome(t, f, next, played, w)
 	r.tab.NoExceptions()
 }
 
@@ -300,8 +301,9 @@ func TestPageReportsNobodyWhenItsPlayerLeaves(t *testing.T) {
 	}
 	r.play()
 	paidFor(t, cut, 2)
-	cut.c.freeze()
-	r.tab.Wait(`document.getElementById('toasts').textContent.includes('Going back to your game')`, 10*time.Second)
+	r.goes(cut.c)
+	r.tab.Said(`Going back to your game`)
+	r.calm()
 	r.tab.Wait(stageIsUp, 15*time.Second)
 	_, before, _ := cut.seen()
 	paidFor(t, cut, len(before)+2)
@@ -310,14 +312,14 @@ func TestPageReportsNobodyWhenItsPlayerLeaves(t *testing.T) {
 	}
 
 	r.status = w.status
-	cut.c.freeze()
-	r.tab.Wait(gonePage, 10*time.Second)
+	r.goes(cut.c)
+	if s := r.tab.Said(gone); !strings.Contains(s, "Another machine can take over") {
+		t.Errorf("the page offers %q", s)
+	}
+	r.calm()
 	waitFor(t, "the complaint about the one that went", func() bool { return len(w.heard(cut)) == 10 })
 	if w.sessions() != 1 {
 		t.Errorf("%d sessions were complained about", w.sessions())
-	}
-	if s := r.tab.Text(".veil"); !strings.Contains(s, "Another machine can take over") {
-		t.Errorf("the page offers %q", s)
 	}
 	r.tab.NoExceptions()
 }

@@ -5,10 +5,14 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/input"
 
 	mesh "github.com/framemesh/framemesh/actors/gateway"
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -92,6 +96,9 @@ func (f *fakeTill) heard(raw []byte) {
 	case control.Voucher:
 		paid, sig, err := m.Values()
 		v := voucher.Voucher{Seq: m.Seq, Seconds: m.Seconds, Paid: paid, Signature: sig}
+		if n := len(f.vouchers); err == nil && n > 0 && f.vouchers[n-1] == v {
+			return // the page heard that it is not paid before it heard that this one came
+		}
 		if err == nil {
 			err = f.meter.Add(v)
 		}
@@ -112,6 +119,12 @@ func (f *fakeTill) order(m control.Open) {
 	}
 	if err != nil {
 		f.bad = append(f.bad, err)
+		return
+	}
+	next := false
+	f.ledger.set(func(l *fakeLedger) { next = x.Body.GetNonce() == l.accounts[x.Signer].Nonce })
+	if !next {
+		f.c.say(map[string]any{"t": "escrow", "state": "refused", "text": "The ledger did not take the payment: another number is next.", "total": "0", "seconds": 0})
 		return
 	}
 	f.open = append(f.open, x)
@@ -205,8 +218,49 @@ func newPaidRoom(t *testing.T, change func(r *room, f *fakeTill, l *fakeLedger))
 		defer cancel()
 		_ = s.Stop(ctx)
 	})
+	patient(t, s)
 	r.srv = s
 	return r, f, l
+}
+
+// short is how the page writes an amount.
+func short(units uint64) string {
+	const frm = 100_000_000
+	whole, part := strconv.FormatUint(units/frm, 10), fmt.Sprintf("%08d", units%frm)
+	zeros := len(part) - len(strings.TrimLeft(part, "0"))
+	switch {
+	case units >= 1000*frm:
+		return whole
+	case units >= frm:
+		part = part[:max(1, 4-len(whole))]
+	default:
+		part = part[:min(8, zeros+3)]
+	}
+	if part = strings.TrimRight(part, "0"); part == "" {
+		return whole
+	}
+	return whole + "." + part
+}
+
+// wantAmounts finds re in what the page says: amounts paid and left in its first and
+// third group, seconds in its second. They have to be right for those seconds, of the session's whole escrow.
+func wantAmounts(t *testing.T, f *fakeTill, said, re string) (seconds uint32) {
+	t.Helper()
+	m := regexp.MustCompile(re).FindStringSubmatch(said)
+	if m == nil {
+		t.Fatalf("%q is not in %q", re, said)
+	}
+	n, err := strconv.ParseUint(m[2], 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	paid, all := f.terms.Owed(uint32(n)), f.terms.Owed(f.seconds)
+	f.mu.Unlock()
+	if m[1] != short(paid) || m[3] != short(all-paid) {
+		t.Errorf("%s: that is %s, and %s are left", m[0], short(paid), short(all-paid))
+	}
+	return uint32(n)
 }
 
 // The page shows what play costs, pays for each second and says what it spent; every
@@ -243,15 +297,18 @@ func TestPagePays(t *testing.T) {
 		t.Errorf("the launch has a limit of %d µUSD an hour", q.MaxPrice)
 	}
 	r.tab.Eval(`document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`, nil)
-	r.tab.Wait(`/^0\.\d+ FRM · \$0\.25 \/ h$/.test(document.querySelector('[data-money]').textContent)`, 3*time.Second)
+	r.tab.Wait(`/^[\d.]+ FRM · \$0\.25 \/ h$/.test(document.querySelector('[data-money]').textContent)`, 3*time.Second)
 	r.tab.Key("F9", true)
 	r.tab.Wait(`/for \d+ s$/.test(document.querySelector('[data-stat=paid]').textContent) && /for 600 s$/.test(document.querySelector('[data-stat=escrow]').textContent)`, 3*time.Second)
 	r.tab.Screenshot("pay-stats")
 
 	// Stop says what was paid and what comes back.
 	r.tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
-	r.tab.Wait(`/You paid 0\.\d+ FRM for \d+ seconds; 41\.\d+ FRM .* come back/.test(document.getElementById('toasts').textContent)`, 3*time.Second)
+	bill := r.tab.Said(`^You paid `)
 	r.tab.Screenshot("pay-bill")
+	if n := wantAmounts(t, f, bill, `^You paid ([\d.]+) FRM for (\d+) seconds; ([\d.]+) FRM set aside and not played come back with the next block\.$`); n < 4 {
+		t.Errorf("four seconds were paid: %s", bill)
+	}
 	r.tab.NoExceptions()
 }
 
@@ -282,7 +339,8 @@ func TestPageOrdersWithTheGift(t *testing.T) {
 func TestPagePausesUnpaid(t *testing.T) {
 	r, f, _ := newPaidRoom(t, func(r *room, f *fakeTill, l *fakeLedger) { f.lock = false })
 	r.play()
-	r.tab.Wait(`document.getElementById('stage').classList.contains('unpaid') && document.getElementById('toasts').textContent.includes('not being paid')`, 10*time.Second)
+	r.tab.Wait(`document.getElementById('stage').classList.contains('unpaid')`, 10*time.Second)
+	r.tab.Said(`not being paid`)
 	r.tab.Eval(`document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`, nil)
 	r.tab.Wait(`document.querySelector('[data-money]').textContent.includes('did not take the payment')`, 10*time.Second)
 	r.tab.Screenshot("pay-unpaid")
@@ -294,6 +352,26 @@ func TestPagePausesUnpaid(t *testing.T) {
 	f.mu.Unlock()
 	r.tab.Wait(`!document.getElementById('stage').classList.contains('unpaid')`, 15*time.Second)
 	waitFor(t, "vouchers", func() bool { _, v, _ := f.seen(); return len(v) >= 2 })
+	r.tab.NoExceptions()
+}
+
+// A tile that is being pressed stays where it is when the prices come in.
+func TestPageKeepsWhatIsPressed(t *testing.T) {
+	r, f, _ := newPaidRoom(t, nil)
+	f.ledger.mu.Lock() // its figures are on their way
+	r.tab.Goto(r.srv.URL())
+	r.tab.Wait(`document.querySelector('[data-app=novareef]')`, 10*time.Second)
+	at := r.tab.Centre(`[data-app=novareef]`)
+	mouse := func(kind input.MouseType) {
+		r.tab.Run(input.DispatchMouseEvent(kind, at[0], at[1]).WithButton(input.Left).WithClickCount(1))
+	}
+	mouse(input.MousePressed)
+	r.tab.Wait(`document.querySelector('[data-app=novareef]').matches(':active')`, 10*time.Second)
+	f.ledger.mu.Unlock()
+	r.tab.Wait(`!document.getElementById('purse').hidden`, 10*time.Second)
+	r.tab.Eval(`new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))`, nil) // the catalogue would be drawn by now
+	mouse(input.MouseReleased)
+	r.tab.Wait(stageIsUp, 15*time.Second)
 	r.tab.NoExceptions()
 }
 
@@ -318,8 +396,8 @@ func TestPageSaysWhatItCannotPay(t *testing.T) {
 	r.tab.Reload()
 	r.tab.Wait(`document.querySelector('[data-app=novareef] .cost') && !document.querySelector('.cost .rate') && document.querySelector('#purse input').value === '2.00'`, 10*time.Second)
 	said("The price is not known just now", "pay-no-rate")
-	if len(r.launches) != 0 {
-		t.Errorf("%d launches", len(r.launches))
+	if r.launched() != 0 {
+		t.Errorf("%d launches", r.launched())
 	}
 	r.tab.NoExceptions()
 
@@ -348,6 +426,7 @@ func TestPageRefusesBadTerms(t *testing.T) {
 // A reload goes on paying the same session.
 func TestPageReloadGoesOnPaying(t *testing.T) {
 	r, f, _ := newPaidRoom(t, nil)
+	began := time.Now()
 	r.play()
 	waitFor(t, "two vouchers", func() bool { _, v, _ := f.seen(); return len(v) >= 2 })
 	r.tab.Reload()
@@ -355,9 +434,10 @@ func TestPageReloadGoesOnPaying(t *testing.T) {
 	_, before, _ := f.seen()
 	waitFor(t, "two more", func() bool { _, v, _ := f.seen(); return len(v) >= len(before)+2 })
 	open, v, bad := f.seen()
-	// One a second; a machine that is busy skips some.
-	if last := v[len(v)-1]; len(open) != 1 || len(bad) != 0 || uint64(last.Seconds) < last.Seq || uint64(last.Seconds) > last.Seq+5 {
-		t.Errorf("%d orders, refused %v, the last voucher %+v", len(open), bad, v[len(v)-1])
+	// One a second, or fewer on a machine that is busy; and never for more than one ahead.
+	passed := time.Since(began)
+	if last := v[len(v)-1]; len(open) != 1 || len(bad) != 0 || uint64(last.Seconds) < last.Seq || last.Seconds > uint32(passed/time.Second)+2 {
+		t.Errorf("%d orders, refused %v, the last voucher %+v after %v", len(open), bad, last, passed)
 	}
 	r.tab.NoExceptions()
 }

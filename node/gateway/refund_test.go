@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/framemesh/framemesh/actors/gateway/refund"
 	ledgeractor "github.com/framemesh/framemesh/actors/ledger"
@@ -32,6 +33,10 @@ func closeOf(raw string) string {
 
 // TestClosesGoToTheDesk, and each of its refusals has words of its own.
 func TestClosesGoToTheDesk(t *testing.T) {
+	synctest.Test(t, closesGoToTheDesk) // no time passes, so that limits stay used up
+}
+
+func closesGoToTheDesk(t *testing.T) {
 	d := &fakeRefunds{}
 	s := newServer(t, &fakeMesh{}, func(o *Options) { o.Refunds = d })
 	path := "/api/sessions/" + missedSession + "/close"

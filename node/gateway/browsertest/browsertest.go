@@ -63,6 +63,14 @@ func find() string {
 	return ""
 }
 
+// patience is the least that Wait allows, and most what one step may take: how soon something
+// comes says more of the machine that runs the test than of the page, and what does come is not
+// waited for any longer.
+const (
+	patience = 45 * time.Second
+	most     = 2 * time.Minute
+)
+
 // Start opens a fresh headless browser that ends with the test. It reaches nothing
 // but 127.0.0.1, and lets media play without a gesture, as after a click.
 func Start(t testing.TB, opts ...Option) *Browser {
@@ -81,14 +89,14 @@ func Start(t testing.TB, opts ...Option) *Browser {
 		f(&o)
 	}
 	alloc := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
-	alloc = append(alloc, chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(60*time.Second))
+	alloc = append(alloc, chromedp.ExecPath(path), chromedp.UserDataDir(profile(t)), chromedp.WSURLReadTimeout(most))
 	for k, v := range o.flags {
 		alloc = append(alloc, chromedp.Flag(k, v))
 	}
 	actx, endAlloc := chromedp.NewExecAllocator(context.Background(), alloc...)
-	ctx, end := chromedp.NewContext(actx)
+	ctx, end := chromedp.NewContext(actx, chromedp.WithBrowserOption(chromedp.WithDialTimeout(most)))
 	t.Cleanup(func() {
-		stop, cancel := context.WithTimeout(ctx, 10*time.Second)
+		stop, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
 		_ = chromedp.Cancel(stop) // closes the browser and waits for it
 		end()
@@ -98,6 +106,26 @@ func Start(t testing.TB, opts ...Option) *Browser {
 		t.Fatalf("browsertest: %s did not start: %v", path, err)
 	}
 	return &Browser{t, ctx}
+}
+
+// profile is a folder that goes with the test. A browser's processes may write to it for a
+// moment after the first of them has ended, which is no failure of the test.
+func profile(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "browsertest-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 100 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("browsertest: the browser's profile stays: %v", err)
+	})
+	return dir
 }
 
 // Tab is one page. Its methods fail the test instead of returning errors.
@@ -126,16 +154,24 @@ func (b *Browser) Tab() *Tab {
 		b.t.Fatalf("browsertest: no tab: %v", err)
 	}
 	tab.Run(chromedp.EmulateViewport(1280, 800))
+	tab.Before(remember)
 	return tab
 }
+
+// remember keeps what the page says in words that go again: toasts, and what covers the picture.
+const remember = `(() => {
+  const said = window.everSaid = [];
+  const look = () => { for (const e of document.querySelectorAll('.toast, .veil')) if (e.textContent && !said.includes(e.textContent)) said.push(e.textContent); };
+  new MutationObserver(look).observe(document, {childList: true, subtree: true, characterData: true});
+})()`
 
 // Context is the tab's chromedp context, for actions that have no method here.
 func (t *Tab) Context() context.Context { return t.ctx }
 
-// Run runs chromedp actions within half a minute.
+// Run runs chromedp actions within two minutes.
 func (t *Tab) Run(actions ...chromedp.Action) {
 	t.t.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, most)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		t.t.Fatalf("browsertest: %v%s", err, t.context())
@@ -181,10 +217,6 @@ func (t *Tab) Text(selector string) string {
 	return s
 }
 
-// patience is the least that Wait allows: how soon something comes says more of the machine
-// that runs the test than of the page, and what does come is not waited for any longer.
-const patience = 15 * time.Second
-
 // Wait waits until a JavaScript expression is true and returns how long that took. It
 // looks without a user gesture: a page that may play sound did not get that from here.
 func (t *Tab) Wait(js string, limit time.Duration) time.Duration {
@@ -217,10 +249,56 @@ func (t *Tab) Wait(js string, limit time.Duration) time.Duration {
 	return 0
 }
 
-// Click clicks in the middle of the first element that matches, with the mouse.
+// Said waits until the page has said something that the JavaScript expression re matches, since
+// it was loaded, in a toast or over the picture, and returns it. It may be gone from the screen.
+func (t *Tab) Said(re string) string {
+	t.t.Helper()
+	find := fmt.Sprintf("everSaid.find(s => /%s/.test(s))", re)
+	t.Wait(find, patience)
+	var s string
+	t.Eval(find, &s)
+	return s
+}
+
+// Click clicks in the middle of the first element that matches, with the mouse, as soon as it
+// is there, stands still and is what the mouse would hit. What has faded comes back for a mouse
+// that moves.
 func (t *Tab) Click(selector string) {
 	t.t.Helper()
-	t.Run(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	at := fmt.Sprintf(`(async () => {
+	  const frame = () => new Promise(r => requestAnimationFrame(r)), place = () => {
+	    const e = document.querySelector(%q), b = e?.getBoundingClientRect();
+	    return b?.width ? {e, x: b.left + b.width / 2, y: b.top + b.height / 2} : null;
+	  };
+	  place()?.e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
+	  await frame();
+	  const was = place();
+	  await frame();
+	  const is = place();
+	  if (!was || !is || was.e !== is.e || was.x !== is.x || was.y !== is.y) return [];
+	  return [is.x, is.y, is.e.contains(document.elementFromPoint(is.x, is.y)) ? 1 : 0];
+	})()`, selector)
+	mouse := func(kind input.MouseType, x, y float64, button input.MouseButton) chromedp.Action {
+		return input.DispatchMouseEvent(kind, x, y).WithButton(button).WithClickCount(1)
+	}
+	awaited := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+	for {
+		var p []float64
+		err := chromedp.Run(ctx, chromedp.Evaluate(at, &p, awaited))
+		switch {
+		case ctx.Err() != nil:
+			t.t.Fatalf("browsertest: %s could not be clicked: %v%s", selector, err, t.context())
+		case err != nil || len(p) != 3: // while a page loads there may be nothing to ask
+			_ = chromedp.Run(ctx, chromedp.Sleep(20*time.Millisecond))
+		case p[2] == 0:
+			t.Run(input.DispatchMouseEvent(input.MouseMoved, p[0], p[1]))
+		default:
+			t.Run(mouse(input.MousePressed, p[0], p[1], input.Left), mouse(input.MouseReleased, p[0], p[1], input.Left))
+			return
+		}
+	}
 }
 
 // Key presses or releases one key by its code, for example "KeyZ", without text.

@@ -124,7 +124,10 @@ if (new URLSearchParams(location.search).get('probe') === '1') {
 catalogue.loading();
 warm();
 const known = playerKey().then(k => { state.key = k; });
-state.keyKnown = Promise.race([known, new Promise(r => setTimeout(r, 2000))]).then(() => { state.keyKnown = null; });
+// Some browsers never answer for their storage. Where play is free a key is no reason to wait for long;
+// where it may cost money, nothing can be played without.
+const enough = new Promise(r => setTimeout(r, 2000)).then(() => purse.none || new Promise(r => setTimeout(r, 8000)));
+state.keyKnown = Promise.race([known, enough]).then(() => { state.keyKnown = null; });
 known.then(() => { if (purse.ledger) purse.refresh(); refund(); });
 await refresh();
 await Promise.race([state.keyKnown, new Promise(r => setTimeout(r, 300))]);

@@ -52,6 +52,7 @@ export class Catalogue {
   show(apps) {
     const shape = JSON.stringify(apps) + apps.map(a => this.cost(a)?.textContent ?? '').join();
     if (shape === this.shape) return; // nothing changed: keep focus and hover
+    if (this.root.querySelector('button:active')) return; // a click under way would be lost; the next look draws it
     this.shape = shape;
     if (!apps.length) {
       return this.say('No games yet', 'No machine in this mesh offers a game right now.', 'Start one on this machine with “framemesh demo”, or wait for others to join. This page looks again by itself.');

@@ -85,6 +85,8 @@ export class Stage {
 
   /** resume goes on with the session that this tab played. */
   resume(saved) {
+    const known = this.env.keyKnown(), run = this.run;
+    if (known) return known.then(() => run === this.run && this.resume(saved)); // nobody else can go on paying for it
     return this.#begin({ app: saved.app, query: { session: saved.session, token: saved.token }, expect: saved.container, saved, verb: 'Going back to' });
   }
 
