@@ -11,7 +11,7 @@ import (
 
 // Challenges are the owner's, and not so many that the picture suffers.
 func TestChallengesAreHandedOn(t *testing.T) {
-	k := newKit(t, nil)
+	k := newKit(t, still)
 	owner, fan := k.play("", nil), k.play("?role=watch", nil)
 	until(t, "both welcomed", func() bool { return owner.Report().Welcome.App != "" && fan.Report().Welcome.App != "" })
 	fan.Say(control.Cell{Nonce: "0102030405060708"})

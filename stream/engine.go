@@ -53,6 +53,9 @@ const (
 	// candidates are there at once.
 	gatherWait = 250 * time.Millisecond
 
+	// restartWithin bounds a restart of ICE. It takes as long as an answer does.
+	restartWithin = 5 * time.Second
+
 	socketBuffer = 1 << 20 // bytes; a key frame leaves in one burst
 	sctpBuffer   = 256 << 10
 	sctpMessage  = 64<<10 - 1 // bytes; without it pion would collect messages of a gigabyte

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,8 +40,7 @@ func TestNewcomersLearnOfAPause(t *testing.T) {
 	k.session.Notice(control.NoticePaused, "Paused.")
 	late := k.play("?role=watch", nil)
 	until(t, "the notice", func() bool {
-		n := late.Report().Notices
-		return len(n) > 0 && n[0].Code == control.NoticePaused && n[0].Text == "Paused."
+		return slices.Contains(late.Report().Notices, control.Notice{Code: control.NoticePaused, Text: "Paused."})
 	})
 	k.session.Notice(control.NoticeResumed, "On.")
 	later := k.play("?role=watch", nil)
@@ -57,7 +57,7 @@ func TestNewcomersLearnOfAPause(t *testing.T) {
 func TestAbandonIsSilent(t *testing.T) {
 	k := newKit(t, nil)
 	p := k.play("", nil)
-	until(t, "channels", func() bool { return p.Report().Welcome.V == 1 })
+	until(t, "channels", func() bool { r := p.Report(); return r.Connected && r.Welcome.V == 1 })
 	cut := time.Now()
 	k.engine.Abandon()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -32,19 +32,12 @@ func TestMoneyIsTheOwnersAlone(t *testing.T) {
 	k.session.ToOwner(pay)
 	k.session.Notice(control.NoticeUnpaid, "Waiting for money.")
 	until(t, "the container's words", func() bool {
-		return owner.Report().Payment == pay && len(fan.Report().Notices) > 0
+		return owner.Report().Payment == pay && notices(fan, control.NoticeUnpaid) > 0
 	})
 	if r := fan.Report(); r.Payment != (control.Pay{}) {
 		t.Errorf("a viewer is told of the owner's money: %+v", r.Payment)
 	}
 	// Who comes while the game waits for money is told so.
 	late := k.play("?role=watch", nil)
-	until(t, "a latecomer's notice", func() bool {
-		for _, n := range late.Report().Notices {
-			if n.Code == control.NoticeUnpaid {
-				return true
-			}
-		}
-		return false
-	})
+	until(t, "a latecomer's notice", func() bool { return notices(late, control.NoticeUnpaid) > 0 })
 }

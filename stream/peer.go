@@ -77,7 +77,8 @@ func newPeer(s *Session, id string, j Join, pc *webrtc.PeerConnection, est cc.Ba
 }
 
 // answer does the offer-answer exchange. Candidates of this machine are gathered within
-// a few milliseconds; only STUN and TURN servers are waited for, and not for long.
+// a few milliseconds, and nothing connects without one; only STUN and TURN servers are not
+// waited for long.
 func (p *peer) answer(ctx context.Context, offer string) (answer string, err error) {
 	// Offers come from strangers' browsers through a parser that is not ours.
 	defer func() {
@@ -121,15 +122,20 @@ func (p *peer) exchange(ctx context.Context, offer string) (string, error) {
 	if err := p.pc.SetLocalDescription(a); err != nil {
 		return "", fmt.Errorf("%w: %v", ErrOffer, err)
 	}
-	timer := time.NewTimer(gatherWait)
+	timer := time.NewTicker(gatherWait)
 	defer timer.Stop()
-	select {
-	case <-gathered:
-	case <-timer.C: // what is there must do
-	case <-ctx.Done():
-		return "", fmt.Errorf("stream: answer: %w", ctx.Err())
+	for {
+		select {
+		case <-gathered:
+			return p.pc.LocalDescription().SDP, nil
+		case <-timer.C: // what is there must do
+			if sdp := p.pc.LocalDescription().SDP; strings.Contains(sdp, "a=candidate:") {
+				return sdp, nil
+			}
+		case <-ctx.Done():
+			return "", fmt.Errorf("stream: answer: %w", ctx.Err())
+		}
 	}
-	return p.pc.LocalDescription().SDP, nil
 }
 
 // acceptsVideo reports whether the answer has a video section that sends.
@@ -202,7 +208,7 @@ func (p *peer) restart(fragment string) (answer string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %v", ErrFragment, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*gatherWait)
+	ctx, cancel := context.WithTimeout(context.Background(), restartWithin)
 	defer cancel()
 	sdp, err := p.exchange(ctx, offer)
 	if err != nil {
@@ -339,9 +345,12 @@ func (p *peer) farewell(bye []byte) {
 	if dc == nil || !p.saidBye.Load() || dc.ReadyState() != webrtc.DataChannelStateOpen {
 		return
 	}
-	tick := time.NewTicker(5 * time.Millisecond)
+	// In ticks and not by the clock: on a machine that stood still for longer, what is to be
+	// sent gets its turn all the same.
+	const step = 5 * time.Millisecond
+	tick := time.NewTicker(step)
 	defer tick.Stop()
-	for until := time.Now().Add(farewell); dc.BufferedAmount() > 0 && time.Now().Before(until); {
+	for n := 0; n < int(farewell/step) && dc.BufferedAmount() > 0; n++ {
 		<-tick.C
 	}
 }

@@ -29,7 +29,7 @@ func TestPlays(t *testing.T) {
 	if r.Welcome != w {
 		t.Errorf("welcome %+v", r.Welcome)
 	}
-	if s := r.Stages; s.Connect <= 0 || s.FirstFrame <= 0 || s.Total < s.Connect+s.FirstFrame || s.Match == 0 {
+	if s := r.Stages; s.Connect <= 0 || s.FirstFrame < 0 || s.Total < s.Connect+s.FirstFrame || s.Match == 0 {
 		t.Errorf("stages %+v", s)
 	}
 	if len(r.Errors) > 0 {
@@ -62,25 +62,24 @@ func TestTickIsLockedToTheDisplay(t *testing.T) {
 	k := newKit(t, nil)
 	k.play("", nil)
 	until(t, "shifts of the tick", func() bool { return k.app.count(func() int { return len(k.app.shifts) }) > 0 })
-	if st := k.session.Stats(); st.Shift == 0 {
-		t.Errorf("%+v", st)
-	}
+	until(t, "figures that say so", func() bool { return k.session.Stats().Shift != 0 })
 }
 
 // A viewer who comes late is given a key frame at once and nothing before it.
 func TestSecondViewer(t *testing.T) {
 	k := newKit(t, nil)
 	owner := k.play("", nil)
+	until(t, "the owner's welcome", func() bool { return owner.Report().Welcome.V == 1 }) // from then on it is told of others
 	keys := k.app.count(func() int { return k.app.keys })
 	viewer := k.play("?role=watch", nil)
-	until(t, "30 frames", func() bool { return viewer.Report().Frames >= 30 })
+	until(t, "30 frames and a welcome", func() bool { r := viewer.Report(); return r.Frames >= 30 && r.Welcome.V == 1 })
 	if r := viewer.Report(); r.Decodable != r.Frames || r.Welcome.Role != "watch" || r.Welcome.Seat != -1 {
 		t.Errorf("%d of %d frames can be decoded, welcome %+v", r.Decodable, r.Frames, r.Welcome)
 	}
 	if n := k.app.count(func() int { return k.app.keys }); n <= keys {
 		t.Error("no key frame was asked for")
 	}
-	until(t, "the owner is told", func() bool { return len(owner.Report().Notices) == 1 })
+	until(t, "the owner is told", func() bool { return notices(owner, control.NoticeJoined) == 1 })
 	viewer.Press(0x1D)
 	until(t, "a viewer's input refused", func() bool {
 		return slices.ContainsFunc(k.session.Stats().Peers, func(p PeerStats) bool { return p.Role == RoleWatch && p.Refused > 0 })
@@ -100,7 +99,7 @@ func TestSecondViewer(t *testing.T) {
 	until(t, "pause", func() bool { return k.app.count(func() int { return len(k.app.pauses) }) == 1 })
 	k.end(viewer)
 	until(t, "left", func() bool { return k.app.count(func() int { return len(k.app.left) }) == 1 })
-	until(t, "the owner is told again", func() bool { return len(owner.Report().Notices) == 2 })
+	until(t, "the owner is told again", func() bool { return notices(owner, control.NoticeLeft) == 1 })
 }
 
 // A plain WHEP player has no data channels.
@@ -173,9 +172,7 @@ func TestICERestart(t *testing.T) {
 	if r := p.Report(); len(r.Errors) > 0 || r.Decodable != r.Frames {
 		t.Errorf("%v; %d of %d frames can be decoded", r.Errors, r.Decodable, r.Frames)
 	}
-	if st := k.session.Stats(); len(st.Peers) != 1 || !st.Peers[0].Connected {
-		t.Errorf("%+v", st.Peers)
-	}
+	until(t, "its one connection", func() bool { st := k.session.Stats(); return len(st.Peers) == 1 && st.Peers[0].Connected })
 }
 
 func TestByeAndRemove(t *testing.T) {

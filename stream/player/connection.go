@@ -186,18 +186,16 @@ func (p *Player) trickle() {
 	}
 }
 
+// state follows the connection. Pion calls it from a goroutine of its own for each change,
+// so that changes may overtake one another: what holds is what the connection says now.
 func (p *Player) state(st webrtc.PeerConnectionState) {
 	t := &p.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.r.Connected = st == webrtc.PeerConnectionStateConnected
-	if !t.r.Connected {
-		return
-	}
-	t.r.Connections++
-	if t.up.IsZero() {
-		t.up = time.Now()
-		t.r.Stages.Connect = t.up.Sub(t.answered)
+	t.r.Connected = p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+	if st == webrtc.PeerConnectionStateConnected {
+		t.r.Connections++
+		t.connected(time.Now())
 	}
 }
 

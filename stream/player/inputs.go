@@ -58,12 +58,14 @@ func (in *inputs) send() {
 	if in.witness != nil {
 		in.witness.Sent(b)
 	}
+	in.tally.mu.Lock()
+	in.tally.sent[seq%uint32(len(in.tally.sent))] = sending{seq, time.Now()} // its answer may come before Send returns
+	in.tally.mu.Unlock()
 	if err := in.dc.Send(b); err != nil {
 		return
 	}
 	in.tally.mu.Lock()
 	in.tally.r.InputsSent++
-	in.tally.sent[seq%uint32(len(in.tally.sent))] = sending{seq, time.Now()}
 	in.tally.mu.Unlock()
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/framemesh/framemesh/stream/whep"
 )
 
-var ownNames = regexp.MustCompile(`(?m)^(o=- )\d{15,19} |^(a=ice-ufrag:)[A-Za-z0-9+/]{4}\r?$|^(a=ice-pwd:)[A-Za-z0-9+/]{24}\r?$|^(a=fingerprint:sha-256 )(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\r?$`)
+var ownNames = regexp.MustCompile(`(?m)^(o=- )\d{1,19} |^(a=ice-ufrag:)[A-Za-z0-9+/]{4}\r?$|^(a=ice-pwd:)[A-Za-z0-9+/]{24}\r?$|^(a=fingerprint:sha-256 )(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\r?$`)
 
 // The offer that a discreet player posts is what Chromium 156 posts for the page, line by
 // line, but for what names this one connection: those have Chromium's form too.

@@ -101,6 +101,7 @@ type Player struct {
 	trickled []string // found before the location was known
 
 	gathered  <-chan struct{}
+	told      chan struct{} // closed when the gateway has the candidates that were found
 	shown     chan struct{} // closed with the first frame
 	done      chan struct{} // closed by Stop
 	stopOnce  sync.Once
@@ -123,7 +124,7 @@ func Play(ctx context.Context, opt Options) (*Player, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Player{opt: opt, shown: make(chan struct{}), done: make(chan struct{}), talking: make(chan struct{}), bills: make(chan control.Message, 16)}
+	p := &Player{opt: opt, shown: make(chan struct{}), told: make(chan struct{}), done: make(chan struct{}), talking: make(chan struct{}), bills: make(chan control.Message, 16)}
 	p.ctx, p.cancelCtx = context.WithCancel(context.Background())
 	p.tally.begun = time.Now()
 	if err := p.start(ctx); err != nil {
@@ -169,13 +170,16 @@ func (p *Player) start(ctx context.Context) error {
 	if p.opt.Witness != nil && (p.control == nil || !p.opt.Witness.Begin(p.header)) {
 		p.opt.Witness = nil
 	}
+	p.tally.mu.Lock()
+	p.tally.answered = time.Now() // before the connection can begin
+	p.tally.mu.Unlock()
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: p.answer}); err != nil {
 		return fmt.Errorf("%w: %v", ErrAnswer, err)
 	}
-	p.tally.mu.Lock()
-	p.tally.answered = time.Now()
-	p.tally.mu.Unlock()
-	p.wg.Go(p.trickle)
+	p.wg.Go(func() {
+		defer close(p.told)
+		p.trickle()
+	})
 	if p.inputs != nil {
 		p.inputs.witness = p.opt.Witness
 		p.wg.Go(func() { p.inputs.run(p.ctx, p.opt) })
@@ -271,6 +275,12 @@ func (p *Player) FirstFrame(ctx context.Context) error {
 
 // Restart restarts ICE, as after a change of network.
 func (p *Player) Restart(ctx context.Context) error {
+	// Candidates of the old path that come after the new one's would be taken for a restart.
+	select {
+	case <-p.told:
+	case <-ctx.Done():
+		return fmt.Errorf("player: restart: %w", ctx.Err())
+	}
 	o, err := p.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
 	if err != nil {
 		return fmt.Errorf("player: restart offer: %w", err)

@@ -80,6 +80,15 @@ const maxLatencies = 8192
 // maxKept bounds what is kept word for word, whatever a container sends.
 const maxKept = 64
 
+// connected notes when the connection came up. A picture that came says so, too: it may be
+// counted before the change of state is.
+func (t *tally) connected(now time.Time) {
+	if t.up.IsZero() {
+		t.up = now
+		t.r.Stages.Connect = now.Sub(t.answered)
+	}
+}
+
 func (t *tally) fail(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,6 +111,7 @@ func (t *tally) frame(now time.Time, f frame) (first bool) {
 	t.r.Decodable++
 	if t.first.IsZero() {
 		t.first, first = now, true
+		t.connected(now)
 		t.r.Stages.FirstFrame, t.r.Stages.Total = now.Sub(t.up), now.Sub(t.begun)
 	} else {
 		t.r.LongestGap = max(t.r.LongestGap, now.Sub(t.last))
@@ -126,7 +136,6 @@ func (t *tally) message(m control.Message) {
 			t.acked = m.Seq
 			t.latency(m.Seq)
 		}
-		t.r.InputsAcked = min(uint64(t.acked), t.r.InputsSent)
 	case control.Notice:
 		if len(t.r.Notices) < maxKept {
 			t.r.Notices = append(t.r.Notices, m)
@@ -179,6 +188,7 @@ func (p *Player) Report() Report {
 	r.Errors = append([]string(nil), r.Errors...)
 	r.Latencies = slices.Clone(r.Latencies)
 	r.VideoPackets = t.packets
+	r.InputsAcked = min(uint64(t.acked), r.InputsSent)
 	if !t.first.IsZero() {
 		r.Playing = t.last.Sub(t.first)
 	}
