@@ -48,14 +48,15 @@ func TestWholePaidPlay(t *testing.T) {
 	ledger := &container.FakeLedger{Block: time.Second}
 	w := beginPaid(t, ledger)
 	p, money := w.pay(nil)
-	w.await("five seconds of play that are paid", func() bool { return money.Report().Seconds >= 5 })
+	w.await("five seconds of play that are paid, and the container's word that they are", func() bool {
+		says := p.Report() // a machine that stalls may let a second pass unpaid
+		return money.Report().Seconds >= 5 && says.Payment.State == control.PayOK && says.Escrow.State == control.EscrowLocked
+	})
 	r, says := money.Report(), p.Report()
 	t.Logf("launch: post %v, connect %v, first frame %v", says.Stages.Post, says.Stages.Connect, says.Stages.FirstFrame)
-	if r.Escrow != 600 || r.Paid != uint64(r.Seconds)*r.PerSecond || r.Seconds > r.Seen+1 || r.Failed != "" {
+	// Of what the container served in such a second two more may be paid than was seen.
+	if r.Escrow != 600 || r.Paid != uint64(r.Seconds)*r.PerSecond || r.Seconds > r.Seen+3 || r.Failed != "" {
 		t.Errorf("purse: %+v", r)
-	}
-	if says.Payment.State != control.PayOK || says.Escrow.State != control.EscrowLocked {
-		t.Errorf("the container says %+v, %+v", says.Payment, says.Escrow)
 	}
 	id := sessionOf(t, p)
 	if err := p.Stop(t.Context()); err != nil {
@@ -108,8 +109,8 @@ func TestWholePlayersThatDoNotPay(t *testing.T) {
 			if r := p.Report(); r.Payment.Served > 4 || r.Payment.Covered > 1 { // the first, which is replayed then, covers a second
 				t.Errorf("%+v; purse %+v", r.Payment, money.Report())
 			}
-			if s := w.session(); name == "false vouchers" && s.BadVouchers == 0 {
-				t.Errorf("nothing is counted: %+v", s)
+			if name == "false vouchers" { // the first may come after the pause
+				w.await("a count of them", func() bool { return w.session().BadVouchers > 0 })
 			}
 		})
 	}
@@ -121,16 +122,21 @@ func TestWholeCrashIsSettled(t *testing.T) {
 	ledger := &container.FakeLedger{}
 	w := beginPaid(t, ledger)
 	p, money := w.pay(nil)
-	w.await("some seconds that are paid", func() bool { return money.Report().Seconds >= 5 })
 	id := sessionOf(t, p)
-	w.c.Crash()
-	promised := money.Report()
+	var kept uint64
+	w.await("some seconds that are paid, and all but two of them on the disk", func() bool {
+		v, err := container.ReadDue(w.dues, id)
+		promised := money.Report()
+		kept = v.GetPaid()
+		return err == nil && promised.Seconds >= 5 && kept+2*promised.PerSecond >= promised.Paid
+	})
+	w.c().Crash()
 	if _, ok := ledger.Settled(id); ok {
 		t.Fatal("a dead machine settles")
 	}
 	w.again()
 	w.await("the settlement after the restart", func() bool { _, ok := ledger.Settled(id); return ok })
-	if paid, _ := ledger.Settled(id); paid+3*promised.PerSecond < promised.Paid || paid > money.Report().Paid {
-		t.Errorf("settled %d, promised %d at %d a second", paid, promised.Paid, promised.PerSecond)
+	if paid, _ := ledger.Settled(id); paid < kept || paid > money.Report().Paid {
+		t.Errorf("settled %d, of which %d was on the disk before, promised %d", paid, kept, money.Report().Paid)
 	}
 }

@@ -18,8 +18,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -81,13 +83,14 @@ func (s *shelf) Picture([32]byte) ([]byte, error)  { return nil, fs.ErrNotExist 
 // one libp2p host, and a gateway on another.
 type whole struct {
 	*testing.T
-	c       *container.Container
+	live    atomic.Pointer[container.Container]
 	client  *rpc.Client
 	self    peer.ID
 	app     container.App
 	http    *httptest.Server
 	indexer crypto.PrivKey
 	saves   string // their directory
+	dues    string // of those that are paid
 	dev     *gpu.Device
 	again   func() // starts the container, also after a crash
 
@@ -131,7 +134,9 @@ func beginPaid(t *testing.T, ledger container.Pay) *whole {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	return beginWith(t, module, func(o *container.Options) { o.Pay, o.PayDir, o.Price = ledger, dir, 250_000 })
+	w := beginWith(t, module, func(o *container.Options) { o.Pay, o.PayDir, o.Price = ledger, dir, 250_000 })
+	w.dues = dir
+	return w
 }
 
 // beginWith is begin with another app.
@@ -168,8 +173,8 @@ func beginWith(t *testing.T, module []byte, change func(*container.Options)) *wh
 	store := &shelf{app: w.app, module: module}
 	w.dev, err = gpu.New(gpu.Options{System: sys, Slots: 1, Standby: 1, Start: gpu.StartWorker, CacheDir: dir, Log: log,
 		Installed: func() []gpu.App { return []gpu.App{w.app.App} }, Changed: func() {
-			if w.c != nil {
-				w.c.Changed()
+			if c := w.live.Load(); c != nil {
+				c.Changed()
 			}
 		}})
 	if err != nil {
@@ -189,7 +194,7 @@ func beginWith(t *testing.T, module []byte, change func(*container.Options)) *wh
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.c = c
+		w.live.Store(c)
 		if err := c.Start(context.WithoutCancel(t.Context())); err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +206,7 @@ func beginWith(t *testing.T, module []byte, change func(*container.Options)) *wh
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		w.http.Close()
-		for _, err := range []error{w.c.Stop(ctx), server.Close(), sys.Stop(ctx), engine.Close(ctx)} {
+		for _, err := range []error{w.c().Stop(ctx), server.Close(), sys.Stop(ctx), engine.Close(ctx)} {
 			if err != nil {
 				t.Error(err)
 			}
@@ -211,15 +216,18 @@ func beginWith(t *testing.T, module []byte, change func(*container.Options)) *wh
 	return w
 }
 
+// c is the container, after a crash the newest one.
+func (w *whole) c() *container.Container { return w.live.Load() }
+
 // open waits until the slot is free and an ad says so.
 func (w *whole) open() {
 	w.Helper()
 	w.await("a free slot and an ad that says so", func() bool {
-		s, err := w.c.Stats(w.Context())
+		s, err := w.c().Stats(w.Context())
 		if err != nil || s.Free == 0 {
 			return false
 		}
-		sealed, err := w.c.Ad(w.Context()) // not over the network, where asking so often is refused
+		sealed, err := w.c().Ad(w.Context()) // not over the network, where asking so often is refused
 		ad := new(wire.Ad)
 		if err == nil {
 			_, err = seal.Open(network, seal.TypeAd, sealed, 8<<10, ad)
@@ -410,7 +418,7 @@ func (w *whole) await(what string, ok func() bool) {
 
 func (w *whole) session() session.Summary {
 	w.Helper()
-	list, err := w.c.Sessions(w.Context())
+	list, err := w.c().Sessions(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -441,27 +449,27 @@ func TestWholePlay(t *testing.T) {
 	// kill -9 of the worker: the picture comes back without the page doing anything. By
 	// then the worker has put several snapshots away.
 	w.await("some seconds of play", func() bool { return p.Report().Decodable >= 240 })
-	before, pid := p.Report(), w.session().PID
-	w.await("four seconds of play", func() bool { return p.Report().ContainerSays.Tick >= 240 })
-	before = p.Report()
+	pid := w.session().PID
+	w.await("six seconds of play", func() bool { return p.Report().ContainerSays.Tick >= 360 })
+	before := p.Report()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	w.await("a new worker's pictures", func() bool {
 		r := p.Report()
-		return r.KeyFrames > before.KeyFrames && r.Decodable > before.Decodable+30 && len(r.Notices) > 0
+		return r.KeyFrames > before.KeyFrames && r.Decodable > before.Decodable+30 && slices.ContainsFunc(r.Notices, func(n control.Notice) bool {
+			return n.Code == control.NoticeRestarted && strings.Contains(n.Text, "goes on")
+		})
 	})
 	after := p.Report()
 	t.Logf("worker killed: longest gap between frames %v", after.LongestGap)
-	if n := after.Notices[0]; n.Code != control.NoticeRestarted || !strings.Contains(n.Text, "goes on") {
-		t.Errorf("notice %+v", n)
-	}
 	if s := w.session(); s.PID == pid || s.Restarts != 1 {
 		t.Errorf("session after the kill %+v", s)
 	}
-	// From the last snapshot, which is at most two seconds old: 120 ticks.
+	// From the last snapshot, which is at most two seconds old, 120 ticks, or from the one
+	// before it on a machine that was just then putting the last one away.
 	w.await("what tick the new worker is at", func() bool { return p.Report().ContainerSays.Tick != before.ContainerSays.Tick })
-	if was, is := before.ContainerSays.Tick, p.Report().ContainerSays.Tick; is+120 < was {
+	if was, is := before.ContainerSays.Tick, p.Report().ContainerSays.Tick; is+240 < was {
 		t.Errorf("the game was at tick %d and went on from before tick %d", was, is)
 	}
 	if after.Bye != nil || after.Connections != 1 {
@@ -489,7 +497,7 @@ func TestWholePlay(t *testing.T) {
 		t.Error(err)
 	}
 	w.await("the slot", func() bool {
-		s, err := w.c.Stats(ctx)
+		s, err := w.c().Stats(ctx)
 		return err == nil && s.Free == 1
 	})
 	w.await("an ad that says so", func() bool { _, err := w.certificate(ctx); return err == nil })
@@ -508,18 +516,23 @@ func TestWholeCrashOfTheContainer(t *testing.T) {
 	w := begin(t)
 	p := w.play("")
 	pid := w.session().PID
-	w.c.Crash()
+	w.c().Crash()
 	w.await("the worker's end", func() bool { return syscall.Kill(pid, 0) != nil })
 	if r := p.Report(); r.Bye != nil {
 		t.Errorf("a crash said goodbye: %+v", r.Bye)
 	}
-	seen := p.Report().Decodable
+	var seen uint64
+	w.await("the end of the pictures, when those on the way have come", func() bool {
+		seen = p.Report().Decodable
+		time.Sleep(500 * time.Millisecond)
+		return p.Report().Decodable == seen
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := w.client.Call(ctx, w.self, "ad", &wire.AdRequest{}, new(wire.AdResponse)); err == nil {
 		t.Error("a crashed container answers")
 	}
-	if r := p.Report(); r.Decodable > seen+2 {
+	if r := p.Report(); r.Decodable > seen {
 		t.Errorf("pictures go on after the crash: %d more", r.Decodable-seen)
 	}
 }

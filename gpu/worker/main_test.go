@@ -258,6 +258,13 @@ func (a *audience) await(t *testing.T, what string, cond func() bool) {
 	}
 }
 
+// pictures is how many came so far.
+func (a *audience) pictures() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.units)
+}
+
 // end waits for the worker's end and returns why it ended.
 func (a *audience) end(t *testing.T, p *Process) error {
 	t.Helper()

@@ -62,7 +62,7 @@ func TestWorkerDiesWithItsParent(t *testing.T) {
 		}
 		_ = parent.Process.Kill()
 		_ = parent.Wait()
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for alive(pid) {
 			if time.Now().After(deadline) {
 				_ = syscall.Kill(pid, syscall.SIGKILL)

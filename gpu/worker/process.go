@@ -18,14 +18,6 @@ import (
 	"github.com/framemesh/framemesh/gpu/segment"
 )
 
-// How long a worker may give no sign of life. Both count in watchdog steps and not
-// in wall time, so that a machine that slept or stalled as a whole blames nobody.
-const (
-	watchStep  = 250 * time.Millisecond
-	hungSteps  = 8   // 2 s without a tick
-	startSteps = 240 // 60 s to load: a cold compile of a large module on a slow, busy machine
-)
-
 // Process is the parent's handle of a running worker. Its methods may be called
 // from any goroutine and never block, but for Stop; after the worker has ended they
 // do nothing.
@@ -218,10 +210,10 @@ func (p *Process) read(frames, stderr *os.File) {
 	}
 	frames.Close()
 	// It closed its pipe, so it is going. One that does not is helped along.
-	hurry := time.AfterFunc(2*time.Second, func() { p.end(fmt.Errorf("%w: closed its pipe and stayed", ErrCrashed)) })
+	stop := after(goneSteps, func() { p.end(fmt.Errorf("%w: closed its pipe and stayed", ErrCrashed)) })
 	said := <-tail
 	waitErr := p.cmd.Wait()
-	hurry.Stop()
+	stop()
 	p.mu.Lock()
 	p.ended = true
 	why := p.why
@@ -299,33 +291,6 @@ func (p *Process) dispatch(r *reader) (*ending, error) {
 			return &e, nil
 		}
 		p.busy.Store(false)
-	}
-}
-
-// watch ends a worker that shows no sign of life.
-func (p *Process) watch() {
-	t := time.NewTicker(watchStep)
-	defer t.Stop()
-	last, still := p.beats.Load(), 0
-	for {
-		select {
-		case <-p.done:
-			return
-		case <-t.C:
-		}
-		if now := p.beats.Load(); now != last || p.busy.Load() {
-			last, still = now, 0
-			continue
-		}
-		still++
-		switch ready := p.ready.Load(); {
-		case ready && still >= hungSteps:
-			p.end(fmt.Errorf("%w: no tick for 2 s", ErrLooped))
-			return
-		case !ready && still >= startSteps:
-			p.end(fmt.Errorf("%w: not ready after 60 s", ErrLooped))
-			return
-		}
 	}
 }
 

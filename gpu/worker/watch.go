@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"time"
 
 	"github.com/framemesh/framemesh/gpu/cell"
 	"github.com/framemesh/framemesh/gpu/decode"
@@ -21,8 +20,8 @@ const (
 	msgSeen byte = 'l' // child to parent, one for each access unit, and one when it is ready
 	seenLen      = 1 + 8 + 1 + 4 + 2 + 2
 
-	lookTime  = 2 * time.Second
-	watchTime = 5 * time.Second // to start
+	lookSteps  = 8  // watchdog steps that a picture may take: 2 s
+	beginSteps = 60 // and the start, of a process that may have to be read from a slow disk
 )
 
 var (
@@ -75,7 +74,7 @@ func Watch(command ...string) (*Watcher, error) {
 		_, _ = in.Close(), out.Close()
 		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
 	}
-	if _, err := w.answer(watchTime); err != nil {
+	if _, err := w.answer(beginSteps); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: the process that reads pictures: %w", ErrSpawn, err), w.Close())
 	}
 	return w, nil
@@ -91,19 +90,18 @@ func (w *Watcher) Look(au []byte) (Seen, error) {
 		return Seen{}, nil
 	}
 	w.buf = appendFrame(w.buf, msgVideo, au)
-	kill := time.AfterFunc(lookTime, func() { killGroup(w.cmd) })
+	stop := after(lookSteps, func() { killGroup(w.cmd) })
 	_, err := w.in.Write(w.buf)
-	kill.Stop()
+	stop()
 	if err != nil {
 		w.dead = fmt.Errorf("%w: %w", ErrCrashed, err)
 		return Seen{}, w.dead
 	}
-	return w.answer(lookTime)
+	return w.answer(lookSteps)
 }
 
-func (w *Watcher) answer(within time.Duration) (Seen, error) {
-	kill := time.AfterFunc(within, func() { killGroup(w.cmd) })
-	defer kill.Stop()
+func (w *Watcher) answer(steps int) (Seen, error) {
+	defer after(steps, func() { killGroup(w.cmd) })()
 	_, b, err := w.r.next()
 	if err == nil && len(b) != seenLen {
 		err = fmt.Errorf("%w: %d bytes", ErrWire, len(b))

@@ -52,7 +52,10 @@ func (p *Player) attest() {
 			return
 		case <-tick.C:
 		}
-		now, gap, waits, proven := p.tally.seen()
+		now, gap, waits, said, proven := p.tally.seen()
+		if !said {
+			continue // what was sent by now is signed when the welcome says whether that is kept
+		}
 		s := Seen{P50: quantile(waits, 0.5), P95: quantile(waits, 0.95), Frames: now.Frames - before.Frames, Lost: now.Lost - before.Lost, Packets: now.Packets - before.Packets, Acked: now.Acked}
 		if gap > longest && gap > stall {
 			s.Stalls = 1
@@ -78,10 +81,13 @@ func quantile(waits []time.Duration, share float64) uint32 {
 }
 
 // seen is what came so far, the longest gap, what was waited for inputs since the last time,
-// and whether the container keeps what is signed.
-func (t *tally) seen() (s Seen, gap time.Duration, waits []time.Duration, proven bool) {
+// and whether the container has said that it keeps what is signed.
+func (t *tally) seen() (s Seen, gap time.Duration, waits []time.Duration, said, proven bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.r.Welcome.V == 0 {
+		return
+	}
 	waits, t.waits = t.waits, nil
-	return Seen{Frames: uint32(t.r.Decodable), Lost: uint32(t.r.PacketsLost), Packets: uint32(t.packets), Acked: t.acked}, t.r.LongestGap, waits, t.r.Welcome.Proven
+	return Seen{Frames: uint32(t.r.Decodable), Lost: uint32(t.r.PacketsLost), Packets: uint32(t.packets), Acked: t.acked}, t.r.LongestGap, waits, true, t.r.Welcome.Proven
 }
