@@ -204,7 +204,7 @@ func (d *LedgerDial) silence() string {
 
 // Close ends the light client and leaves the network.
 func (d *LedgerDial) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	return errors.Join(d.Stop(ctx), d.Dial.Close())
 }

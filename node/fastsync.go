@@ -60,7 +60,7 @@ func (f *fastSync) watch(ctx context.Context, c *chain.Chain) {
 		for {
 			select {
 			case <-f.begun:
-				stop, cancel := context.WithTimeout(ctx, stepTimeout)
+				stop, cancel := context.WithTimeout(ctx, stopTimeout)
 				if err := f.client.Stop(stop); err != nil {
 					f.n.log.Warn("the light client of the start lingers", "err", err)
 				}

@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-// stepTimeout bounds how long one module may take to start or to stop.
-const stepTimeout = 10 * time.Second
+// How long one module may take: to start, on a machine on which much else runs, and to stop.
+const (
+	startTimeout = 30 * time.Second
+	stopTimeout  = 15 * time.Second
+)
 
 // part is one started part of a node.
 type part struct {
@@ -22,7 +25,7 @@ type lifecycle struct{ running []part }
 
 // start runs one module's start with a deadline and remembers how to stop it.
 func (l *lifecycle) start(ctx context.Context, name string, start func(context.Context) (stop func(context.Context) error, err error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, stepTimeout, fmt.Errorf("node: %s did not start within %v", name, stepTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("node: %s did not start within %v", name, startTimeout))
 	defer cancel()
 	stop, err := start(ctx)
 	if err != nil {
@@ -42,7 +45,7 @@ func (l *lifecycle) stop(ctx context.Context) error {
 	var errs []error
 	for i := len(l.running) - 1; i >= 0; i-- {
 		m := l.running[i]
-		step, cancel := context.WithTimeout(ctx, stepTimeout)
+		step, cancel := context.WithTimeout(ctx, stopTimeout)
 		done := make(chan error, 1)
 		go func() { done <- m.stop(step) }()
 		select {

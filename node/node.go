@@ -127,7 +127,7 @@ func New(c Config, o Options) (*Node, error) {
 // Start brings the node up; on an error everything that had started is stopped again.
 func (n *Node) Start(ctx context.Context) error {
 	if err := n.startAll(ctx); err != nil {
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		return errors.Join(err, n.life.stop(stop))
 	}
@@ -314,7 +314,7 @@ func (n *Node) Crash() {
 	if n.p2p != nil {
 		_ = n.p2p.Host().Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	_ = n.life.stop(ctx)
 }

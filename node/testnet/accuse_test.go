@@ -3,6 +3,7 @@ package testnet
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestWrongMatchesAreReported(t *testing.T) {
 			}
 			n := start(t, Options{Indexers: 2, Containers: 2, Checkers: 2, Slots: 1, Cheats: map[string]cheat.Cheat{"indexer-2": lie},
 				Money: &Money{Proofs: true, EpochSeconds: 30, BlockMS: 200}})
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 			defer cancel()
 			app := anyApp(t, n)
 			apps, err := n.Find("gateway-1").Gateway().Apps(ctx)
@@ -35,12 +36,14 @@ func TestWrongMatchesAreReported(t *testing.T) {
 				t.Fatal(err)
 			}
 			var slashed, proven *Happening
-			for slashed == nil {
+			led := false // a launch to a container, for all that the liar says
+			for slashed == nil || !led {
 				var no *gateway.Refused
 				_, err := n.Find("gateway-1").Gateway().Launch(ctx, gateway.LaunchRequest{App: apps[0].Name})
-				if !errors.As(err, &no) || no.Code != "payment" {
+				if !errors.As(err, &no) || !slices.Contains([]string{"payment", "no-indexer", "busy"}, no.Code) { // the last two: who was asked was too slow to answer
 					t.Fatalf("the honest indexer's match leads to no container: %v", err)
 				}
+				led = led || no.Code == "payment"
 				judged(t, n, app, "indexer-1") // while the other one is judged
 				happened, _, err := n.Happened()
 				if err != nil {
@@ -60,7 +63,7 @@ func TestWrongMatchesAreReported(t *testing.T) {
 				select {
 				case <-n.Find("checker-1").Ledger().NextBlock():
 				case <-ctx.Done():
-					t.Fatal("nobody reported it")
+					t.Fatalf("nobody reported it, or the honest indexer's match leads to no container (%t)", led)
 				}
 			}
 			stake := n.Genesis().Params.IndexerStake
@@ -104,7 +107,7 @@ func judged(t *testing.T, n *Net, app [32]byte, indexer string) {
 		if errors.Is(err, proof.ErrInnocent) {
 			return
 		}
-		if tries == 16 {
+		if tries == 64 {
 			t.Fatalf("a light client would accuse an honest indexer: %+v, %v", v, err)
 		}
 		select {

@@ -68,17 +68,16 @@ func TestSessionsAreAudited(t *testing.T) {
 	n := auditedNet(t, "")
 	payer(t, n, nil, nil)
 	payer(t, n, nil, nil)
-	until(t, "the sessions of two containers are audited and certified as busy", 3*time.Minute, func() bool {
+	until(t, "the sessions of two containers are audited and certified as busy", 10*time.Minute, func() bool {
 		list, err := n.Proofs(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+		audits, busy := 0, false
 		for _, p := range list {
-			if p.Audits >= 6 && p.Certificates > 0 && p.Proven == 2 {
-				return true
-			}
+			audits, busy = audits+p.Audits, busy || p.Busy == 2 && p.Certificates > 0 && p.Proven == 2
 		}
-		return false
+		return audits >= 6 && busy
 	})
 	list, err := n.Proofs(t.Context())
 	if err != nil {
@@ -100,7 +99,7 @@ func TestFalseSessionsAreFoundOut(t *testing.T) {
 			n := auditedNet(t, name)
 			payer(t, n, nil, nil)
 			payer(t, n, nil, nil)
-			until(t, "the container that cheats is accused", 5*time.Minute, func() bool {
+			until(t, "the container that cheats is accused", 10*time.Minute, func() bool {
 				list, err := n.Proofs(t.Context())
 				if err != nil {
 					t.Fatal(err)
@@ -128,10 +127,11 @@ func TestFalseSessionsAreFoundOut(t *testing.T) {
 					t.Errorf("the honest container was found bad: %+v", v)
 				}
 			}
-			open := accusations(t, n)
 			id, _ := key.NodeOf(n.Find("container-1").ID())
-			if len(open) != 1 || open[0].Node != id || open[0].Offence != economics.OffenceForged || open[0].Amount == 0 {
-				t.Errorf("accusations: %+v", open)
+			for _, a := range accusations(t, n) {
+				if a.Node != id || a.Offence != economics.OffenceForged || a.Amount == 0 {
+					t.Errorf("accused: %+v", a)
+				}
 			}
 			if file { // what another module is found by is the container's answer, which is no proof file
 				reruns(t, n, evidence)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/framemesh/framemesh/actors/indexer/match"
 	"github.com/framemesh/framemesh/actors/session"
@@ -19,17 +18,21 @@ import (
 )
 
 const (
-	game     = "novareef"
-	playing  = `document.querySelector('.veil').hidden && !document.getElementById('stage').hidden && document.querySelector('video').videoWidth > 0`
-	gone     = `document.querySelector('.veil h2')?.textContent === 'The machine that ran your game stopped answering'`
+	game    = "novareef"
+	playing = `document.querySelector('.veil').hidden && !document.getElementById('stage').hidden && document.querySelector('video').videoWidth > 0`
+	// listen keeps all that the page says in toasts and over the picture from now on: toasts go
+	// after a moment, and the next machine is taken after some seconds, however late one looks.
+	listen = `(() => { window.said = []; new MutationObserver(() => { for (const e of document.querySelectorAll('.veil h2, .veil button, .toast')) if (!said.includes(e.textContent)) said.push(e.textContent) })
+	  .observe(document.body, { childList: true, subtree: true, characterData: true }) })()`
+	gone     = `said.includes('The machine that ran your game stopped answering')`
 	tampered = `document.querySelector('.veil h2')?.textContent === 'The gateway changed the answer'`
 	// look is a 64×36 thumbnail of the picture shown now, as an array of bytes.
 	look = `(() => { const v = document.querySelector('video'), c = document.createElement('canvas'); c.width = 64; c.height = 36;
 	  const g = c.getContext('2d'); g.drawImage(v, 0, 0, 64, 36); return [...g.getImageData(0, 0, 64, 36).data] })()`
-	// rms is the loudest of the sound within three seconds.
+	// rms is the loudest of the sound, once there is any; 18 seconds are waited for it.
 	rms = `(async () => { const a = document.querySelector('audio'), x = new AudioContext(); await x.resume();
 	  const n = x.createAnalyser(); x.createMediaStreamSource(a.srcObject).connect(n); const d = new Float32Array(n.fftSize); let top = 0;
-	  for (let i = 0; i < 100; i++) { await new Promise(r => setTimeout(r, 30)); n.getFloatTimeDomainData(d); top = Math.max(top, Math.sqrt(d.reduce((s, y) => s + y * y, 0) / d.length)); if (top > 0.01) return top }
+	  for (let i = 0; i < 600; i++) { await new Promise(r => setTimeout(r, 30)); n.getFloatTimeDomainData(d); top = Math.max(top, Math.sqrt(d.reduce((s, y) => s + y * y, 0) / d.length)); if (top > 0.01) return top }
 	  return top })()`
 	// gaps notes the longest time between two pictures from now on.
 	gaps = `(() => { const v = document.querySelector('video'); let last = performance.now(); window.longestGap = 0;
@@ -42,14 +45,22 @@ func openPage(t *testing.T, n *Net) (*browsertest.Browser, *browsertest.Tab) {
 	b := browsertest.Start(t)
 	tab := b.Tab()
 	tab.Goto(n.URL())
-	tab.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), 15*time.Second)
+	tab.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), patience)
 	return b, tab
 }
 
 func play(t *testing.T, tab *browsertest.Tab, app string) {
 	t.Helper()
 	tab.Click(fmt.Sprintf(`[data-app="%s"]`, app))
-	tab.Wait(playing, 20*time.Second)
+	untilPlaying(tab)
+}
+
+// untilPlaying waits for the picture. A machine that is slow may not answer in the time that a
+// page or a gateway gives it: then the page says so, and its player tries again.
+func untilPlaying(tab *browsertest.Tab) {
+	const again = `(() => { const b = [...document.querySelectorAll('.veil button.primary')].find(b => /^(Try|Start) again$/.test(b.textContent)), n = window.triedAgain ?? 0;
+	  if (b && n < 4 && !document.querySelector('.veil').hidden) { window.triedAgain = n + 1; b.click() } return false })()`
+	tab.Wait(playing+` || `+again, 2*patience)
 }
 
 // sessions lists what all containers run.
@@ -89,7 +100,7 @@ func difference(a, b []int) float64 {
 func TestPlayInABrowser(t *testing.T) {
 	n := start(t, Options{Containers: 2, Indexers: 2, Checkers: 1, Slots: 1})
 	b, tab := openPage(t, n)
-	tab.Wait(`[...document.images].every(i => i.complete)`, 10*time.Second)
+	tab.Wait(`[...document.images].every(i => i.complete)`, patience)
 	tab.Screenshot("mesh-catalogue")
 	play(t, tab, game)
 
@@ -101,20 +112,26 @@ func TestPlayInABrowser(t *testing.T) {
 	pause(tab, 100)
 	tab.Key("Enter", false)
 	tab.Key("Space", true)
-	pause(tab, 1200)
-	tab.Eval(look, &after)
-	tab.Key("Space", false)
-	if d := difference(before, after); d < 3 {
+	d := 0.0
+	for range 10 { // the picture is as late as the machine is slow
+		pause(tab, 1200)
+		tab.Eval(look, &after)
+		if d = difference(before, after); d >= 3 {
+			break
+		}
+	}
+	if d < 3 {
 		t.Errorf("keys changed the picture by %.2f of 255 only", d)
 	}
 	var loud float64
 	tab.Eval(rms, &loud)
+	tab.Key("Space", false)
 	if loud < 0.005 {
 		t.Errorf("the sound's RMS is %g", loud)
 	}
 	tab.Key("F9", true)
-	tab.Wait(`!document.querySelector('.stats').hidden`, 2*time.Second)
-	tab.Wait(`document.querySelector('[data-stat=match]').textContent.includes('verified') && document.querySelector('[data-stat=answer]').textContent.includes('verified')`, 5*time.Second)
+	tab.Wait(`!document.querySelector('.stats').hidden`, patience)
+	tab.Wait(`document.querySelector('[data-stat=match]').textContent.includes('verified') && document.querySelector('[data-stat=answer]').textContent.includes('verified')`, patience)
 	pause(tab, 1500)
 	tab.Screenshot("mesh-playing")
 	// what the page saves is a certificate that anyone can check
@@ -130,7 +147,7 @@ func TestPlayInABrowser(t *testing.T) {
 		t.Errorf("the saved certificate: %v", err)
 	}
 	tab.Key("F9", true)
-	tab.Wait(`document.querySelector('.stats').hidden`, 2*time.Second)
+	tab.Wait(`document.querySelector('.stats').hidden`, patience)
 
 	// a reload resumes the same session
 	was, _ := sessions(t, n)
@@ -138,7 +155,7 @@ func TestPlayInABrowser(t *testing.T) {
 		t.Fatalf("%d sessions", len(was))
 	}
 	tab.Reload()
-	tab.Wait(playing, 15*time.Second)
+	untilPlaying(tab)
 	now, _ := sessions(t, n)
 	if len(now) != 1 || now[0].ID != was[0].ID {
 		t.Fatalf("the reload did not resume: %v then %v", was, now)
@@ -153,15 +170,15 @@ func TestPlayInABrowser(t *testing.T) {
 	}
 	watcher := b.Tab()
 	watcher.Goto(links[len(links)-1])
-	watcher.Wait(playing, 15*time.Second)
-	until(t, "the container counts two pages", 5*time.Second, func() bool { ss, _ := sessions(t, n); return len(ss) == 1 && ss[0].Viewers == 2 })
+	untilPlaying(watcher)
+	until(t, "the container counts two pages", patience, func() bool { ss, _ := sessions(t, n); return len(ss) == 1 && ss[0].Viewers == 2 })
 	watcher.Screenshot("mesh-watching")
 	watcher.NoExceptions()
 
 	// stop frees the slot
 	tab.Eval(`document.querySelector('dialog')?.close(), document.querySelector('[data-tool=stop]').click()`, nil)
-	tab.Wait(`document.getElementById('stage').hidden`, 5*time.Second)
-	until(t, "the slot is free", 10*time.Second, func() bool {
+	tab.Wait(`document.getElementById('stage').hidden`, patience)
+	until(t, "the slot is free", patience, func() bool {
 		ss, _ := sessions(t, n)
 		return len(ss) == 0
 	})
@@ -177,12 +194,12 @@ func TestAKeyIsSeenWhileItIsHeldAndNoLonger(t *testing.T) {
 	_, tab := openPage(t, n)
 	play(t, tab, "latency")
 	for range 3 {
-		tab.Wait(patch+` < 60`, 5*time.Second)
+		tab.Wait(patch+` < 60`, patience)
 		tab.Key("KeyZ", true)
-		tab.Wait(patch+` > 200`, 5*time.Second)
+		tab.Wait(patch+` > 200`, patience)
 		tab.Key("KeyZ", false)
 	}
-	tab.Wait(patch+` < 60`, 5*time.Second)
+	tab.Wait(patch+` < 60`, patience)
 	tab.NoExceptions()
 }
 
@@ -202,11 +219,11 @@ func TestAKilledWorkerComesBackByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	var after []session.Summary
-	until(t, "a new worker", 10*time.Second, func() bool {
+	until(t, "a new worker", patience, func() bool {
 		after, _ = sessions(t, n)
-		return len(after) == 1 && after[0].Restarts == 1 && after[0].PID != 0 && after[0].PID != ss[0].PID
+		return len(after) == 1 && after[0].Restarts > 0 && after[0].PID != 0 && after[0].PID != ss[0].PID
 	})
-	tab.Wait(`window.longestGap > 0 && document.querySelector('.veil').hidden`, 5*time.Second)
+	tab.Wait(`window.longestGap > 0 && document.querySelector('.veil').hidden`, patience)
 	pause(tab, 1500)
 	var gap float64
 	tab.Eval(`window.longestGap`, &gap)
@@ -226,14 +243,14 @@ func TestAPulledPlugIsSaidAndTheNextMachineIsOffered(t *testing.T) {
 	if len(where) != 1 {
 		t.Fatal(where)
 	}
+	tab.Eval(listen, nil)
 	if err := n.Crash(where[0]); err != nil {
 		t.Fatal(err)
 	}
-	took := tab.Wait(gone, 15*time.Second)
+	took := tab.Wait(gone, patience)
 	t.Logf("the page said so after %v", took)
-	tab.Screenshot("plug-pulled")
-	tab.Eval(`document.querySelector('.veil button.primary')?.click()`, nil) // unless the page was faster
-	tab.Wait(playing, 20*time.Second)
+	tab.Eval(`[...document.querySelectorAll('.veil button.primary')].find(b => b.textContent.startsWith('Play on the next machine'))?.click()`, nil)
+	untilPlaying(tab)
 	if _, next := sessions(t, n); len(next) != 1 || next[0] == where[0] {
 		t.Errorf("the next match is %v", next)
 	}
@@ -276,9 +293,9 @@ func TestAGatewayThatChangesTheAnswerIsCaught(t *testing.T) {
 	defer s.Close()
 	tab := browsertest.Start(t).Tab()
 	tab.Goto(s.URL)
-	tab.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), 15*time.Second)
+	tab.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), patience)
 	tab.Click(fmt.Sprintf(`[data-app=%s]`, game))
-	tab.Wait(tampered, 15*time.Second)
+	tab.Wait(tampered, patience)
 	tab.Screenshot("mesh-tampered")
 }
 
@@ -288,11 +305,11 @@ func TestTwoPlayersRaceForTheLastSlot(t *testing.T) {
 	play(t, first, game)
 	second := b.Tab()
 	second.Goto(n.URL())
-	second.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), 15*time.Second)
+	second.Wait(fmt.Sprintf(`document.querySelector('[data-app=%s]')`, game), patience)
 	second.Click(fmt.Sprintf(`[data-app=%s]`, game))
-	second.Wait(`/line|queue|next|turn/i.test(document.querySelector('.veil')?.innerText || '')`, 10*time.Second)
+	second.Wait(`/line|queue|next|turn/i.test(document.querySelector('.veil')?.innerText || '')`, patience)
 	second.Screenshot("mesh-queue")
 	first.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
-	second.Wait(playing, 20*time.Second)
+	untilPlaying(second)
 	second.NoExceptions()
 }

@@ -56,7 +56,7 @@ func withClock(t *testing.T, n *Net, name, mode string, off time.Duration) (*nod
 // proves nothing by headers that it cannot date, and loses nothing.
 func TestAClockThatIsTenMinutesOff(t *testing.T) {
 	n := start(t, Options{Checkers: 1, Money: &Money{EpochSeconds: 5, BlockMS: 150, Params: func(p *economics.Params) {}}})
-	until(t, "a few blocks", 20*time.Second, func() bool { return n.Chain().Head().Height > 3 })
+	until(t, "a few blocks", patience, func() bool { return n.Chain().Head().Height > 3 })
 	for _, c := range []struct {
 		name string
 		off  time.Duration
@@ -67,16 +67,16 @@ func TestAClockThatIsTenMinutesOff(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		var err error
-		until(t, c.name+": the reason is said", 20*time.Second, func() bool {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		until(t, c.name+": the reason is said", patience, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			_, err = nd.Ledger().Account(ctx, addressOf(n.Account("faucet")))
 			return err != nil && strings.Contains(err.Error(), c.want) && strings.Contains(err.Error(), "clock")
 		})
 		t.Logf("%s, asked for an account: %v", c.name, err)
-		until(t, c.name+": it is logged", 20*time.Second, func() bool { return strings.Contains(said.String(), "clock") })
+		until(t, c.name+": it is logged", patience, func() bool { return strings.Contains(said.String(), "clock") })
 		t.Logf("%s, logged: %.400s", c.name, said)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		if err := nd.Stop(ctx); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -85,7 +85,7 @@ func TestAClockThatIsTenMinutesOff(t *testing.T) {
 
 	// The validator itself, started again with a clock that its own last block contradicts.
 	v := n.Find("checker-1")
-	stop, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	stop, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := v.Node.Stop(stop); err != nil {
 		t.Fatal(err)
@@ -102,11 +102,11 @@ func TestAClockThatIsTenMinutesOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := right.Stop(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	until(t, "it goes on from where it was", 20*time.Second, func() bool { return right.Chain().Head().Height > height })
+	until(t, "it goes on from where it was", patience, func() bool { return right.Chain().Head().Height > height })
 }

@@ -79,11 +79,11 @@ func nuisances(session string) []nuisance {
 // visitor is an HTTP client with a loopback address of its own, so that one nuisance
 // does not use up the budget of another.
 func visitor(n int) *http.Client {
-	d := &net.Dialer{Timeout: 5 * time.Second}
+	d := &net.Dialer{Timeout: patience}
 	if runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is this machine
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, byte(1 + n/250), byte(1 + n%250)}), 0))
 	}
-	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: d.DialContext, MaxIdleConnsPerHost: 4},
+	return &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: d.DialContext, MaxIdleConnsPerHost: 4},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
@@ -190,7 +190,7 @@ func bother(t *testing.T, base *url.URL, first int, k nuisance) {
 // rawNuisances speaks what is no HTTP, or not enough of it.
 func rawNuisances(t *testing.T, addr string) {
 	speak := func(said []byte, limit time.Duration) (status string, closed bool) {
-		c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+		c, err := net.DialTimeout("tcp", addr, patience)
 		if err != nil {
 			t.Error(err)
 			return "", false
@@ -207,20 +207,20 @@ func rawNuisances(t *testing.T, addr string) {
 	var wg sync.WaitGroup
 	for i := range each { // slow ones: half a header, and silence
 		wg.Go(func() {
-			if _, closed := speak([]byte("GET / HTTP/1.1\r\nHost: localhost\r\nX-"), 12*time.Second); !closed {
+			if _, closed := speak([]byte("GET / HTTP/1.1\r\nHost: localhost\r\nX-"), patience); !closed {
 				t.Errorf("half a request (%d) was kept open", i)
 			}
 		})
 	}
 	for range each {
-		if status, closed := speak(append(append([]byte("\x16\x03\x01"), random(300)...), "\r\n\r\n"...), 8*time.Second); !closed || status != "" && !strings.Contains(status, " 400 ") {
+		if status, closed := speak(append(append([]byte("\x16\x03\x01"), random(300)...), "\r\n\r\n"...), patience); !closed || status != "" && !strings.Contains(status, " 400 ") {
 			t.Errorf("noise: %q, closed %v", status, closed)
 			break
 		}
 	}
 	for range 20 {
 		huge := "GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"
-		if status, closed := speak([]byte(huge), 8*time.Second); !closed || status != "" && !strings.Contains(status, " 431 ") {
+		if status, closed := speak([]byte(huge), patience); !closed || status != "" && !strings.Contains(status, " 431 ") {
 			t.Errorf("a header of 1 MiB: %q, closed %v", status, closed)
 			break
 		}

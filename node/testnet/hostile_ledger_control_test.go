@@ -62,16 +62,7 @@ func join(t *testing.T, n *Net, owner *player.Player, token string, o player.Opt
 	h := owner.Header()
 	o.OnMessage = ears.hear
 	o.URL = n.URL() + "whep/" + game + "?session=" + h.Get("Framemesh-Session") + "&token=" + h.Get(token)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	p, err := player.Play(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.FirstFrame(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return p, ears
+	return launched(t, o), ears
 }
 
 // orders are transactions that a page may not have the container hand on for a session.
@@ -127,7 +118,7 @@ func hostilePages(t *testing.T, n *Net, honest *player.Player, money *pay.Purse,
 		p.Say(pay.Message(voucher.Sign(terms, k, 1<<40, 3000)))
 		said += 3
 	}
-	until(t, "a watcher's words about money are refused and counted", 5*time.Second, func() bool {
+	until(t, "a watcher's words about money are refused and counted", patience, func() bool {
 		return figure(t, victim, "framemesh_stream_messages_refused_total")-before >= float64(said)
 	})
 	goesOn("a watcher who pays")
@@ -148,7 +139,7 @@ func hostilePages(t *testing.T, n *Net, honest *player.Player, money *pay.Purse,
 		honest.Say(control.Escrow{State: control.EscrowLocked, Total: "1", Seconds: 1 << 30})
 		honest.Say(control.Pay{State: control.PayOK, Paid: "99999999999"})
 	}
-	until(t, "a flood is refused", 5*time.Second, func() bool {
+	until(t, "a flood is refused", patience, func() bool {
 		return figure(t, victim, "framemesh_stream_messages_refused_total")-before >= 3*each
 	})
 	goesOn("a flood of junk about money")
@@ -157,7 +148,7 @@ func hostilePages(t *testing.T, n *Net, honest *player.Player, money *pay.Purse,
 		for _, m := range []control.Message{control.Open{Tx: control.EncodeTx(raw)}, control.TopUp{Tx: control.EncodeTx(raw)}} {
 			had := len(own.refusals())
 			var last time.Time
-			until(t, what+" is refused in words", 10*time.Second, func() bool {
+			until(t, what+" is refused in words", patience, func() bool {
 				if time.Since(last) > 500*time.Millisecond { // one that came too soon after the flood is not read
 					last = time.Now()
 					honest.Say(m)
@@ -176,7 +167,7 @@ func hostilePages(t *testing.T, n *Net, honest *player.Player, money *pay.Purse,
 
 func stop(t *testing.T, p *player.Player) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		t.Error(err)
@@ -207,11 +198,7 @@ func hostileVouchers(t *testing.T, n *Net) {
 			return []control.Message{*first, *first, older}
 		},
 	}
-	type hostile struct {
-		p *player.Player
-		m *pay.Purse
-	}
-	players, began := map[string]hostile{}, n.Chain().Head().Height
+	players, began := map[string]*pay.Purse{}, n.Chain().Head().Height
 	for what, spoil := range kinds {
 		var terms voucher.Terms // once they are known; no voucher goes out before
 		k := newKey(t)
@@ -231,45 +218,42 @@ func hostileVouchers(t *testing.T, n *Net) {
 				return spoil(v, now, k)
 			}
 		}, nil)
-		known := termsOf(t, p, m)
+		known, id := termsOf(t, p, m), sessionID(t, p)
 		mu.Lock()
-		terms, players[what] = known, hostile{p, m}
+		terms, players[what] = known, m
 		mu.Unlock()
-	}
-	for what, h := range players {
-		stopped := func() bool {
-			for _, x := range h.p.Report().Notices {
-				if x.Code == control.NoticeUnpaid && strings.Contains(x.Text, "not being paid") {
-					return true
-				}
+		until(t, what+" vouchers stop the game", patience, func() bool {
+			covered := uint32(0)
+			mu.Lock()
+			if what == "old" && first != nil {
+				covered = first.Seconds
 			}
-			return false
-		}
-		until(t, what+" vouchers stop the game", 25*time.Second, stopped)
-		s, ok := served(t, n, sessionID(t, h.p))
-		covered := uint32(0)
-		mu.Lock()
+			mu.Unlock()
+			s, ok := served(t, n, id)
+			if !ok || s.Covered > covered || s.Served > s.Covered+voucher.Credit {
+				t.Fatalf("%s vouchers: %+v", what, s)
+			}
+			return s.Covered == covered && s.BadVouchers > 0 && slices.ContainsFunc(p.Report().Notices, func(x control.Notice) bool {
+				return x.Code == control.NoticeUnpaid && strings.Contains(x.Text, "not being paid")
+			})
+		})
 		if what == "old" {
-			covered = first.Seconds
+			stop(t, p)
+			continue
 		}
-		mu.Unlock()
-		if !ok || s.Covered > covered || s.Served > s.Covered+voucher.Credit || s.BadVouchers == 0 {
-			t.Errorf("%s vouchers: %+v", what, s)
-		}
+		until(t, "who sends nothing but false vouchers is put out", patience, func() bool {
+			p.Say(control.Voucher{Seq: 1 << 50, Seconds: 1, Paid: "1", Sig: strings.Repeat("2", 128)})
+			b := p.Report().Bye
+			return b != nil && b.Code == control.ByeUnpaid
+		})
 	}
-	liar := players["false"]
-	until(t, "who sends nothing but false vouchers is put out", 10*time.Second, func() bool {
-		liar.p.Say(control.Voucher{Seq: 1 << 50, Seconds: 1, Paid: "1", Sig: strings.Repeat("2", 128)})
-		b := liar.p.Report().Bye
-		return b != nil && b.Code == control.ByeUnpaid
-	})
-	stop(t, players["old"].p)
 	var done map[string]map[string]uint64
-	until(t, "both are settled", 15*time.Second, func() bool { done = settlements(t, n, began); return len(done) == 2 })
-	if got := done[liar.m.Address().String()]; got["gross"] != 0 || got["refund"] != 600*liar.m.Report().PerSecond {
+	until(t, "both are settled", patience, func() bool { done = settlements(t, n, began); return len(done) == 2 })
+	liar, old := players["false"], players["old"]
+	if got := done[liar.Address().String()]; got["gross"] != 0 || got["refund"] != 600*liar.Report().PerSecond {
 		t.Errorf("false vouchers settled for %v", got)
 	}
-	if h := players["old"]; done[h.m.Address().String()]["gross"] != uint64(first.Seconds)*h.m.Report().PerSecond {
-		t.Errorf("old vouchers settled for %v, the first was %+v", done[h.m.Address().String()], first)
+	if got := done[old.Address().String()]; got["gross"] != uint64(first.Seconds)*old.Report().PerSecond {
+		t.Errorf("old vouchers settled for %v, the first was %+v", got, first)
 	}
 }

@@ -54,7 +54,7 @@ func hostileAccounts(t *testing.T, n *Net, goesOn func(string)) {
 	goesOn("foolish requests about money")
 	validator := n.Find("checker-1")
 	before := figure(t, validator, "framemesh_rpc_rejected_total", "ledger")
-	statuses := map[int]int{}
+	statuses, began := map[int]int{}, time.Now()
 	var mu sync.Mutex
 	for v := range 8 {
 		wg.Go(func() {
@@ -78,8 +78,11 @@ func hostileAccounts(t *testing.T, n *Net, goesOn func(string)) {
 		})
 	}
 	wg.Wait()
-	if len(statuses) != 2 || statuses[http.StatusOK] < 20 || statuses[http.StatusTooManyRequests] < 8*each/2 {
-		t.Errorf("1600 accounts: %v", statuses)
+	// 60 at once and 15 a second are looked up, see node/gateway; the ledger may be late for a few
+	refused := statuses[http.StatusTooManyRequests]
+	most := 70 + int(16*time.Since(began).Seconds())
+	if ok := statuses[http.StatusOK]; ok < 20 || ok > most || ok+refused < 8*each-most || ok+refused+statuses[http.StatusServiceUnavailable] != 8*each {
+		t.Errorf("1600 accounts in %v: %v", time.Since(began), statuses)
 	}
 	if got := figure(t, validator, "framemesh_rpc_rejected_total", "ledger") - before; got > 0 {
 		t.Errorf("the gateway was refused %v times for what strangers made it ask", got)
@@ -98,7 +101,7 @@ func hostileDoor(t *testing.T, n *Net) {
 	var wg sync.WaitGroup
 	for i := range each {
 		wg.Go(func() {
-			c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+			c, err := net.DialTimeout("tcp", addr, patience)
 			if err != nil {
 				t.Errorf("connection %d: %v", i, err)
 				return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	pay "github.com/framemesh/framemesh/actors/purse"
 	"github.com/framemesh/framemesh/ledger/economics"
@@ -33,11 +32,20 @@ func vanishingPlayers(t *testing.T, n *Net) {
 		promised uint32
 	}
 	players := map[string]gone{}
+	type one struct {
+		p *player.Player
+		m *pay.Purse
+	}
+	var playing []one
 	for _, second := range []uint32{1 + rand.Uint32N(3), 4 + rand.Uint32N(5)} {
 		p, m := payer(t, n, nil, nil)
 		id := sessionID(t, p)
-		until(t, "seconds of play", 30*time.Second, func() bool { s, _ := served(t, n, id); return s.Served >= second })
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		playing = append(playing, one{p, m})
+		until(t, "seconds of play", patience, func() bool { s, _ := served(t, n, id); return s.Served >= second })
+	}
+	for _, o := range playing { // one right after the other: their machine waits half a minute for each
+		p, m, id := o.p, o.m, sessionID(t, o.p)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := p.Leave(ctx); err != nil { // no word to anybody
 			t.Error(err)
@@ -54,7 +62,7 @@ func vanishingPlayers(t *testing.T, n *Net) {
 	}
 	stopContainer(t, n)
 	var done map[string]map[string]uint64
-	until(t, "both are settled", 20*time.Second, func() bool { done = settlements(t, n, began); return len(done) == 2 })
+	until(t, "both are settled", patience, func() bool { done = settlements(t, n, began); return len(done) == 2 })
 	for who, g := range players {
 		seconds := done[who]["seconds"]
 		t.Logf("vanished after %d s that were served and %d promised: %d s paid", g.served, g.promised, seconds)
@@ -67,7 +75,7 @@ func vanishingPlayers(t *testing.T, n *Net) {
 // stopContainer has the container say its last words.
 func stopContainer(t *testing.T, n *Net) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := n.Find("container-1").Node.Stop(ctx); err != nil {
 		t.Error(err)
@@ -89,15 +97,21 @@ func TestContainersThatVanishCostASecond(t *testing.T) {
 		at string
 	}
 	var players []one
-	for _, planned := range []uint32{0, 14} {
+	for _, planned := range []uint32{0, 18} {
 		p, m, _ := honestPayer(t, n, func(o *pay.Options) { o.Planned = planned }, nil)
 		players = append(players, one{p, m, n.ByID(p.Header().Get(whep.HeaderContainer)).Name})
+		until(t, "some seconds of play, and the machine knows what was promised for them", patience, func() bool {
+			for _, o := range players {
+				promised := o.m.Report().Seconds
+				if s, _ := served(t, n, sessionID(t, o.p)); promised < 4 || s.Covered+1 < promised {
+					return false
+				}
+			}
+			return true
+		})
 	}
 	if players[0].at == players[1].at {
 		t.Fatalf("both play on %s", players[0].at)
-	}
-	for _, o := range players {
-		until(t, "some seconds of play", 20*time.Second, func() bool { return o.m.Report().Seconds >= 4 })
 	}
 	promised := map[string]pay.Report{}
 	for _, o := range players {
@@ -108,7 +122,7 @@ func TestContainersThatVanishCostASecond(t *testing.T) {
 	// nothing more is promised to the dead than the second that had begun
 	for _, o := range players {
 		first := o.m.Report()
-		until(t, "no picture comes any more", 10*time.Second, func() bool { return !o.p.Report().Connected })
+		until(t, "no picture comes any more", patience, func() bool { return !o.p.Report().Connected })
 		r := o.m.Report()
 		if r.Seconds > r.Seen+1 || r.Seconds > first.Seconds+2 {
 			t.Errorf("%d s seen, %d promised, %d when it went dark", r.Seen, r.Seconds, first.Seconds)
@@ -121,13 +135,13 @@ func TestContainersThatVanishCostASecond(t *testing.T) {
 	}
 	var done map[string]map[string]uint64
 	back, lost := players[0].m.Address().String(), players[1].m.Address()
-	until(t, "the one that is back settles", 30*time.Second, func() bool { done = settlements(t, n, began); return done[back] != nil })
+	until(t, "the one that is back settles", patience, func() bool { done = settlements(t, n, began); return done[back] != nil })
 	if r, paid := promised[back], done[back]["seconds"]; paid > uint64(r.Seconds) || paid+voucher.Credit < uint64(r.Seconds) {
 		t.Errorf("promised %d s, settled %v", r.Seconds, done[back])
 	} else {
 		t.Logf("promised %d s, %d s settled after the return", r.Seconds, paid)
 	}
-	until(t, "the other escrow comes back when it expires", 40*time.Second, func() bool {
+	until(t, "the other escrow comes back when it expires", patience, func() bool {
 		return account(t, n, lost).Balance == uint64(1000*100_000_000)-n.Genesis().Params.TxFee
 	})
 	supplyIsExact(t, n)

@@ -94,6 +94,13 @@ func flock(do func(i int) string) map[string]int {
 	return out
 }
 
+// forgiveDelays leaves out what a node gave up for want of time, unless that is much of it.
+func forgiveDelays(got map[string]int) {
+	if late := wire.Code_DEADLINE.String(); got[late] <= each/4 {
+		delete(got, late)
+	}
+}
+
 func outcomeOf(resp *light.Response, err error) string {
 	if err != nil {
 		return rpc.CodeOf(err).String()
@@ -109,7 +116,7 @@ func hostileQuestions(t *testing.T, n *Net, goesOn func(string)) {
 			h := stranger(t)
 			id := knows(t, h, victim)
 			before := figure(t, victim, "framemesh_rpc_rejected_total", "ledger", why)
-			codes, silent := storm(t.Context(), h, id, "ledger", make)
+			codes, silent := storm(t.Context(), h, id, "ledger", 4, make)
 			if codes[wire.Code_OK] > 0 || len(codes) == 0 && why != "truncated" {
 				t.Errorf("ledger at %s, %s: answers %v, %d without", at, why, codes, silent)
 			}
@@ -127,6 +134,7 @@ func hostileQuestions(t *testing.T, n *Net, goesOn func(string)) {
 			right := got[q.want] + got["not-full"]
 			delete(got, q.want)
 			delete(got, wire.Code_BUSY.String())
+			forgiveDelays(got)
 			if at != "checker-1" {
 				delete(got, "not-full")
 			}
@@ -209,6 +217,7 @@ func hostileTransactions(t *testing.T, n *Net, goesOn func(string)) {
 		})
 		a.leave()
 		counted := figure(t, n.Find("checker-1"), "framemesh_ledger_refused_total", k.reason) - before
+		forgiveDelays(got)
 		if got[""] > 0 && !k.again || len(got) > 2 || counted < 1 || got["code 1000"] > 0 && k.reason != "malformed" {
 			t.Errorf("%s: %v, %v counted as %s", k.what, got, counted, k.reason)
 		}
@@ -231,7 +240,7 @@ func hostileTransactions(t *testing.T, n *Net, goesOn func(string)) {
 		a.leave()
 		t.Logf("the same 200 times at %s: %v", at, maps.Collect(maps.All(got)))
 	}
-	until(t, "the transaction is in a block", 5*time.Second, func() bool { return account(t, n, addressOf(rich)).Nonce == 1 })
+	until(t, "the transaction is in a block", patience, func() bool { return account(t, n, addressOf(rich)).Nonce == 1 })
 	goesOn("the same transaction again and again")
 	if a := account(t, n, addressOf(rich)); a.Nonce != 1 || a.Balance != uint64(operatorFunds)-1-n.Genesis().Params.TxFee {
 		t.Errorf("one transaction, sent often: %+v", a)
@@ -250,12 +259,13 @@ func hostileTransactions(t *testing.T, n *Net, goesOn func(string)) {
 		got[code]++
 	}
 	goesOn("a signer's flood")
-	until(t, "the pool is empty", 10*time.Second, func() bool {
+	until(t, "the pool is empty", patience, func() bool {
 		return figure(t, n.Find("checker-1"), "framemesh_ledger_pool_transactions") == 0
 	})
 	after := account(t, n, addressOf(busy))
 	done := after.Nonce - first.Nonce
-	if done != uint64(got[""]) || first.Balance-after.Balance != done*(1+n.Genesis().Params.TxFee) || done == 0 {
+	late := wire.Code_DEADLINE.String() // taken or not, the answer came too late
+	if done < uint64(got[""]) || done > uint64(got[""]+got[late]) || first.Balance-after.Balance != done*(1+n.Genesis().Params.TxFee) || done == 0 {
 		t.Errorf("a flood of one signer: %v taken, %d in blocks, %d paid", got, done, first.Balance-after.Balance)
 	}
 	t.Logf("a signer's flood: %v", got)

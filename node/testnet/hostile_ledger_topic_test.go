@@ -42,7 +42,7 @@ func newSpeaker(t *testing.T, n *Net, at string) *speaker {
 	if err := h.Connect(ctx, peer.AddrInfo{ID: knows(t, h, n.Find(at))}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, at+" is on the ledger's topic", 5*time.Second, func() bool { return len(s.topic.ListPeers()) > 0 })
+	until(t, at+" is on the ledger's topic", patience, func() bool { return len(s.topic.ListPeers()) > 0 })
 	return s
 }
 
@@ -133,7 +133,8 @@ func hostileNotices(t *testing.T, n *Net, goesOn func(string)) {
 	}
 	for _, at := range []string{"checker-1", "container-1"} {
 		victim := n.Find(at)
-		price := victim.Ledger().Status().PerUSD
+		var price uint64
+		until(t, at+" knows the price", patience, func() bool { price = victim.Ledger().Status().PerUSD; return price != 0 })
 		received := figure(t, victim, "framemesh_gossip_received_total", name)
 		gray, blamed := figure(t, victim, "framemesh_gossip_graylisted_peers"), 0
 		before := map[string]float64{}
@@ -152,7 +153,7 @@ func hostileNotices(t *testing.T, n *Net, goesOn func(string)) {
 				}
 			}
 		}
-		until(t, at+" counted all of it", 20*time.Second, func() bool {
+		until(t, at+" counted all of it", patience, func() bool {
 			return figure(t, victim, "framemesh_gossip_received_total", name)-received >= float64(each*len(kinds))
 		})
 		for _, k := range kinds {
@@ -161,7 +162,7 @@ func hostileNotices(t *testing.T, n *Net, goesOn func(string)) {
 				t.Errorf("%s at %s: %v refused as %s", k.what, at, got, k.reason)
 			}
 		}
-		until(t, at+" graylists those who are to blame", 5*time.Second, func() bool {
+		until(t, at+" graylists those who are to blame", patience, func() bool {
 			return figure(t, victim, "framemesh_gossip_graylisted_peers")-gray >= float64(blamed)
 		})
 		if got := figure(t, victim, "framemesh_gossip_graylisted_peers") - gray; got != float64(blamed) {
@@ -170,17 +171,24 @@ func hostileNotices(t *testing.T, n *Net, goesOn func(string)) {
 		for _, s := range speakers {
 			s.leave()
 		}
-		st := victim.Ledger().Status()
-		if st.PerUSD != price || st.PerUSD == 0 || st.CatchingUp || st.Height > n.Chain().Head().Height {
-			t.Errorf("%s after all that: %+v", at, st)
-		}
+		until(t, at+" goes by its chain and its oracle after all that", patience, func() bool {
+			st := victim.Ledger().Status()
+			if st.PerUSD != price && st.PerUSD != 0 || st.Height > n.Chain().Head().Height {
+				t.Fatalf("%s after all that: %+v", at, st)
+			}
+			return st.PerUSD == price && !st.CatchingUp
+		})
 		goesOn("junk notices to " + at)
 	}
-	heights := []uint64{}
-	for _, p := range n.Peers() {
-		heights = append(heights, p.Ledger().Status().Height)
-	}
-	if head := n.Chain().Head().Height; slices.Max(heights) > head || slices.Min(heights)+40 < head {
-		t.Errorf("nodes are at %v, the chain at %d", heights, head)
-	}
+	until(t, "all nodes are at the head", patience, func() bool {
+		heights := []uint64{}
+		for _, p := range n.Peers() {
+			heights = append(heights, p.Ledger().Status().Height)
+		}
+		head := n.Chain().Head().Height
+		if slices.Max(heights) > head {
+			t.Fatalf("nodes are at %v, the chain at %d", heights, head)
+		}
+		return slices.Min(heights)+40 >= head
+	})
 }

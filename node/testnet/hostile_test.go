@@ -30,6 +30,7 @@ import (
 	"github.com/framemesh/framemesh/p2p/rpc"
 	"github.com/framemesh/framemesh/p2p/wire"
 	"github.com/framemesh/framemesh/stream/player"
+	"github.com/framemesh/framemesh/stream/whep"
 )
 
 // each is how many messages a hostile peer sends of every kind.
@@ -193,7 +194,7 @@ var services = []service{
 // strike opens a stream, writes what it is given and returns the code of the answer;
 // an error when there was none.
 func strike(ctx context.Context, h host.Host, to peer.ID, name string, b []byte, end bool) (wire.Code, error) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	st, err := h.NewStream(ctx, to, rpc.ProtocolID("demo", name))
 	if err != nil {
@@ -222,13 +223,13 @@ func strike(ctx context.Context, h host.Host, to peer.ID, name string, b []byte,
 	return resp.Code, nil
 }
 
-// storm sends `each` messages, some at a time, and counts the answers by their code.
-func storm(ctx context.Context, h host.Host, to peer.ID, name string, make func(i int) []byte) (codes map[wire.Code]int, silent int) {
+// storm sends `each` messages, so many at a time, and counts the answers by their code.
+func storm(ctx context.Context, h host.Host, to peer.ID, name string, atOnce int, make func(i int) []byte) (codes map[wire.Code]int, silent int) {
 	codes = map[wire.Code]int{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	next := 0
-	for range 4 {
+	for range atOnce {
 		wg.Go(func() {
 			for {
 				mu.Lock()
@@ -253,30 +254,49 @@ func storm(ctx context.Context, h host.Host, to peer.ID, name string, make func(
 	return codes, silent
 }
 
+// launched plays, and returns once there is a picture. A mesh that does not answer in the time
+// that it gives itself says so with a status of 500 or more: then its player tries again.
+func launched(t *testing.T, o player.Options) *player.Player {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	for {
+		p, err := player.Play(ctx, o)
+		if err == nil {
+			if err := p.FirstFrame(ctx); err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		var no *whep.Problem
+		if !errors.As(err, &no) || no.Status < 500 {
+			t.Fatal(err)
+		}
+		t.Logf("to be tried again: %v", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			t.Fatal(err)
+		}
+	}
+}
+
 // honest plays through the network until the test ends; goesOn checks that pictures
 // still come.
 func honest(t *testing.T, n *Net) (p *player.Player, goesOn func(after string)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	p, err := player.Play(ctx, player.Options{URL: n.URL() + "whep/" + game, RandomInput: true, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p = launched(t, player.Options{URL: n.URL() + "whep/" + game, RandomInput: true, Seed: 1})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := p.Stop(ctx); err != nil {
 			t.Errorf("ending the session: %v", err)
 		}
 	})
-	if err := p.FirstFrame(ctx); err != nil {
-		t.Fatal(err)
-	}
 	return p, func(after string) {
 		t.Helper()
 		seen := p.Report().Decodable
-		until(t, "ten more pictures after "+after, 5*time.Second, func() bool { return p.Report().Decodable >= seen+10 })
+		until(t, "ten more pictures after "+after, patience, func() bool { return p.Report().Decodable >= seen+10 })
 		if bye := p.Report().Bye; bye != nil {
 			t.Fatalf("%s ended the session: %s", after, bye.Text)
 		}
@@ -304,7 +324,7 @@ func leaksNothing(t *testing.T, goroutines int, heap uint64) {
 	t.Helper()
 	var g int
 	var b uint64
-	for limit := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		if g, b = footprint(); g <= goroutines+slackGoroutines && b <= heap+slackHeap {
 			t.Logf("goroutines %d → %d, heap %.1f → %.1f MiB", goroutines, g, float64(heap)/(1<<20), float64(b)/(1<<20))
 			return
@@ -331,7 +351,7 @@ func TestHostilePeersOnEveryProtocol(t *testing.T) {
 			victim, h := n.Find(s.at), stranger(t)
 			id := knows(t, h, victim)
 			before := figure(t, victim, "framemesh_rpc_rejected_total", s.name, why)
-			codes, silent := storm(t.Context(), h, id, s.name, make)
+			codes, silent := storm(t.Context(), h, id, s.name, 4, make)
 			if codes[wire.Code_OK] > 0 || len(codes) == 0 && why != "truncated" {
 				t.Errorf("%s, %s: answers %v, %d without", s.name, why, codes, silent)
 			}
@@ -339,11 +359,12 @@ func TestHostilePeersOnEveryProtocol(t *testing.T) {
 			if rejected < 20 || rejected > each {
 				t.Errorf("%s, %s: %v counted", s.name, why, rejected)
 			}
-			// a protocol that reads few requests of one peer may never read enough of them
+			// a protocol that reads few requests of one peer may never read enough of them, and
+			// what is read late weighs less: it is forgiven by half in ten minutes
 			switch {
-			case rejected*cost[why] >= 200:
+			case rejected*cost[why] >= 300:
 				putOut(t, h, id, s.name+", "+why)
-			case codes[wire.Code_BUSY] == 0:
+			case rejected*cost[why] < 200 && codes[wire.Code_BUSY] == 0:
 				t.Errorf("%s, %s: neither put out nor slowed down: %v, %v counted", s.name, why, codes, rejected)
 			}
 			if err := h.Close(); err != nil {
@@ -365,12 +386,12 @@ func TestHostilePeersOnEveryProtocol(t *testing.T) {
 func putOut(t *testing.T, h host.Host, from peer.ID, what string) {
 	t.Helper()
 	for range 2 {
-		until(t, what+": the peer is put out", 5*time.Second, func() bool { return h.Network().Connectedness(from) != network.Connected })
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		until(t, what+": the peer is put out", patience, func() bool { return h.Network().Connectedness(from) != network.Connected })
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		_ = h.Connect(ctx, peer.AddrInfo{ID: from}) // may succeed for a moment
 		cancel()
 	}
-	until(t, what+": the peer is kept out", 5*time.Second, func() bool { return h.Network().Connectedness(from) != network.Connected })
+	until(t, what+": the peer is kept out", patience, func() bool { return h.Network().Connectedness(from) != network.Connected })
 }
 
 // wellFormed sends requests that decode: those that are wrong are refused by what they
@@ -381,18 +402,27 @@ func wellFormed(t *testing.T, n *Net, s service) {
 	defer h.Close()
 	id := knows(t, h, victim)
 	before := figure(t, victim, "framemesh_rpc_requests_total", s.name)
-	codes, silent := storm(t.Context(), h, id, s.name, func(i int) []byte {
+	request := func(i int) []byte {
 		if s.wrong == nil {
 			return frame(append([]byte{0xfa, 0x01, 40}, random(40)...)) // a field of no version
 		}
 		return frame(marshal(s.wrong(i, h)))
-	})
+	}
+	codes, silent := storm(t.Context(), h, id, s.name, 4, request)
+	if s.wrong == nil && codes[wire.Code_BUSY] == 0 { // four at a time were too slow to be too many
+		more, _ := storm(t.Context(), h, id, s.name, 32, request)
+		codes[wire.Code_BUSY] = more[wire.Code_BUSY]
+	}
 	if silent > 0 {
 		t.Errorf("%s: %d of %d without an answer", s.name, silent, each)
 	}
 	for code, times := range codes {
 		switch code {
 		case wire.Code_INVALID, wire.Code_NOT_FOUND, wire.Code_EXPIRED, wire.Code_UNAUTHORISED, wire.Code_TOO_LARGE, wire.Code_BUSY:
+		case wire.Code_DEADLINE: // the node's own, where it was held up
+			if times > each/4 {
+				t.Errorf("%s: %d were given up", s.name, times)
+			}
 		case wire.Code_OK:
 			if s.wrong != nil || times > each/2 {
 				t.Errorf("%s: %d answered as if nothing were wrong", s.name, times)
@@ -424,7 +454,7 @@ func slowStreams(t *testing.T, n *Net, s service) {
 		wg.Go(func() {
 			began := time.Now()
 			_, err := strike(ctx, h, id, s.name, append(varint.ToUvarint(40), 1, 2), false)
-			if errors.Is(err, context.DeadlineExceeded) || time.Since(began) >= 14*time.Second {
+			if errors.Is(err, context.DeadlineExceeded) || time.Since(began) >= patience-time.Second {
 				t.Errorf("%s: a half-open stream was left open: %v", s.name, err)
 			}
 		})
@@ -466,7 +496,7 @@ func junkOn(t *testing.T, n *Net, at, name string) {
 	if err := h.Connect(ctx, peer.AddrInfo{ID: id}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, at+" is on the topic", 5*time.Second, func() bool { return len(topic.ListPeers()) > 0 })
+	until(t, at+" is on the topic", patience, func() bool { return len(topic.ListPeers()) > 0 })
 	received := figure(t, victim, "framemesh_gossip_received_total", name)
 	refused := figure(t, victim, "framemesh_gossip_rejected_total", name)
 	gray := figure(t, victim, "framemesh_gossip_graylisted_peers")
@@ -476,21 +506,21 @@ func junkOn(t *testing.T, n *Net, at, name string) {
 			t.Fatal(err)
 		}
 	}
-	until(t, at+" counted all of it", 10*time.Second, func() bool {
+	until(t, at+" counted all of it", patience, func() bool {
 		return figure(t, victim, "framemesh_gossip_received_total", name)-received >= each
 	})
 	// the router drops in silence what comes between the tenth and the next look at the scores
 	if got := figure(t, victim, "framemesh_gossip_rejected_total", name) - refused; got < 9 {
 		t.Errorf("%s: %v refused", at, got)
 	}
-	until(t, at+" graylists the peer", 5*time.Second, func() bool { return figure(t, victim, "framemesh_gossip_graylisted_peers") > gray })
+	until(t, at+" graylists the peer", patience, func() bool { return figure(t, victim, "framemesh_gossip_graylisted_peers") > gray })
 	dropped := figure(t, victim, "framemesh_gossip_rejected_total", name, "graylisted")
 	for i := range 10 {
 		if err := topic.Publish(ctx, fmt.Appendf(nil, "more %d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	until(t, at+" no longer reads what it sends", 5*time.Second, func() bool {
+	until(t, at+" no longer reads what it sends", patience, func() bool {
 		return figure(t, victim, "framemesh_gossip_rejected_total", name, "graylisted") >= dropped+10
 	})
 	cancel()

@@ -37,7 +37,7 @@ func start(t *testing.T, o Options) *Net {
 	o.Dir = t.TempDir()
 	// compiled apps are shared between runs, as on a machine that has played before
 	o.CacheDir = filepath.Join(os.TempDir(), "framemesh-test-cache")
-	o.Gateways, o.Indexers = max(o.Gateways, 1), max(o.Indexers, 1)
+	o.Gateways, o.Indexers, o.Patience = max(o.Gateways, 1), max(o.Indexers, 1), 2*patience
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(warnings(t), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
@@ -46,7 +46,7 @@ func start(t *testing.T, o Options) *Net {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := n.Stop(ctx); err != nil {
 			t.Errorf("stopping the network: %v", err)
@@ -85,10 +85,14 @@ type writer func([]byte) (int, error)
 
 func (w writer) Write(b []byte) (int, error) { return w(b) }
 
+// patience is the least that is waited for what must come: how soon it does says more of the
+// machine that runs the test than of the network, and nothing is waited for once it is there.
+const patience = time.Minute
+
 // until polls what only shows from outside: processes, other peers' tables.
 func until(t *testing.T, what string, limit time.Duration, ok func() bool) time.Duration {
 	t.Helper()
-	began := time.Now()
+	began, limit := time.Now(), max(limit, patience)
 	for !ok() {
 		if time.Since(began) > limit {
 			t.Fatalf("after %v still not: %s", limit, what)

@@ -111,13 +111,13 @@ func TestMatchesGoByTheLedger(t *testing.T) {
 // has found.
 func TestANewcomerIsMatchedOnceItIsMeasured(t *testing.T) {
 	realEpochs(t)
-	n := start(t, Options{Containers: 2, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: 15, Proofs: true, Newcomers: 1}})
+	n := start(t, Options{Containers: 2, Checkers: 5, Slots: 1, Money: &Money{EpochSeconds: roundSeconds, Proofs: true, Newcomers: 1}})
 	app, newcomer := anyApp(t, n), n.Find("container-2").ID()
 	if c, _ := asked(t, n, app); c == nil || named(c, newcomer) != nil {
 		t.Fatalf("matched before anything was measured: %v", c)
 	}
 	var m *wire.Measured
-	until(t, "the newcomer is matched", 2*time.Minute, func() bool {
+	until(t, "the newcomer is matched", 8*time.Minute, func() bool {
 		c, _ := asked(t, n, app)
 		m = named(c, newcomer)
 		return m != nil

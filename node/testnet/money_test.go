@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/framemesh/framemesh/ledger/amount"
 	"github.com/framemesh/framemesh/ledger/chain"
@@ -17,15 +16,13 @@ import (
 )
 
 const (
-	// change says that the purse has what the faucet gave, less what was spent.
-	change = `/^999\.9\d* FRM$/.test(document.querySelector('[data-purse=balance]')?.textContent ?? '')`
 	// spending says that the escrow is locked and the line over the picture counts.
 	spending = `/^\d+\.\d+ FRM · \$0\.25 \/ h$/.test(document.querySelector('[data-money]').textContent)`
 	// spent is that line's amount.
 	spent = `parseFloat(document.querySelector('[data-money]').textContent)`
 	// poke brings the line up for a moment.
 	poke = `document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`
-	bill = `[...document.querySelectorAll('.toast')].map(t => t.textContent).find(t => t.startsWith('You paid')) ?? ''`
+	bill = `(said.find(t => t.startsWith('You paid')) ?? '')`
 )
 
 // escrows are the open sessions of the newest state.
@@ -97,9 +94,9 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 	}})
 	began := n.Chain().Head().Height
 	b, tab := openPage(t, n)
-	tab.Wait(`/\$0\.25 \/ h/.test(document.querySelector('li.cost')?.textContent ?? '')`, 10*time.Second)
-	tab.Wait(`/FRM \/ s/.test(document.querySelector('li.cost .rate')?.textContent ?? '')`, 25*time.Second)
-	tab.Wait(`[...document.images].every(i => i.complete)`, 10*time.Second)
+	tab.Wait(`/\$0\.25 \/ h/.test(document.querySelector('li.cost')?.textContent ?? '')`, patience)
+	tab.Wait(`/FRM \/ s/.test(document.querySelector('li.cost .rate')?.textContent ?? '')`, patience)
+	tab.Wait(`[...document.images].every(i => i.complete)`, patience)
 	tab.Screenshot("money-catalogue")
 
 	play(t, tab, game)
@@ -107,9 +104,9 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 	pause(tab, 100)
 	tab.Key("Enter", false)
 	tab.Eval(poke, nil)
-	tab.Wait(spending, 20*time.Second)
+	tab.Wait(spending, patience)
 	first := amountSpent(tab)
-	tab.Wait(fmt.Sprintf(`%s > %g`, spent, first), 10*time.Second)
+	tab.Wait(fmt.Sprintf(`%s > %g`, spent, first), patience)
 	tab.Eval(poke, nil)
 	pause(tab, 100)
 	tab.Screenshot("money-playing")
@@ -136,8 +133,8 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 	tab.Eval(`document.querySelector('dialog')?.close()`, nil)
 	watcher := b.Tab()
 	watcher.Goto(links[len(links)-1])
-	watcher.Wait(playing, 15*time.Second)
-	until(t, "the container counts two pages", 5*time.Second, func() bool { ss, _ := sessions(t, n); return len(ss) == 1 && ss[0].Viewers == 2 })
+	untilPlaying(watcher)
+	until(t, "the container counts two pages", patience, func() bool { ss, _ := sessions(t, n); return len(ss) == 1 && ss[0].Viewers == 2 })
 	pause(watcher, 1500)
 	var shown bool
 	watcher.Eval(`!document.querySelector('[data-money]').hidden`, &shown)
@@ -151,10 +148,10 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 	// A reload goes on with the same session and the same escrow.
 	before := amountSpent(tab)
 	tab.Reload()
-	tab.Wait(playing, 15*time.Second)
+	untilPlaying(tab)
 	tab.Eval(poke, nil)
-	tab.Wait(spending, 10*time.Second)
-	tab.Wait(fmt.Sprintf(`%s > %g`, spent, before), 10*time.Second)
+	tab.Wait(spending, patience)
+	tab.Wait(fmt.Sprintf(`%s > %g`, spent, before), patience)
 	tab.Eval(poke, nil)
 	pause(tab, 100)
 	tab.Screenshot("money-resumed")
@@ -163,8 +160,9 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 	}
 
 	// Stop says what it cost.
+	tab.Eval(listen, nil)
 	tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
-	tab.Wait(bill+` !== ''`, 5*time.Second)
+	tab.Wait(bill+` !== ''`, patience)
 	var told string
 	tab.Eval(bill, &told)
 	tab.Screenshot("money-bill")
@@ -179,7 +177,7 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 
 	// The ledger agrees.
 	var s map[string]uint64
-	until(t, "the session is settled", 20*time.Second, func() bool {
+	until(t, "the session is settled", patience, func() bool {
 		var ok bool
 		s, ok = settlements(t, n, began)[player.String()]
 		return ok
@@ -189,18 +187,19 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 		s["refund"] != uint64(order.Seconds)*order.PerSecond-gross {
 		t.Errorf("the page says %q, the ledger settled %v of %+v", told, s, order)
 	}
-	if left := escrows(t, n.Chain()); len(left) != 0 {
-		t.Errorf("still open: %+v", left)
+	if open := escrows(t, n.Chain()); len(open) != 0 {
+		t.Errorf("still open: %+v", open)
 	}
 	if held, lots := vesting(t, n.Chain(), addressOf(n.Account("container-1"))); held != s["host"] || lots != 1 {
 		t.Errorf("the owner of the machine has %d in %d lots, was paid %d", held, lots, s["host"])
 	}
-	paid := uint64(1_000*amount.FRM) - account(t, n, player).Balance
+	left := account(t, n, player).Balance
+	paid := uint64(1_000*amount.FRM) - left
 	if fees := n.Genesis().Params.TxFee; paid != gross+fees {
 		t.Errorf("the player is short of %d, played for %d and the fee of one order is %d", paid, gross, fees)
 	}
 	supplyIsExact(t, n)
-	tab.Wait(change, 15*time.Second)
+	tab.Wait(fmt.Sprintf(`(document.querySelector('[data-purse=balance]')?.title ?? '').startsWith('%s FRM in ')`, amount.Amount(left)), patience)
 	tab.Screenshot("money-after")
 	tab.NoExceptions()
 }

@@ -18,7 +18,7 @@ func TestHonestContainersAreProven(t *testing.T) {
 			t.Logf("%+v", p)
 		}
 	})
-	until(t, "two epochs are certified with all containers, and one is paid", 5*time.Minute, func() bool {
+	until(t, "two epochs are certified with all containers, and one is paid", 12*time.Minute, func() bool {
 		var err error
 		if got, err = n.Proofs(t.Context()); err != nil {
 			t.Fatal(err)

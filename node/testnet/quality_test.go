@@ -35,7 +35,7 @@ func TestAContainerThatDropsPicturesIsFoundOutByPlayers(t *testing.T) {
 		return s
 	}
 	began := standing("container-2").QualityPPM
-	until(t, "the quality of who drops pictures falls behind", 4*time.Minute, func() bool {
+	until(t, "the quality of who drops pictures falls behind", 10*time.Minute, func() bool {
 		bad, good := standing("container-1"), standing("container-2")
 		return bad.QualityPPM > 0 && bad.QualityPPM < began && good.QualityPPM > bad.QualityPPM+20_000
 	})

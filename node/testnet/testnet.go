@@ -25,7 +25,7 @@ import (
 // Bounds of one process.
 const (
 	MaxPeersPerRole = 64
-	readyTimeout    = 30 * time.Second
+	readyTimeout    = time.Minute
 	readyEvery      = 20 * time.Millisecond
 )
 
@@ -54,6 +54,8 @@ type Options struct {
 	Cheats map[string]cheat.Cheat
 	About  []string
 	Log    *slog.Logger
+	// Patience is how long the peers may take to find each other; 0 = a minute.
+	Patience time.Duration
 	// Progress is told in words what is happening; may be nil.
 	Progress func(string)
 }
@@ -80,6 +82,9 @@ type Net struct {
 func Start(ctx context.Context, o Options) (*Net, error) {
 	if o.Network == "" {
 		o.Network = "demo"
+	}
+	if o.Patience == 0 {
+		o.Patience = readyTimeout
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -212,7 +217,7 @@ func (n *Net) add(ctx context.Context, name string, roles []node.Role, boot []st
 // ready polls the first gateway; there is nothing to be told by, since it learns of
 // the others from the network.
 func (n *Net) ready(whole context.Context) error {
-	ctx, cancel := context.WithTimeout(whole, readyTimeout)
+	ctx, cancel := context.WithTimeout(whole, n.o.Patience)
 	defer cancel()
 	gw := n.Find("gateway-1")
 	for {
@@ -226,7 +231,7 @@ func (n *Net) ready(whole context.Context) error {
 			if err := whole.Err(); err != nil {
 				return fmt.Errorf("testnet: stopped before the peers had found each other: %w", err)
 			}
-			return fmt.Errorf("testnet: after %v the gateway sees %d of %d indexers and %d of %d containers (a price is known: %t): %w", readyTimeout, st.Indexers, n.o.Indexers, st.Containers, n.o.Containers, n.priced(), ctx.Err())
+			return fmt.Errorf("testnet: after %v the gateway sees %d of %d indexers and %d of %d containers (a price is known: %t): %w", n.o.Patience, st.Indexers, n.o.Indexers, st.Containers, n.o.Containers, n.priced(), ctx.Err())
 		case <-time.After(readyEvery):
 		}
 	}

@@ -81,7 +81,7 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 	least.Store(4)
 	defer first.Follow(func(h chain.Head) { least.Store(min(least.Load(), int64(h.Validators))) })()
 
-	until(t, "a snapshot and a few blocks more", 30*time.Second, func() bool { return first.Head().Height > 21 })
+	until(t, "a snapshot and a few blocks more", patience, func() bool { return first.Head().Height > 21 })
 	boot := n.Find("indexer-1").Addrs()
 	replays, err := n.add(t.Context(), "replays", []node.Role{node.RoleChecker}, boot)
 	if err != nil {
@@ -92,8 +92,8 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	until(t, "the node that replays is at the head", 30*time.Second, func() bool { return replays.Chain().Head().Height+2 >= first.Head().Height })
-	until(t, "the node with the snapshot is at the head", 60*time.Second, func() bool { return late.Chain().Head().Height+2 >= first.Head().Height })
+	until(t, "the node that replays is at the head", patience, func() bool { return replays.Chain().Head().Height+2 >= first.Head().Height })
+	until(t, "the node with the snapshot is at the head", patience, func() bool { return late.Chain().Head().Height+2 >= first.Head().Height })
 	t.Logf("from a snapshot to the head in %v, at block %d", time.Since(began).Round(10*time.Millisecond), late.Chain().Head().Height)
 	if _, err := late.Chain().LightBlock(2); err == nil {
 		t.Error("the node with the snapshot has the second block: it replayed")
@@ -105,7 +105,7 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 	same := func() {
 		t.Helper()
 		h := late.Chain().Head().Height
-		until(t, "all have the block", 10*time.Second, func() bool {
+		until(t, "all have the block", patience, func() bool {
 			return first.Head().Height >= h && replays.Chain().Head().Height >= h
 		})
 		want := lightBlock(t, first, h)
@@ -119,13 +119,18 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 
 	// It registers and stakes, from another account's money.
 	owner := ledgeractor.Signer{Key: n.Account("faucet")}
-	send := func(body *tx.Body) {
+	send := func(body *tx.Body) (height uint64) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		if _, err := n.Find("checker-1").Ledger().Send(ctx, owner, body); err != nil {
+		in, err := n.Find("checker-1").Ledger().Send(ctx, owner, body)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return in.Height
+	}
+	epochOf := func(height uint64) uint64 {
+		return n.Genesis().Epoch(uint64(lightBlock(t, first, height).Time.UnixMilli()))
 	}
 	id, err := key.NodeOf(late.ID())
 	if err != nil {
@@ -134,10 +139,9 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 	p := n.Genesis().Params
 	before := account(t, n, owner.Address()).Balance
 	send(&tx.Body{Op: &tx.Body_Register{Register: registration(t, n, "late", owner.Address(), id)}})
-	send(&tx.Body{Op: &tx.Body_Stake{Stake: &tx.Stake{Node: id[:], Amount: p.ValidatorMinStake}}})
-	staked := first.Head().Epoch
+	staked := send(&tx.Body{Op: &tx.Body_Stake{Stake: &tx.Stake{Node: id[:], Amount: p.ValidatorMinStake}}})
 	var self state.Validator
-	until(t, "it is a validator", 20*time.Second, func() bool {
+	until(t, "it is a validator", patience, func() bool {
 		for _, v := range validators(t, first) {
 			if v.Node == id {
 				self = v
@@ -145,13 +149,22 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 		}
 		return self.Power > 0
 	})
-	if e := first.Head().Epoch; e > staked+2 {
-		t.Errorf("it staked in epoch %d and is a validator only in %d", staked, e)
-	}
-	until(t, "five can sign", 10*time.Second, func() bool { return first.Head().Validators == 5 })
+	until(t, "five can sign", patience, func() bool { return first.Head().Validators == 5 })
 	from := first.Head().Height
 	address, votes, proposals := self.Address(), 0, 0
-	until(t, "it signs and proposes", 30*time.Second, func() bool {
+	enters := staked // the first block that it can sign: it was decided on two blocks before
+	until(t, "it is among those who sign a block", patience, func() bool {
+		for ; enters < first.Head().Height; enters++ {
+			if lightBlock(t, first, enters).ValidatorSet.HasAddress(address[:]) {
+				return true
+			}
+		}
+		return false
+	})
+	if s, e := epochOf(staked), epochOf(enters-2); e > s+2 {
+		t.Errorf("it staked in epoch %d and is a validator only in %d", s, e)
+	}
+	until(t, "it signs and proposes", patience, func() bool {
 		for ; from < first.Head().Height; from++ {
 			b := lightBlock(t, first, from)
 			if signed(b, address) {
@@ -170,14 +183,14 @@ func TestAValidatorComesAndGoes(t *testing.T) {
 
 	// It leaves. The others go on without it, and what was staked comes back.
 	send(&tx.Body{Op: &tx.Body_Unbond{Unbond: &tx.Unbond{Node: id[:], Amount: p.ValidatorMinStake}}})
-	until(t, "four can sign again", 20*time.Second, func() bool { return first.Head().Validators == 4 })
+	until(t, "four can sign again", patience, func() bool { return first.Head().Validators == 4 })
 	gone := first.Head().Height + 3
-	until(t, "blocks without it", 10*time.Second, func() bool { return first.Head().Height > gone })
+	until(t, "blocks without it", patience, func() bool { return first.Head().Height > gone })
 	if signed(lightBlock(t, first, gone), address) {
 		t.Error("it signs after it has left")
 	}
-	until(t, "its money is back", 30*time.Second, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	until(t, "its money is back", patience, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		_, err := n.Find("checker-1").Ledger().Send(ctx, owner, &tx.Body{Op: &tx.Body_Claim{Claim: &tx.Claim{}}})
 		return err == nil

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	offersNext = `document.querySelector('.veil button.primary')?.textContent.startsWith('Play on the next machine (')`
-	reported   = `document.getElementById('toasts').textContent.includes('It was reported')`
+	offersNext = `said.some(t => t.startsWith('Play on the next machine ('))`
+	reported   = `said.some(t => t.includes('It was reported'))`
 )
 
 // The plug of a machine is pulled in the middle of a paid game. The page says so, offers the
@@ -26,12 +26,12 @@ const (
 func TestAMachineThatGoesInAPaidGameLosesStake(t *testing.T) {
 	realEpochs(t)
 	n := start(t, Options{Containers: 2, Checkers: 8, Slots: 1, Money: &Money{EpochSeconds: roundSeconds, BlockMS: 250, Proofs: true,
-		Params: func(p *economics.Params) { p.ProofN, p.AppealEpochs = 1, 8 }}})
+		Params: func(p *economics.Params) { p.ProofN, p.AppealEpochs = 1, 16 }}})
 	_, tab := openPage(t, n)
-	tab.Wait(`/FRM \/ s/.test(document.querySelector('li.cost .rate')?.textContent ?? '')`, 25*time.Second)
+	tab.Wait(`/FRM \/ s/.test(document.querySelector('li.cost .rate')?.textContent ?? '')`, patience)
 	play(t, tab, game)
 	tab.Eval(poke, nil)
-	tab.Wait(spending, 20*time.Second)
+	tab.Wait(spending, patience)
 	ran, where := sessions(t, n)
 	if len(ran) != 1 {
 		t.Fatalf("sessions %+v on %v", ran, where)
@@ -45,18 +45,19 @@ func TestAMachineThatGoesInAPaidGameLosesStake(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := map[string]string{"container-1": "container-2", "container-2": "container-1"}[where[0]]
+	tab.Eval(listen, nil)
 	if err := n.Crash(where[0]); err != nil {
 		t.Fatal(err)
 	}
-	tab.Wait(gone+` && `+offersNext, 15*time.Second)
-	tab.Wait(reported, 15*time.Second)
+	tab.Wait(gone+` && `+offersNext, patience)
 	tab.Screenshot("vanished")
-	tab.Wait(playing, 30*time.Second) // the countdown has ended, or the offer is taken
+	tab.Wait(reported, patience)
+	untilPlaying(tab) // the countdown has ended, or the offer is taken
 	if _, next := sessions(t, n); len(next) != 1 || next[0] != other {
 		t.Errorf("the player goes on at %v", next)
 	}
 	var a state.Accusation
-	took := until(t, "the machine is accused", 3*time.Minute, func() bool {
+	took := until(t, "the machine is accused", 10*time.Minute, func() bool {
 		for _, x := range accusations(t, n) {
 			a = x
 			return true
@@ -98,6 +99,6 @@ func TestAMachineThatGoesInAPaidGameLosesStake(t *testing.T) {
 			t.Errorf("the machine that stayed: %+v", v)
 		}
 	}
-	tab.Wait(playing, 5*time.Second)
+	tab.Wait(playing, patience)
 	tab.NoExceptions()
 }

@@ -64,7 +64,7 @@ func (p Process) run(ctx context.Context, q request, raw, code []byte) (*result,
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = []string{"GOMAXPROCS=2"}
 	cmd.Stdin = io.MultiReader(bytes.NewReader(append(head, '\n')), bytes.NewReader(raw), bytes.NewReader(code))
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = slack // a machine that stalls may be late to read what the process left
 	var out, said limited
 	out.left, said.left = maxResult+1, 4<<10
 	cmd.Stdout, cmd.Stderr = &out, &said
