@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -58,7 +57,7 @@ func startNode(t testing.TB, edit func(*Config)) *Node {
 
 // within gives an operation time that a loaded machine is sure to have.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -149,44 +148,36 @@ func TestMetricsOfTheHostAreInTheGivenRegistry(t *testing.T) {
 	}
 }
 
-// occupy holds a port for TCP, UDP or both on loopback.
-func occupy(t *testing.T, port int, tcp, udp bool) int {
+// occupy holds a port for TCP or UDP on loopback.
+func occupy(t *testing.T, tcp bool) int {
 	t.Helper()
-	if port == 0 {
-		var err error
-		if port, err = probePort(t.Context(), []netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	at := fmt.Sprintf("127.0.0.1:%d", port)
 	if tcp {
-		l, err := net.Listen("tcp4", at)
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { l.Close() })
+		return l.Addr().(*net.TCPAddr).Port
 	}
-	if udp {
-		l, err := net.ListenPacket("udp4", at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
+	l, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return port
+	t.Cleanup(func() { l.Close() })
+	return l.LocalAddr().(*net.UDPAddr).Port
 }
 
 func TestPortInUse(t *testing.T) {
-	for name, held := range map[string]struct{ tcp, udp bool }{"tcp": {true, false}, "udp": {false, true}} {
+	for name, tcp := range map[string]bool{"tcp": true, "udp": false} {
 		t.Run(name+" moves on", func(t *testing.T) {
-			port := occupy(t, 0, held.tcp, held.udp)
+			port := occupy(t, tcp)
 			n := startNode(t, func(c *Config) { c.Port = port })
 			if n.Port() <= port || n.Port() > port+PortTries {
 				t.Fatalf("got port %d after %d", n.Port(), port)
 			}
 		})
 		t.Run(name+" insisted", func(t *testing.T) {
-			port := occupy(t, 0, held.tcp, held.udp)
+			port := occupy(t, tcp)
 			_, err := New(t.Context(), Config{Network: "test", Key: newKey(t), Profile: ProfileLoopback, Port: port, PortFixed: true})
 			if !errors.Is(err, ErrPortInUse) || !strings.Contains(err.Error(), fmt.Sprintf("p2p.port %d", port)) {
 				t.Fatalf("got %v", err)
@@ -241,7 +232,7 @@ func TestResourceManagerIsOn(t *testing.T) {
 	var refused bool
 	for range limit.inbound + 8 {
 		other := startNode(t, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		err := other.Host().Connect(ctx, n.AddrInfo())
 		cancel()
 		refused = refused || err != nil
@@ -357,8 +348,12 @@ func TestNodesFindEachOtherThroughTheDHT(t *testing.T) {
 	if err := nodes[2].Discovery().PutRecord(ctx, &wire.NodeRecord{Region: "eu-west", Seq: rec.GetSeq() - 1}); err == nil {
 		t.Error("an older record replaced a newer one")
 	}
-	if rec, err := nodes[7].Discovery().GetRecord(ctx, nodes[2].ID()); err != nil || rec.GetRegion() != "us-west" {
-		t.Errorf("got %v, %v", rec, err)
+	for rec.GetRegion() != "us-west" { // whoever holds it may be slow to say so
+		if got, err := nodes[7].Discovery().GetRecord(ctx, nodes[2].ID()); err == nil {
+			rec = got
+		} else if !errors.Is(err, discovery.ErrNotFound) {
+			t.Fatal(err)
+		}
 	}
 	// nobody can store what another did not sign, nor anything of another kind
 	if err := nodes[4].DHT().PutValue(ctx, discovery.RecordKey(nodes[2].ID()), []byte("junk")); !errors.Is(err, discovery.ErrRecord) {

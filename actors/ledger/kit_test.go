@@ -114,7 +114,7 @@ func (witness) Submit(context.Context, []byte) ([32]byte, uint32, string, error)
 func lightOf(t testing.TB, c *chain.Chain, doc *genesis.Doc) *light.Client {
 	t.Helper()
 	a, b := light.NewServer(c.Server()), light.NewServer(witness{c.Server()})
-	lc, err := light.New(light.Config{Genesis: doc, Transport: near{"a": a, "b": b}, Poll: 50 * time.Millisecond, MinGap: 10 * time.Millisecond,
+	lc, err := light.New(light.Config{Genesis: doc, Transport: near{"a": a, "b": b}, Poll: 50 * time.Millisecond, MinGap: 10 * time.Millisecond, Timeout: patience / 4,
 		Fault: func(p string, err error) { t.Errorf("an honest peer %s is blamed: %v", p, err) }})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func begun(t testing.TB, o Options) *Ledger {
 }
 
 // patience bounds every wait of a test; it is no measure of speed.
-const patience = 60 * time.Second
+const patience = 4 * time.Minute
 
 func within(t testing.TB) context.Context {
 	t.Helper()

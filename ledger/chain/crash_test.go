@@ -129,7 +129,7 @@ func TestKillsAtRandomInstantsLoseNothing(t *testing.T) {
 		nonce, waiting := a.Height, []string(nil)
 		fromFirst, due := kill%2 == 1, soon()
 		if fromFirst {
-			due = patience / 3 // without any
+			due = patience / 4 // without any
 		}
 		struck := time.AfterFunc(due, p.strike)
 		for alive := true; alive; {

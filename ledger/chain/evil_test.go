@@ -184,8 +184,9 @@ func TestTwoVotesCostTheSeatAndTheStake(t *testing.T) {
 		return s
 	}
 	for _, v := range vals[:3] {
-		await(t, v, "three validators", func() bool { return v.Head().Validators == 3 })
-		if s := stake(v); !s.Tombstoned || s.Amount >= n.doc.Nodes[3].Stake {
+		// An honest one that comes late to most of an epoch loses its seat for a while.
+		await(t, v, "three validators", func() bool { return v.Head().Validators == 3 && stake(v).Tombstoned })
+		if s := stake(v); s.Amount >= n.doc.Nodes[3].Stake {
 			t.Errorf("its stake is %+v, was %d", s, n.doc.Nodes[3].Stake)
 		}
 		awaitHeight(t, v, v.Head().Height+3)

@@ -35,7 +35,7 @@ func lightClient(t *testing.T, n *network, of ...*Chain) *light.Client {
 	for i, c := range of {
 		w[fmt.Sprint("peer", i)] = light.NewServer(c.Server())
 	}
-	c, err := light.New(light.Config{Genesis: n.doc, Transport: w, Poll: 50 * time.Millisecond, MinGap: 10 * time.Millisecond,
+	c, err := light.New(light.Config{Genesis: n.doc, Transport: w, Poll: 50 * time.Millisecond, MinGap: 10 * time.Millisecond, Timeout: patience / 2,
 		Fault: func(peer string, err error) { t.Errorf("%s is accused: %v", peer, err) }})
 	if err != nil {
 		t.Fatal(err)

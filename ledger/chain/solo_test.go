@@ -70,13 +70,10 @@ func TestSoloChain(t *testing.T) {
 // A pool that is full says so, and one signer cannot fill it.
 func TestPoolShedsLoad(t *testing.T) {
 	n := newNetwork(t, plan{validators: 1, players: 3})
-	c := n.config(0)
-	c.MempoolTxs = 100
-	chain := launch(t, c)
-	awaitHeight(t, chain, 1)
-	// a block may come in between, so ask until it happens: 64 per block at most
+	chain, release := between(t, n, 100)
+	release()
 	var no *Refusal
-	for nonce := range uint64(10_000) {
+	for nonce := range uint64(100) { // 64 per block at most
 		_, err := chain.Submit(context.Background(), transfer(t, n.doc.ChainID, n.players[0], nonce, public(n.players[1]), 1))
 		if errors.As(err, &no) || errors.Is(err, ErrBusy) {
 			break

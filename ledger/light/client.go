@@ -41,6 +41,7 @@ type Config struct {
 	Poll        time.Duration // between two looks for a new head; default 1 s, up to 8 times that while nothing is new
 	MinGap      time.Duration // the least time between two looks, whatever peers announce or somebody waits for; default 200 ms
 	Timeout     time.Duration // of one question to one peer; default 4 s
+	HeadGrace   time.Duration // for the others to say where they stand, once one has said that there is news; default 100 ms
 	WitnessWait time.Duration // for a second peer to have a block that a first one has; default 50 ms. It is asked again at the next look
 	Drift       time.Duration // that a header may be ahead of this clock; default 10 s
 	MaxAge      time.Duration // of the newest header for values to be proven by it; default 2 min
@@ -68,6 +69,7 @@ func (c *Config) validate() error {
 	set(&c.Poll, time.Second)
 	set(&c.MinGap, 200*time.Millisecond)
 	set(&c.Timeout, 4*time.Second)
+	set(&c.HeadGrace, 100*time.Millisecond)
 	set(&c.WitnessWait, 50*time.Millisecond)
 	set(&c.Drift, 10*time.Second)
 	set(&c.MaxAge, 2*time.Minute)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cometbft/cometbft/types"
@@ -257,38 +258,40 @@ func TestForgedFirstHeader(t *testing.T) {
 	}
 }
 
+// The peers that say nothing cost their time, which is the bubble's: no honest one is late.
 func TestSilentAndVanishingPeers(t *testing.T) {
-	n := newNetwork(t, 4).grow(20, nil)
-	node := (&full{n: n}).reach(20)
-	hang := func(ctx context.Context, _ *Request) (*Response, error) { <-ctx.Done(); return nil, ctx.Err() }
-	headOnly := func(ctx context.Context, req *Request) (*Response, error) {
-		if req.GetHead() == nil {
-			return hang(ctx, req)
+	n := newNetwork(t, 4).grow(21, nil)
+	synctest.Test(t, func(t *testing.T) {
+		node := (&full{n: n}).reach(20)
+		hang := func(ctx context.Context, _ *Request) (*Response, error) { <-ctx.Done(); return nil, ctx.Err() }
+		headOnly := func(ctx context.Context, req *Request) (*Response, error) {
+			if req.GetHead() == nil {
+				return hang(ctx, req)
+			}
+			return honest(node)(ctx, req)
 		}
-		return honest(node)(ctx, req)
-	}
-	w := new(wire).set("a", hang).set("b", headOnly).set("c", honest(node)).set("d", honest(node))
-	c, f := n.client(w, func(c *Config) { c.Timeout = 50 * time.Millisecond })
-	for range 6 {
+		w := new(wire).set("a", hang).set("b", headOnly).set("c", honest(node)).set("d", honest(node))
+		c, f := n.client(w, func(c *Config) { c.Timeout, c.HeadGrace = 4*time.Second, 100*time.Millisecond })
+		for range 6 {
+			c.look(within(t))
+		}
+		if c.Head().Height != 20 || f.count() != 0 {
+			t.Fatalf("at %d, %v, blamed %v", c.Head().Height, c.Status().Err, f.all)
+		}
+		node.reach(21)
+		w.set("c", func(context.Context, *Request) (*Response, error) { return nil, errGone })
+		for range 6 {
+			c.look(within(t))
+		}
+		if c.Head().Height != 21 {
+			t.Fatal(c.Status().Err)
+		}
+		w.set("b", nil).set("d", nil)
 		c.look(within(t))
-	}
-	if c.Head().Height != 20 || f.count() != 0 {
-		t.Fatalf("at %d, %v, blamed %v", c.Head().Height, c.Status().Err, f.all)
-	}
-	n.grow(21, nil)
-	node.reach(21)
-	w.set("c", func(context.Context, *Request) (*Response, error) { return nil, errGone })
-	for range 6 {
-		c.look(within(t))
-	}
-	if c.Head().Height != 21 {
-		t.Fatal(c.Status().Err)
-	}
-	w.set("b", nil).set("d", nil)
-	c.look(within(t))
-	if c.Status().Err == nil || c.Head().Height != 21 {
-		t.Fatalf("%+v", c.Status())
-	}
+		if c.Status().Err == nil || c.Head().Height != 21 {
+			t.Fatalf("%+v", c.Status())
+		}
+	})
 }
 
 // TestAnnouncesTooMuch: a height that nobody can prove costs one look and no trust.
@@ -327,11 +330,11 @@ func TestClockIsOff(t *testing.T) {
 	// Ten minutes ahead: the head verifies, values are not believed to be fresh.
 	c, _ = n.client(w, func(c *Config) {
 		c.Now = func() time.Time { return n.at(20).Time.Add(10 * time.Minute) }
-		c.Timeout = 30 * time.Millisecond
 	})
 	if !c.look(within(t)) {
 		t.Fatal(c.Status().Err)
 	}
+	c.cfg.Timeout = 30 * time.Millisecond // of the wait for a younger head, which never comes
 	if _, err := c.Value(within(t), []byte("height")); !errors.Is(err, ErrStale) || !strings.Contains(err.Error(), "clock") {
 		t.Fatal(err)
 	}

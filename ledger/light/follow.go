@@ -15,13 +15,12 @@ import (
 )
 
 const (
-	lookAt      = 5                      // peers asked for their head at one look
-	attempts    = 4                      // to get on with other peers within one look
-	witnessMost = 2                      // that must confirm, beside the first
-	roundTime   = 30 * time.Second       // of one look
-	backMost    = 256                    // headers verified backwards, one by one, below the root
-	headGrace   = 100 * time.Millisecond // for the others, once one peer has said that there is news
-	saveTime    = 30 * time.Second       // between two writes of the file
+	lookAt      = 5                // peers asked for their head at one look
+	attempts    = 4                // to get on with other peers within one look
+	witnessMost = 2                // that must confirm, beside the first
+	roundTime   = 30 * time.Second // of one look
+	backMost    = 256              // headers verified backwards, one by one, below the root
+	saveTime    = 30 * time.Second // between two writes of the file
 )
 
 // run owns the verified headers: it looks for new heads and verifies older ones on demand.

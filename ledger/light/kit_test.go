@@ -359,11 +359,15 @@ func (f *faults) of(peer string) error { f.mu.Lock(); defer f.mu.Unlock(); retur
 
 func (f *faults) count() int { f.mu.Lock(); defer f.mu.Unlock(); return len(f.all) }
 
-// client makes a client at rest: tests move it with look, so that nothing depends on time.
+// patience bounds every wait of a test; it is no measure of speed.
+const patience = 2 * time.Minute
+
+// client makes a client at rest: tests move it with look, so that nothing depends on time: all
+// peers are heard before it goes on, however late they are.
 func (n *network) client(w *wire, change ...func(*Config)) (*Client, *faults) {
 	n.t.Helper()
 	f := new(faults)
-	cfg := Config{Genesis: n.doc, Transport: w, Fault: f.add, Timeout: 5 * time.Second, WitnessWait: 8 * time.Millisecond,
+	cfg := Config{Genesis: n.doc, Transport: w, Fault: f.add, Timeout: patience / 4, HeadGrace: patience / 4, WitnessWait: 8 * time.Millisecond,
 		Now: func() time.Time { return n.at(int64(n.len())).Time.Add(time.Second) }}
 	for _, ch := range change {
 		ch(&cfg)
@@ -384,7 +388,7 @@ func started(t testing.TB, c *Client) *Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := c.Stop(ctx); err != nil {
 			t.Error(err)
@@ -395,7 +399,7 @@ func started(t testing.TB, c *Client) *Client {
 
 func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }

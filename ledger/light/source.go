@@ -192,7 +192,7 @@ func (c *Client) heads(ctx context.Context, peers []string) []heard {
 		case h := <-answers:
 			found = append(found, h)
 			if enough == nil && h.height > known {
-				enough = time.After(headGrace)
+				enough = time.After(c.cfg.HeadGrace)
 			}
 			continue
 		case <-enough:

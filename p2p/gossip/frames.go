@@ -31,43 +31,34 @@ func (h *watchedHost) SetStreamHandlerMatch(id protocol.ID, match func(protocol.
 }
 
 func (h *watchedHost) watch(handler network.StreamHandler) network.StreamHandler {
-	return func(s network.Stream) { handler(&watchedStream{Stream: s, bad: h.bad}) }
+	return func(s network.Stream) {
+		w := &watchedStream{Stream: s}
+		handler(w) // reads until the stream ends
+		if w.read && w.reset.Load() {
+			h.bad(s.Conn().RemotePeer())
+		}
+	}
 }
 
-// watchedStream tells a reset because of bad data from the others: the reader resets
-// right after a Read that worked. After a broken connection Read has failed, and when
-// a newer stream replaces this one a Read is under way.
+// watchedStream tells a reset because of bad data from the others: the reader resets after a
+// Read that worked and reads no more. After a broken connection Read has failed, and so does
+// the next one when a newer stream replaces this one, which somebody else resets meanwhile.
 type watchedStream struct {
 	network.Stream
-	bad   func(peer.ID)
-	state atomic.Int32
-	once  sync.Once
+	read  bool // the last Read gave data; the reader's own
+	reset atomic.Bool
 }
-
-const (
-	streamFresh   int32 = iota // nothing was read yet
-	streamReading              // a Read is under way
-	streamRead                 // the last Read gave data
-	streamFailed               // the last Read failed
-)
 
 // Read notes how it went.
 func (s *watchedStream) Read(b []byte) (int, error) {
-	s.state.Store(streamReading)
 	n, err := s.Stream.Read(b)
-	if err != nil {
-		s.state.Store(streamFailed)
-	} else {
-		s.state.Store(streamRead)
-	}
+	s.read = err == nil
 	return n, err
 }
 
-// Reset reports the peer if it is to blame.
+// Reset notes that somebody has reset the stream.
 func (s *watchedStream) Reset() error {
-	if s.state.Load() == streamRead {
-		s.once.Do(func() { s.bad(s.Conn().RemotePeer()) })
-	}
+	s.reset.Store(true)
 	return s.Stream.Reset()
 }
 

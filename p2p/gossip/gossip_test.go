@@ -28,7 +28,7 @@ import (
 const topicName = "/framemesh/test/ads/eu-west/1"
 
 // patience is how long a test waits for what other goroutines do.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // newHost starts a host on loopback that is closed with the test.
 func newHost(t testing.TB) (host.Host, crypto.PrivKey) {

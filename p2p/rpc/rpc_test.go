@@ -53,7 +53,7 @@ func connect(t testing.TB, from, to host.Host) {
 }
 
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // no measure of speed
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -258,7 +258,7 @@ func TestRateAndRetryAfter(t *testing.T) {
 func TestHandlersInParallelAreBounded(t *testing.T) {
 	s, c, to := pair(t, rpc.Options{})
 	entered, release := make(chan struct{}), make(chan struct{})
-	rpc.Handle(s, "ad", rpc.Limits{MaxConcurrent: 1, MaxPerPeer: 4}, func(ctx context.Context, _ peer.ID, _ *wire.AdRequest) (*wire.AdResponse, error) {
+	rpc.Handle(s, "ad", rpc.Limits{MaxConcurrent: 1, MaxPerPeer: 4, Timeout: time.Minute}, func(ctx context.Context, _ peer.ID, _ *wire.AdRequest) (*wire.AdResponse, error) {
 		entered <- struct{}{}
 		select {
 		case <-release:
@@ -281,7 +281,7 @@ func TestHandlersInParallelAreBounded(t *testing.T) {
 func TestOneOfAPeersStreamsAreBounded(t *testing.T) {
 	s, c, to := pair(t, rpc.Options{})
 	entered, release := make(chan struct{}, 1), make(chan struct{})
-	rpc.Handle(s, "ad", rpc.Limits{MaxConcurrent: 8, MaxPerPeer: 1}, func(ctx context.Context, _ peer.ID, _ *wire.AdRequest) (*wire.AdResponse, error) {
+	rpc.Handle(s, "ad", rpc.Limits{MaxConcurrent: 8, MaxPerPeer: 1, Timeout: time.Minute}, func(ctx context.Context, _ peer.ID, _ *wire.AdRequest) (*wire.AdResponse, error) {
 		entered <- struct{}{}
 		select {
 		case <-release:

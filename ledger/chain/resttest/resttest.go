@@ -20,19 +20,27 @@ func Leaves(t testing.TB, most int, once func()) {
 	for range times {
 		once()
 	}
-	if after := rested(); after >= before+(most+1)*times {
-		var b bytes.Buffer
-		_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
-		t.Errorf("%d goroutines before, %d after it was started and stopped %d times:\n%s", before, after, times, b.String())
+	limit := before + (most+1)*times
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); runtime.NumGoroutine() >= limit; <-tick.C {
+		if time.Now().After(end) {
+			var b bytes.Buffer
+			_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+			t.Fatalf("%d goroutines before, %d after it was started and stopped %d times:\n%s", before, runtime.NumGoroutine(), times, b.String())
+		}
 	}
 }
 
-// rested counts the goroutines once none has ended for half a second.
+// patience is how long those may take that end by themselves, on a machine that stalls.
+const patience = 30 * time.Second
+
+// rested counts the goroutines once none has ended or begun for half a second.
 func rested() (n int) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	n = runtime.NumGoroutine()
-	for still := 0; still < 50; still++ {
+	for still, end := 0, time.Now().Add(patience); still < 50 && time.Now().Before(end); still++ {
 		<-tick.C
 		if now := runtime.NumGoroutine(); now != n {
 			n, still = now, 0
