@@ -35,7 +35,7 @@ type Options struct {
 const benchVersion = 1
 
 // patience is how long the benchmark process may take on a machine that is busy.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // Measure returns what this machine carries, from the cache when this machine was
 // measured before, else by a benchmark of less than a second in a process of its

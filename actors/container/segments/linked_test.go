@@ -20,9 +20,9 @@ func TestAnswersLeadToTheNamedSecond(t *testing.T) {
 	s := open(t, dir, nil)
 	l, p := begin(t, s, id, nil)
 	ctx := context.Background()
-	for range 11 { // what comes faster than it is written is left out
-		p.Seconds(58)
-		_, _ = s.Data(ctx, id, 0, 1)
+	for range 22 { // what comes so much faster than it is written that it does not fit is left out
+		p.Seconds(29)
+		_, _ = s.Data(ctx, id, 0, 1) // waits until all is written
 	}
 	const from = 390
 	named := s.Latest(id).Statement.GetSegment().GetSecond()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/framemesh/framemesh/gpu/kernel"
 )
@@ -179,6 +180,31 @@ func TestRenderersThatFail(t *testing.T) {
 	}
 	if err := Main(nil, nil, nil); err == nil {
 		t.Error("a renderer starts without arguments")
+	}
+}
+
+// What a renderer said before it died, and nobody took, holds nobody up.
+func TestADeadRenderersLastWordsAreTaken(t *testing.T) {
+	p := start(t, "prove", Go)
+	p.most.Store(int64(bytesOf(wantLeaves, size)))
+	for n := range uint32(4) {
+		p.number++
+		if _, err := p.in.Write(request{p.number, wantLeaves, size, kernel.Seed{byte(n)}}.bytes()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(p.replies) == 0 {
+		time.Sleep(time.Millisecond) // until what was said first lies there
+	}
+	if err := p.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err == nil {
+		err = p.Leaves(t.Context(), size, kernel.Seed{9}, make([][32]byte, size.Tiles()))
+	}
+	if !errors.Is(err, ErrEnded) {
+		t.Error(err)
 	}
 }
 

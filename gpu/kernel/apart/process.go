@@ -171,8 +171,13 @@ func (p *Process) ask(ctx context.Context, want byte, size kernel.Size, seed ker
 	q := request{p.number, want, size, seed}
 	p.most.Store(max(p.most.Load(), int64(bytesOf(want, size))))
 	if _, err := p.in.Write(q.bytes()); err != nil {
-		<-p.done // it ends when its pipe does
-		return nil, p.err
+		for { // it ends when its pipe does, and when what it said before is taken
+			select {
+			case <-p.replies:
+			case <-p.done:
+				return nil, p.err
+			}
+		}
 	}
 	for {
 		select {
