@@ -143,9 +143,9 @@ func DialLedger(ctx context.Context, c Config, ask Asked) (*LedgerDial, error) {
 
 // Bounds of looking for more peers than were named.
 const (
-	ledgerPeers = 3               // that are enough: one to ask, and two that confirm
-	keepersMost = 8               // checkers that are connected to; validators are checkers
-	keeperWait  = 4 * time.Second // for one that keeps the chain
+	ledgerPeers = 3                // that are enough: one to ask, and two that confirm
+	keepersMost = 8                // checkers that are connected to; validators are checkers
+	keeperWait  = 10 * time.Second // for one that keeps the chain
 	keeperPoll  = 25 * time.Millisecond
 )
 
