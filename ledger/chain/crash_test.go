@@ -6,6 +6,7 @@ import (
 	"math/rand"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,10 +71,14 @@ func TestValidatorsSurviveKills(t *testing.T) {
 // must never be lost.
 func commit(t testing.TB, p *proc, raw []byte) (hash string, height uint64) {
 	t.Helper()
-	a, err := p.ask("submit %s", hex.EncodeToString(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var a answer
+	awaitPoll(t, "a validator that takes transactions", func() (taken bool) {
+		var err error
+		if a, err = p.ask("submit %s", hex.EncodeToString(raw)); err != nil && !strings.Contains(err.Error(), ErrCatchingUp.Error()) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 	awaitPoll(t, "transaction "+a.Hash, func() bool {
 		found, err := p.ask("tx %s", a.Hash)
 		height = found.Height

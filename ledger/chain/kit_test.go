@@ -253,12 +253,17 @@ func transfer(t testing.TB, chain string, from ed25519.PrivateKey, nonce uint64,
 	return raw
 }
 
-func submit(t testing.TB, n *Chain, raw []byte) [32]byte {
+// submit brings a transaction to a node, which may have to catch up first: the others of a
+// network may have made blocks before it was there.
+func submit(t testing.TB, n *Chain, raw []byte) (hash [32]byte) {
 	t.Helper()
-	hash, err := n.Submit(context.Background(), raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	awaitPoll(t, "a node that takes transactions", func() (taken bool) {
+		var err error
+		if hash, err = n.Submit(context.Background(), raw); err != nil && !errors.Is(err, ErrCatchingUp) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 	return hash
 }
 

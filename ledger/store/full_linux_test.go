@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -91,9 +92,15 @@ func onASmallDisk(dir string) error {
 	fmt.Println("careless:", err, string(out))
 	var version int64
 	var acknowledged string
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if _, e := fmt.Sscan(lines[len(lines)-1], &version, &acknowledged); e != nil || err == nil {
-		return fmt.Errorf("the careless writer ended with %w, %w", err, e)
+	for line := range strings.Lines(string(out)) { // the last may say why it ended, or be cut
+		var v int64
+		var root string
+		if _, e := fmt.Sscanf(line, "%d %x\n", &v, &root); e == nil {
+			version, acknowledged = v, hex.EncodeToString([]byte(root))
+		}
+	}
+	if version == 0 || err == nil {
+		return fmt.Errorf("the careless writer ended with %w after version %d", err, version)
 	}
 	if err := os.Remove(filler); err != nil {
 		return err
