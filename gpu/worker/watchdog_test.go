@@ -57,7 +57,7 @@ func TestAfterCountsSteps(t *testing.T) {
 		if fired != 0 {
 			t.Error("too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if fired != 1 {
 			t.Errorf("called %d times", fired)
