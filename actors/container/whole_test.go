@@ -53,8 +53,23 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(worker.Main())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if begun {
+		dir, _ := compiled()
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
+
+// compiled is where the tests' workers share compiled modules, so that each is compiled once
+// in a run: on a busy machine that takes longer than all else.
+var compiled = sync.OnceValues(func() (string, error) {
+	begun = true
+	return os.MkdirTemp("", "framemesh-container-test")
+})
+
+// begun says whether there is anything.
+var begun bool
 
 const network, region = "whole", "eu"
 
@@ -171,7 +186,11 @@ func beginWith(t *testing.T, module []byte, change func(*container.Options)) *wh
 		t.Fatal(err)
 	}
 	store := &shelf{app: w.app, module: module}
-	w.dev, err = gpu.New(gpu.Options{System: sys, Slots: 1, Standby: 1, Start: gpu.StartWorker, CacheDir: dir, Log: log,
+	cache, err := compiled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.dev, err = gpu.New(gpu.Options{System: sys, Slots: 1, Standby: 1, Start: gpu.StartWorker, CacheDir: cache, Log: log,
 		Installed: func() []gpu.App { return []gpu.App{w.app.App} }, Changed: func() {
 			if c := w.live.Load(); c != nil {
 				c.Changed()

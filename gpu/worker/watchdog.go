@@ -13,6 +13,7 @@ const (
 	hungSteps    = 8   // 2 s without a tick, if it had the processor in them
 	starvedSteps = 40  // 10 s, if others had: a machine with too much to do is no fault of an app
 	startSteps   = 240 // 60 s to load: a cold compile of a large module on a slow, busy machine
+	startLimit   = 960 // 4 min, if others had the processor
 
 	goneSteps = 20 // 5 s to end, after its last word
 
@@ -41,8 +42,10 @@ func (w *watchdog) step(beats uint64, busy, ready bool, cpu func() (time.Duratio
 	switch {
 	case !ready && w.still < startSteps, ready && w.still < hungSteps:
 		return nil
+	case !ready && known && used-w.since < startSteps*watchStep/2 && w.still < startLimit:
+		return nil
 	case !ready:
-		return fmt.Errorf("%w: not ready after %v", ErrLooped, startSteps*watchStep)
+		return fmt.Errorf("%w: not ready after %v", ErrLooped, time.Duration(w.still)*watchStep)
 	case known && used-w.since < hungCPU && w.still < starvedSteps:
 		return nil
 	}

@@ -25,6 +25,8 @@ func TestWatchdog(t *testing.T) {
 		"sleeps":                         {known: true, ready: true, steps: starvedSteps, saying: "no tick for 10s"},
 		"no word on the processor":       {ready: true, steps: hungSteps, saying: "no tick for 2s"},
 		"loads":                          {cpu: watchStep, known: true, steps: startSteps, saying: "not ready after 1m0s"},
+		"loads, with three neighbours":   {cpu: watchStep / 4, known: true, steps: 2 * startSteps, saying: "not ready after 2m0s"},
+		"hangs before it has loaded":     {known: true, steps: startLimit, saying: "not ready after 4m0s"},
 		"a message now and then":         {cpu: watchStep, known: true, ready: true, every: hungSteps - 1},
 		"its message is not taken":       {cpu: watchStep, known: true, ready: true, busy: true},
 		"a message, on a busy machine":   {cpu: watchStep / 20, known: true, ready: true, every: starvedSteps - 1},
