@@ -17,7 +17,7 @@ import (
 // fails runs a node that must not start, and returns what it says.
 func (v *validator) fails(ctx context.Context) string {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c := command(ctx, v.t, "run", "--config", v.config(), "--json")
 	var out, said bytes.Buffer

@@ -38,8 +38,6 @@ type demoFlags struct {
 	cast                           *demo.Cast // nil where all are honest
 }
 
-const stopTimeout = 20 * time.Second
-
 func demoCommand() *cobra.Command {
 	var f demoFlags
 	c := &cobra.Command{

@@ -75,19 +75,29 @@ func TestDemoCatchesACheat(t *testing.T) {
 	if testing.Short() {
 		t.Skip("an epoch takes 15 s")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
-	dir := t.TempDir()
-	c := command(ctx, t, "demo", "--json", "--listen", "127.0.0.1:0", "--cheat", "overclaim=4", "--epoch", "15s", "--containers", "2", "--for", "35s", "--dir", dir)
+	var dir string
 	var out, errOut bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errOut
-	runErr := c.Run()
 	var r struct {
 		Cheat  demo.Caught `json:"cheat"`
 		Errors []string    `json:"errors"`
 	}
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		t.Fatalf("%v, %v\n%s\n%s", runErr, err, out.String(), errOut.String())
+	for _, play := range []string{"35s", "95s", "215s"} { // a machine that is busy may miss rounds; what to try then is more time
+		dir = t.TempDir()
+		out.Reset()
+		errOut.Reset()
+		c := command(ctx, t, "demo", "--json", "--listen", "127.0.0.1:0", "--cheat", "overclaim=4", "--epoch", "15s", "--containers", "2", "--for", play, "--dir", dir)
+		c.Stdout, c.Stderr = &out, &errOut
+		runErr := c.Run()
+		r.Cheat, r.Errors = demo.Caught{}, nil
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			t.Fatalf("%v, %v\n%s\n%s", runErr, err, out.String(), errOut.String())
+		}
+		if r.Cheat.Caught || r.Cheat.Harmed {
+			break
+		}
+		t.Logf("not caught within %s: %v", play, r.Errors)
 	}
 	x := r.Cheat
 	if !x.Caught || x.Cheater != "container-2" || x.Code != "wrong_tile" || x.Lost == 0 || x.Harmed || len(x.Evidence) != 64 || x.By == "" {

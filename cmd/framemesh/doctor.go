@@ -142,7 +142,7 @@ func probeApart(ctx context.Context) ([]probed, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, examineFor)
 	defer cancel()
 	b, err := exec.CommandContext(ctx, self, "worker", "probe").Output()
 	if err != nil {
@@ -252,7 +252,7 @@ func examineWorker(ctx context.Context) finding {
 		return f
 	}
 	defer p.Kill()
-	limit := time.After(20 * time.Second)
+	limit := time.After(examineFor)
 	for {
 		select {
 		case i := <-t.ready:
@@ -268,7 +268,7 @@ func examineWorker(ctx context.Context) finding {
 			f.Text = err.Error()
 			return f
 		case <-limit:
-			f.Text = "no picture within 20 s"
+			f.Text = fmt.Sprintf("no picture within %v", examineFor)
 			return f
 		case <-ctx.Done():
 			f.Text = ctx.Err().Error()

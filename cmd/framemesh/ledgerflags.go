@@ -40,7 +40,7 @@ func (f *ledgerFlags) add(c *cobra.Command) {
 	f.addPlaces(c)
 	p.StringVar(&f.genesis, "genesis", "", "the network's genesis file (default: ledger.genesis of the configuration)")
 	p.StringSliceVar(&f.peers, "peer", nil, "address of a peer to ask, ending in /p2p/<peer id>; may be repeated")
-	p.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to look for the ledger, and then to wait for answers")
+	p.DurationVar(&f.timeout, "timeout", lookFor, "how long to look for the ledger, and then to wait for answers")
 	p.BoolVar(&f.json, "json", false, "print one JSON object")
 }
 

@@ -25,7 +25,7 @@ import (
 // A match of a network with a ledger: the file alone is enough to recompute it, and the ledger
 // tells an honest indexer from one that makes up what was measured.
 func TestMatchVerifyOnTheLedger(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	dir := t.TempDir()
 	net, err := testnet.Start(ctx, testnet.Options{Network: "matches", Gateways: 1, Indexers: 1, Containers: 1, Checkers: 1, Slots: 1, Dir: dir,
@@ -34,7 +34,7 @@ func TestMatchVerifyOnTheLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		stop, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		stop, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := net.Stop(stop); err != nil {
 			t.Error(err)

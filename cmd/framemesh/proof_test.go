@@ -333,7 +333,7 @@ func TestWhyAndProofByTheLedger(t *testing.T) {
 // seed is the chain's own word for the seed of an epoch.
 func (o *operator) seed(epoch uint64) (seed [32]byte) {
 	o.Helper()
-	ctx, cancel := context.WithTimeout(o.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(o.Context(), patience)
 	defer cancel()
 	for ctx.Err() == nil {
 		err := o.net.Chain().View(func(r state.Reader) (err error) { seed, _, err = state.ReadSeed(r, epoch); return err })

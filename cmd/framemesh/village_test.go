@@ -62,7 +62,7 @@ func newVillage(t *testing.T, containers, checkers int, params []string, account
 	walletOptions = wallet.Options{Work: 10}
 	t.Cleanup(func() { walletOptions = wallet.Options{} })
 	t.Setenv(passphraseEnv, "four words and more")
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	t.Cleanup(cancel)
 	v := &village{company: company{T: t, ctx: ctx, dir: t.TempDir()}, nodes: map[string]*house{}}
 	v.genesis = filepath.Join(v.dir, "genesis.json")
@@ -220,7 +220,7 @@ func (v *village) startAll() {
 		v.Fatal(err)
 	}
 	cfg.Network, cfg.Ledger.Genesis, cfg.P2P.Bootstrap = "village", v.genesis, v.nodes[square].Addr
-	ctx, cancel := context.WithTimeout(v.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(v.ctx, patience)
 	defer cancel()
 	d, err := node.DialLedger(ctx, cfg, node.Asked{Peers: v.nodes[hall].Addr, Log: quiet})
 	if err != nil {
@@ -256,6 +256,14 @@ func (v *village) at(epoch uint64, ms int64) {
 	case <-v.ctx.Done():
 		v.Fatal("the test took too long")
 	}
+}
+
+// next is the first epoch from one on in which so many ms are still to pass.
+func (v *village) next(epoch uint64, ms int64) uint64 {
+	for time.Now().After(time.UnixMilli(int64(v.doc.EpochStart(epoch)) + ms)) {
+		epoch++
+	}
+	return epoch
 }
 
 // epoch is the one that runs.

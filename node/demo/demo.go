@@ -56,7 +56,7 @@ type Report struct {
 func (r *Report) OK() bool { return len(r.Errors) == 0 }
 
 // startTimeout bounds the wait for the first picture; a cold worker may compile.
-const startTimeout = 30 * time.Second
+const startTimeout = time.Minute
 
 // Play plays app through the network's first gateway for the given time. trial follows a
 // network in which somebody cheats; nil where all are honest.
