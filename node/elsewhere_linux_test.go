@@ -96,7 +96,7 @@ func TestHostsSeeWhereTheOtherLives(t *testing.T) {
 		select {
 		case e := <-sub.Out():
 			w.hear(e.(event.EvtPeerIdentificationCompleted))
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("nobody says where it sees this node")
 		}
 	}

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// How long one module may take: to start, on a machine on which much else runs, and to stop.
+// How long one module may take: to start, on a machine on which much else runs (a container
+// renders known answers at the lowest priority), and to stop.
 const (
-	startTimeout = 30 * time.Second
+	startTimeout = time.Minute
 	stopTimeout  = 15 * time.Second
 )
 

@@ -58,7 +58,7 @@ func figuresOf(t *testing.T, cfg Config, have map[string]figure) {
 			t.Errorf("%s is shown but not described", f.GetName())
 		}
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
 	defer cancel()
 	if err := n.Stop(stop); err != nil {
 		t.Error(err)

@@ -230,13 +230,13 @@ func (n *Node) startProver(ctx context.Context) (func(context.Context) error, er
 	return p.Stop, nil
 }
 
-// rateTime is how long a backend is measured at start.
-const rateTime = 100 * time.Millisecond
+// rateTime is how long a backend is measured at start, rateMost how long one frame may take.
+const rateTime, rateMost = 100 * time.Millisecond, 5 * time.Second
 
 // kernelRate measures how many samples a backend renders in a second, so that the first
 // round begins with frames of the right size; 0 when it does not.
 func kernelRate(ctx context.Context, b kernel.Backend) uint64 {
-	ctx, cancel := context.WithTimeout(ctx, 10*rateTime)
+	ctx, cancel := context.WithTimeout(ctx, rateMost)
 	defer cancel()
 	size := kernel.Sizes()[1]
 	out := make([]uint32, size.Words())

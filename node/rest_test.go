@@ -21,7 +21,7 @@ func TestAStoppedNodeLeavesNothingRunning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		if err := n.Start(ctx); err != nil {
 			t.Fatal(err)
