@@ -46,7 +46,11 @@ func TestPageSignsItsInputsAndReceipts(t *testing.T) {
 	covered := uint32(0)
 	waitFor(t, "records of all inputs", func() bool {
 		in, receipts := r.c.words(t)
-		if len(in) == 0 || len(receipts) < 2 {
+		shown := uint32(0)
+		for _, m := range receipts {
+			shown += m.Frames
+		}
+		if len(in) == 0 || len(receipts) < 2 || shown == 0 || receipts[len(receipts)-1].Seen != root {
 			return false
 		}
 		last := in[len(in)-1]

@@ -2,7 +2,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { circularMean, median, Period, Slack } from '../web/slack.js';
 import { parseHash, linkTo, iceServers, serverTiming } from '../web/links.js';
-import { problemWords, byeWords, words, shortId } from '../web/words.js';
+import { problemWords, byeWords, words, shortId, when } from '../web/words.js';
 import { reading, figures, digest } from '../web/meter.js';
 import { fragment } from '../web/whep.js';
 import { stereo, cellAfter } from '../web/session.js';
@@ -61,6 +61,16 @@ test('every refusal has words and something to try', () => {
   for (const code of ['ended', 'evicted', 'crashed', 'shutdown', 'idle', 'other']) assert.ok(byeWords({ code }).title, code);
   assert.equal(byeWords({ code: 'crashed', text: 'It hit a wall.' }).text, 'It hit a wall.');
   assert.equal(shortId(''), 'unknown');
+});
+
+test('a time is told with its day where that is another one', () => {
+  const at = (day, hour, minute) => new Date(2026, 10, day, hour, minute).getTime();
+  assert.match(when(at(22, 23, 59), at(22, 0, 0)), /^at \D*\d+:\d\d/);
+  assert.match(when(at(23, 0, 20), at(22, 23, 40)), /^on .*23.* at \D*\d+:\d\d/);
+  assert.match(when(at(22, 12, 0), at(23, 12, 0)), /^on .*22.* at /); // of a day before
+  const end = new Date(2026, 11, 31, 23, 50).getTime();
+  assert.match(when(end + 40 * 60_000, end), /^on .*1.* at /);
+  assert.match(when(end + 60_000), /^(at|on) /);
 });
 
 test('figures are differences of counters', () => {
