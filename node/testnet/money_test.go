@@ -22,7 +22,7 @@ const (
 	spent = `parseFloat(document.querySelector('[data-money]').textContent)`
 	// poke brings the line up for a moment.
 	poke = `document.getElementById('stage').dispatchEvent(new PointerEvent('pointermove'))`
-	bill = `(said.find(t => t.startsWith('You paid')) ?? '')`
+	bill = `(everSaid.find(t => t.startsWith('You paid')) ?? '')`
 )
 
 // escrows are the open sessions of the newest state.
@@ -160,7 +160,6 @@ func TestPlayAndPayInABrowser(t *testing.T) {
 	}
 
 	// Stop says what it cost.
-	tab.Eval(listen, nil)
 	tab.Eval(`document.querySelector('[data-tool=stop]').click()`, nil)
 	tab.Wait(bill+` !== ''`, patience)
 	var told string
