@@ -87,7 +87,11 @@ func TestPageClosesAtTheNextVisit(t *testing.T) {
 	if w.closing(f) != nil {
 		t.Error("a session that was left a moment ago is closed: its machine had no time to settle")
 	}
+	f.ledger.mu.Lock() // the ledger answers long after the games are there
 	r.tab.Reload()
+	r.tab.Wait(`document.querySelector('[data-app=novareef]')`, 10*time.Second)
+	r.tab.Eval(`new Promise(r => setTimeout(r, 600))`, nil) // the page is at rest by then
+	f.ledger.mu.Unlock()
 	r.tab.Wait(comesBack, 15*time.Second)
 	r.wantBack(t, f, w, r.tab.Said(saysBack))
 	r.wantBack(t, f, w, r.tab.Text(`[data-purse=coming]`))

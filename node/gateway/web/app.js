@@ -73,7 +73,8 @@ async function refund() {
 
 async function refresh() {
   try {
-    const money = purse.refresh(); // it may take longer than the games
+    const had = purse.ledger, money = purse.refresh(); // it may take longer than the games
+    if (!had) money.then(refund); // nothing can be asked for before
     await Promise.all([loadApps(), loadNode()]);
     catalogue.show(state.apps);
     money.then(() => { if (purse.ledger && state.apps.length) catalogue.show(state.apps); showProofs(); });
