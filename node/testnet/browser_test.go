@@ -83,6 +83,20 @@ func sessions(t *testing.T, n *Net) (out []session.Summary, where []string) {
 	return out, where
 }
 
+// only is the one session there is, and where: one that a page gave up in the course of a launch
+// lingers for a moment.
+func only(t *testing.T, n *Net) (s session.Summary, where string) {
+	t.Helper()
+	until(t, "there is one session", patience, func() bool {
+		ss, at := sessions(t, n)
+		if len(ss) == 1 {
+			s, where = ss[0], at[0]
+		}
+		return len(ss) == 1
+	})
+	return s, where
+}
+
 // pause lets the game run for a while: what it shows then is what is looked at.
 func pause(tab *browsertest.Tab, ms int) {
 	tab.Eval(fmt.Sprintf(`new Promise(r => setTimeout(r, %d))`, ms), nil)
@@ -151,14 +165,10 @@ func TestPlayInABrowser(t *testing.T) {
 	tab.Wait(`document.querySelector('.stats').hidden`, patience)
 
 	// a reload resumes the same session
-	was, _ := sessions(t, n)
-	if len(was) != 1 {
-		t.Fatalf("%d sessions", len(was))
-	}
+	was, _ := only(t, n)
 	tab.Reload()
 	untilPlaying(tab)
-	now, _ := sessions(t, n)
-	if len(now) != 1 || now[0].ID != was[0].ID {
+	if now, _ := only(t, n); now.ID != was.ID {
 		t.Fatalf("the reload did not resume: %v then %v", was, now)
 	}
 
@@ -212,24 +222,24 @@ func TestAKilledWorkerComesBackByItself(t *testing.T) {
 	pause(tab, 2500) // at least one snapshot is taken
 	tab.Key("Enter", false)
 	tab.Eval(gaps, nil)
-	ss, _ := sessions(t, n)
-	if len(ss) != 1 || ss[0].PID == 0 {
-		t.Fatalf("%+v", ss)
+	was, _ := only(t, n)
+	if was.PID == 0 {
+		t.Fatalf("%+v", was)
 	}
-	if err := syscall.Kill(ss[0].PID, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(was.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	var after []session.Summary
 	until(t, "a new worker", patience, func() bool {
 		after, _ = sessions(t, n)
-		return len(after) == 1 && after[0].Restarts > 0 && after[0].PID != 0 && after[0].PID != ss[0].PID
+		return len(after) == 1 && after[0].Restarts > 0 && after[0].PID != 0 && after[0].PID != was.PID
 	})
 	tab.Wait(`window.longestGap > 0 && document.querySelector('.veil').hidden`, patience)
 	pause(tab, 1500)
 	var gap float64
 	tab.Eval(`window.longestGap`, &gap)
 	t.Logf("longest time without a picture: %.0f ms", gap)
-	if after[0].ID != ss[0].ID {
+	if after[0].ID != was.ID {
 		t.Error("it is another session")
 	}
 	tab.Screenshot("worker-restarted")
@@ -240,18 +250,15 @@ func TestAPulledPlugIsSaidAndTheNextMachineIsOffered(t *testing.T) {
 	n := start(t, Options{Containers: 2, Slots: 1})
 	_, tab := openPage(t, n)
 	play(t, tab, game)
-	_, where := sessions(t, n)
-	if len(where) != 1 {
-		t.Fatal(where)
-	}
-	if err := n.Crash(where[0]); err != nil {
+	_, where := only(t, n)
+	if err := n.Crash(where); err != nil {
 		t.Fatal(err)
 	}
 	took := tab.Wait(gone, patience)
 	t.Logf("the page said so after %v", took)
 	tab.Eval(`[...document.querySelectorAll('.veil button.primary')].find(b => b.textContent.startsWith('Play on the next machine'))?.click()`, nil)
 	untilPlaying(tab)
-	if _, next := sessions(t, n); len(next) != 1 || next[0] == where[0] {
+	if _, next := only(t, n); next == where {
 		t.Errorf("the next match is %v", next)
 	}
 	tab.NoExceptions()
