@@ -88,6 +88,14 @@ func (c *fakeContainer) freeze() {
 	c.frozen = true
 }
 
+// hangUp ends the newest connection, as a firewall that lets nothing through.
+func (c *fakeContainer) hangUp() {
+	c.mu.Lock()
+	pc := c.pcs[len(c.pcs)-1]
+	c.mu.Unlock()
+	_ = pc.Close()
+}
+
 func (c *fakeContainer) thaw() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

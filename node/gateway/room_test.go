@@ -55,7 +55,7 @@ func patient(t *testing.T, s *Server) {
 	for _, c := range []struct{ file, was, is string }{
 		{"/session.js", "SILENT_MS = 1500", "SILENT_MS = {valueOf: () => globalThis.silentMS ?? 100000}"},
 		{"/session.js", "PICTURE_MS = 5000", "PICTURE_MS = 100000"},
-		{"/session.js", "CONNECT_MS = 10000", "CONNECT_MS = 100000"},
+		{"/session.js", "CONNECT_MS = 10000", "CONNECT_MS = {valueOf: () => globalThis.connectMS ?? 100000}"},
 		{"/stage.js", "AbortSignal.timeout(1500)", "AbortSignal.timeout(100000)"},
 		{"/app.js", "setTimeout(r, 2000)", "setTimeout(r, 100000)"},
 		{"/purse.js", "AbortSignal.timeout(3000)", "AbortSignal.timeout(100000)"},

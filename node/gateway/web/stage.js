@@ -260,7 +260,7 @@ export class Stage {
   // No media and no sign of life. The gateway asks the container: a session that still
   // lives is gone back to, anything else means the next machine.
   async #silent(s, kind) {
-    const run = ++this.run, { app } = this.how, w = kind === 'picture' ? words.silentPicture : kind === 'connect' ? words.noConnection : words.gone;
+    const run = ++this.run, { how } = this, { app } = how, w = kind === 'picture' ? words.silentPicture : kind === 'connect' ? words.noConnection : words.gone;
     const token = s.tokens?.owner || this.how.query.token, had = this.lastBack ?? -Infinity, { payer } = this.till, held = this.till.held();
     this.#drop();
     this.veil.wait(w.title, 'Asking the mesh whether it is still there…');
@@ -278,7 +278,7 @@ export class Stage {
     }
     if (kind === 'gone' && !alive) this.#missed(payer, s.session);
     const own = s.role === 'owner' && app.id, text = held ? `${w.text} ${held}` : w.text;
-    this.veil.failed({ ...w, text, tip: own ? w.tip : '' }, own ? [this.#next(s.container), this.#home()] : [this.#home(true)]);
+    this.veil.failed({ ...w, text, tip: own ? w.tip : '' }, own ? [this.#next(s.container), this.#home()] : alive ? [this.#again(how), this.#home()] : [this.#home(true)]);
   }
 
   // A machine that goes in the middle of a paid game pays for it, if checkers find it gone, too;
@@ -303,12 +303,12 @@ export class Stage {
     return { text: 'Play on the next machine', primary: true, seconds: NEXT_S, run: () => this.launch(app, { fresh: false }) };
   }
 
-  #home(primary = false) {
-    return { text: 'Back to the games', primary, run: () => this.stop() };
-  }
+  #home(primary = false) { return { text: 'Back to the games', primary, run: () => this.stop() }; }
+
+  #again(how) { return { text: 'Try again', primary: true, run: () => this.#begin(how) }; }
 
   #refused(e, how) {
-    const { app, saved } = how, again = { text: 'Try again', primary: true, run: () => this.#begin(how) };
+    const { app, saved } = how, again = this.#again(how);
     this.#drop();
     if (e instanceof VerifyError) return this.veil.failed({ ...words.tampered, text: e.message }, [this.#home(true)]);
     if (e instanceof Unreachable) return this.veil.failed(words.unreachable, [again, this.#home()]);
